@@ -1,0 +1,2 @@
+DROP TABLE public.tenants;
+DROP SCHEMA crm CASCADE;

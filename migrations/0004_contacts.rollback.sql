@@ -1,0 +1,2 @@
+DROP TABLE public.contact_identities;
+DROP TABLE public.contacts;

@@ -1,0 +1,3 @@
+DROP TABLE public.parked_statuses;
+DROP TABLE public.messages;
+DROP FUNCTION crm.status_rank(text);

@@ -1,0 +1,2 @@
+DROP TABLE public.dead_letters;
+DROP TABLE public.webhook_events;

@@ -1,0 +1,2 @@
+DROP TABLE public.feed_events;
+DROP TABLE public.feed_heads;
