@@ -1,0 +1,1 @@
+"""The rails: each module wraps one outside thing and knows no business."""

@@ -1,0 +1,123 @@
+"""The settings: every environment variable with its type, read once; a bad one stops the start by name."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+GRAPH_URL = "https://graph.facebook.com"
+_WEAK = ("change", "secret", "password", "example", "placeholder", "your_", "your-")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
+    """What the process runs with; the names are the variables of the contract, section 10."""
+
+    database_url: str
+    database_system_url: str
+    database_owner_url: str = ""
+    redis_url: str = ""
+    redis_host: str = "127.0.0.1"
+    redis_port: int = 6379
+    redis_password: str = ""
+    jwt_secret: str
+    jwt_refresh_secret: str
+    encryption_keys: str
+    frontend_url: str = ""
+    base_domains: str = ""
+    whatsapp_api_version: str = "v25.0"
+    whatsapp_graph_url: str = GRAPH_URL
+    whatsapp_app_secret: str = ""
+    whatsapp_webhook_verify_token: str = ""
+    metrics_token: str = ""
+    trusted_proxies: str = ""
+    app_env: Literal["development", "production"] = "production"
+    host: str = "127.0.0.1"
+    port: int = 3001
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    bcrypt_rounds: int = 10
+    database_pool: int = 10
+
+    @property
+    def redis(self) -> str:
+        """REDIS_URL, or one made of REDIS_HOST, REDIS_PORT and REDIS_PASSWORD."""
+        login = f":{self.redis_password}@" if self.redis_password else ""
+        return self.redis_url or f"redis://{login}{self.redis_host}:{self.redis_port}/0"
+
+    @property
+    def origins(self) -> list[str]:
+        """FRONTEND_URL as a list, without trailing slashes."""
+        return [origin.rstrip("/") for origin in split(self.frontend_url)]
+
+    @property
+    def keys(self) -> list[str]:
+        """ENCRYPTION_KEYS, newest first."""
+        return split(self.encryption_keys)
+
+
+def split(text: str) -> list[str]:
+    """The non-empty parts of a comma separated value."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def load(env: Mapping[str, str] | None = None) -> Settings:
+    """Read the environment; `NAME_FILE` names a file that holds NAME. Raises SystemExit naming what is wrong."""
+    values = _with_files(os.environ if env is None else env)
+    known = {field.encode_name: field for field in msgspec.structs.fields(Settings)}
+    missing = [name for name, field in known.items() if field.required and not values.get(name)]
+    if missing:
+        raise SystemExit(f"missing environment variables: {', '.join(missing)}")
+    given = {name: value for name, value in values.items() if name in known and value}
+    try:
+        settings = msgspec.convert(given, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SystemExit(f"bad environment variable: {error}") from error
+    problems = _problems(settings)
+    if problems:
+        raise SystemExit("refusing to start:\n" + "\n".join(f"  {problem}" for problem in problems))
+    return settings
+
+
+def _with_files(env: Mapping[str, str]) -> dict[str, str]:
+    values = dict(env)
+    for name, path in env.items():
+        plain = name.removesuffix("_FILE")
+        if plain != name and plain.lower() in Settings.__struct_fields__ and plain not in env:
+            try:
+                values[plain] = Path(path).read_text().strip()
+            except OSError as error:
+                raise SystemExit(f"{name}: cannot read the file it names ({error.strerror})") from error
+    return values
+
+
+def _problems(settings: Settings) -> list[str]:
+    problems = [
+        f"{name}: needs at least 32 characters"
+        for name, value in (
+            ("JWT_SECRET", settings.jwt_secret),
+            ("JWT_REFRESH_SECRET", settings.jwt_refresh_secret),
+        )
+        if len(value) < 32
+    ]
+    if settings.jwt_secret == settings.jwt_refresh_secret:
+        problems.append("JWT_REFRESH_SECRET: must differ from JWT_SECRET")
+    if not settings.keys or any(len(key) < 32 for key in settings.keys):
+        problems.append("ENCRYPTION_KEYS: needs one or more keys of at least 32 characters each")
+    if not 10 <= settings.bcrypt_rounds <= 16:
+        problems.append("BCRYPT_ROUNDS: between 10 and 16")
+    if settings.app_env == "production":
+        problems += _weak(settings)
+    return problems
+
+
+def _weak(settings: Settings) -> list[str]:
+    """What only production refuses: placeholders, and a webhook that nobody could sign."""
+    problems = []
+    for name in ("jwt_secret", "jwt_refresh_secret", "whatsapp_app_secret", "whatsapp_webhook_verify_token"):
+        value = getattr(settings, name)
+        if not value:
+            problems.append(f"{name.upper()}: must be set in production")
+        elif any(word in value.lower() for word in _WEAK) or len(set(value)) < 8:
+            problems.append(f"{name.upper()}: looks like a placeholder; use a random value")
+    return problems

@@ -1,0 +1,129 @@
+"""The outermost layer: request ids, security headers, metrics, and errors as problem+json (RFC 9457)."""
+
+import logging
+import re
+import time
+from uuid import uuid4
+
+import msgspec
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from crm.core import log, metrics
+from crm.core.errors import Internal, MethodNotAllowed, NotFound, Problem
+
+_log = logging.getLogger("crm.http")
+_SANE_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "strict-transport-security": "max-age=63072000; includeSubDomains",
+    "cache-control": "no-store",
+}
+
+
+class Edge:
+    """Pure ASGI middleware around everything. HSTS goes out only when the client came over TLS."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; sockets get their id only."""
+        if scope["type"] == "lifespan":
+            return await self.app(scope, receive, send)
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        scope["request_id"] = given if _SANE_ID.match(given) else uuid4().hex
+        token = log.bind(requestId=scope["request_id"])
+        try:
+            if scope["type"] == "http":
+                await self._http(scope, receive, send, headers)
+            else:
+                await self.app(scope, receive, send)
+        finally:
+            log.context.reset(token)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+        start, status = time.perf_counter(), 500
+        secure = scope["scheme"] == "https" or headers.get("x-forwarded-proto") == "https"
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _dress(MutableHeaders(scope=message), scope["request_id"], secure)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, answer)
+        finally:
+            _count(scope, status, time.perf_counter() - start)
+
+
+def _dress(headers: MutableHeaders, request_id: str, secure: bool) -> None:
+    headers["x-request-id"] = request_id
+    for name, value in _HEADERS.items():
+        if name not in headers and (secure or not name.startswith("strict")):
+            headers[name] = value
+
+
+def _count(scope: Scope, status: int, seconds: float) -> None:
+    """Count by the route's pattern, never by the path: ids would make a series each."""
+    route = getattr(scope.get("route"), "path", "-")
+    metrics.requests.labels(scope["method"], route, str(status)).observe(seconds)
+    if status >= 500 or _log.isEnabledFor(logging.DEBUG):
+        extra = {"status": status, "route": route, "method": scope["method"], "ms": round(seconds * 1000, 1)}
+        _log.log(logging.WARNING if status >= 500 else logging.DEBUG, "answered", extra=extra)
+
+
+async def on_problem(request: Request, problem: Exception) -> Response:
+    """An error of our tree as its answer."""
+    assert isinstance(problem, Problem)
+    english = _prefers_english(request.headers.get("accept-language", ""))
+    text = {
+        "type": f"/docs/errors#{problem.code}",
+        "title": problem.title,
+        "status": problem.status,
+        "code": problem.code,
+        "detail": problem.en if english else problem.pt,
+        **problem.more,
+        "requestId": request.scope["request_id"],
+    }
+    if problem.errors:
+        text["errors"] = [
+            {"pointer": error.pointer, "message": error.en if english else error.pt} for error in problem.errors
+        ]
+    return Response(
+        msgspec.json.encode(text), problem.status, problem.headers, media_type="application/problem+json"
+    )
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """Starlette's own refusals: no such path, no such method."""
+    assert isinstance(error, HTTPException)
+    problem: Problem = MethodNotAllowed() if error.status_code == 405 else NotFound()
+    problem.headers.update(error.headers or {})
+    return await on_problem(request, problem)
+
+
+async def on_fault(request: Request, _fault: Exception) -> Response:
+    """A fault of ours: the server logs it with its request id, the client learns only the id."""
+    return await on_problem(request, Internal())
+
+
+def _prefers_english(header: str) -> bool:
+    """pt-BR unless English stands before Portuguese among what is accepted (RFC 9110)."""
+    weighed = []
+    for place, item in enumerate(header.lower().split(",")):
+        language, _, rest = item.strip().partition(";")
+        quality = re.search(r"q=([01](?:\.\d+)?)", rest)
+        weighed.append((-float(quality[1]) if quality else -1.0, place, language[:2]))
+    for _, _, language in sorted(weighed):
+        if language in ("pt", "en"):
+            return language == "en"
+    return False

@@ -1,0 +1,175 @@
+"""Doors: one line says method, path, role, body and answer; this page decodes, authorises, calls and encodes."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from crm.core import access, body, idempotency
+from crm.core.access import ATTENDANT, SUPER_ADMIN, TENANT_ADMIN, Who
+from crm.core.db import Tx
+from crm.core.errors import Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType
+from crm.core.rails import Rails
+
+BODY_LIMIT = 1024 * 1024  # bytes of a JSON body; Meta's webhook has its own
+SIGNED_IN: Final = "SIGNED_IN"
+PUBLIC: Final = "PUBLIC"
+_MAY = {
+    ATTENDANT: {ATTENDANT, TENANT_ADMIN, SUPER_ADMIN},
+    TENANT_ADMIN: {TENANT_ADMIN, SUPER_ADMIN},
+    SUPER_ADMIN: {SUPER_ADMIN},
+    SIGNED_IN: {ATTENDANT, TENANT_ADMIN, SUPER_ADMIN},
+}
+_encode = msgspec.json.Encoder().encode
+
+
+class Call:
+    """One request, decoded and authorised, as a handler gets it."""
+
+    __slots__ = ("_tx", "_who", "body", "query", "rails", "request")
+
+    def __init__(self, request: Request, rails: Rails, who: Who | None, tx: Tx | None) -> None:
+        self.request, self.rails, self._who, self._tx = request, rails, who, tx
+        self.body: Any = None
+        self.query: Any = None
+
+    @property
+    def tx(self) -> Tx:
+        """The request's transaction; not for doors that open their own."""
+        if self._tx is None:
+            raise RuntimeError("this door opens its own transactions")
+        return self._tx
+
+    @property
+    def who(self) -> Who:
+        """The caller; not for public doors."""
+        if self._who is None:
+            raise RuntimeError("this door is public")
+        return self._who
+
+    def id(self, name: str = "id") -> UUID:
+        """A UUID of the path. Raises NotFound: what is not one names nothing."""
+        try:
+            return UUID(self.request.path_params[name])
+        except ValueError as error:
+            raise NotFound from error
+
+    @property
+    def ip(self) -> str:
+        """The client's address, as far as trusted proxies tell."""
+        return access.address(self.request, self.rails.settings.trusted_proxies)
+
+    @property
+    def request_id(self) -> str:
+        """What X-Request-Id says in the answer."""
+        return str(self.request.scope["request_id"])
+
+
+Handler = Callable[[Call], Awaitable[Any]]
+
+
+class Door(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a slice's `routes`. Without a role it could not be written."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    path: str
+    handler: Handler
+    role: Literal["SUPER_ADMIN", "TENANT_ADMIN", "ATTENDANT", "SIGNED_IN", "PUBLIC"]
+    body: type[msgspec.Struct] | None = None
+    query: type[msgspec.Struct] | None = None
+    answer: Any = None
+    status: int = 200
+    own_tx: bool = False  # the handler opens its transactions itself (slow work between them)
+    once: bool = False  # takes Idempotency-Key: repeated, it is answered and not done again
+
+
+def route(door: Door) -> Route:
+    """The door as Starlette's route."""
+
+    async def endpoint(request: Request) -> Response:
+        rails: Rails = request.state.rails
+        who = None if door.role == PUBLIC else await _authorised(door, request, rails)
+        raw = await read(request, BODY_LIMIT) if door.body else b""
+        call = Call(request, rails, who, None)
+        call.query = body.params(request.query_params, door.query) if door.query else None
+        if door.body:
+            _check_type(request)
+            call.body = body.decode(raw, door.body)
+        if who is None or door.own_tx:
+            return _response(door, await door.handler(call))
+        async with _opened(door, rails, who) as tx:
+            call._tx = tx
+            return await _in_transaction(door, call, raw)
+
+    return Route(door.path, endpoint, methods=[door.method], name=f"{door.method} {door.path}")
+
+
+async def _authorised(door: Door, request: Request, rails: Rails) -> Who:
+    who = await access.who(request, rails)
+    if who.role not in _MAY[door.role]:
+        raise Forbidden
+    if who.tenant is None and door.role in (ATTENDANT, TENANT_ADMIN):
+        raise Forbidden(
+            "Diga em X-Tenant-Slug em qual hotel quer agir.", "Say in X-Tenant-Slug which tenant to act in."
+        )
+    if who.visiting:
+        ip = access.address(request, rails.settings.trusted_proxies)
+        await access.note_visit(rails, who, f"{request.method} {request.url.path}", ip, request.scope["request_id"])
+    return who
+
+
+def _opened(door: Door, rails: Rails, who: Who) -> Any:
+    """The transaction this door's role works in."""
+    if door.role == SUPER_ADMIN:
+        return rails.db.system(who.home, who.caller)
+    place = who.home if door.role == SIGNED_IN else who.tenant
+    return rails.db.tenant(place or who.home, who.caller)
+
+
+async def _in_transaction(door: Door, call: Call, raw: bytes) -> Response:
+    key = idempotency.key(call.request.headers, call.body) if door.once else None
+    if key is None:
+        return _response(door, await door.handler(call))
+    attempt = idempotency.Attempt(call.who.user, key, f"{door.method} {call.request.url.path}".encode() + raw)
+    known = await idempotency.begin(call.tx, attempt)
+    if known is not None:
+        return _json(known.answer, known.status, {"Idempotency-Replayed": "true"})
+    response = _response(door, await door.handler(call))
+    await idempotency.finish(call.tx, attempt, response.status_code, bytes(response.body))
+    return response
+
+
+def _response(door: Door, answer: Any) -> Response:
+    if isinstance(answer, Response):
+        return answer
+    if door.status == 204:
+        return Response(status_code=204)
+    return _json(_encode(answer), door.status)
+
+
+def _json(content: bytes, status: int, headers: dict[str, str] | None = None) -> Response:
+    return Response(content, status, headers, "application/json")
+
+
+def _check_type(request: Request) -> None:
+    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise UnsupportedMediaType
+
+
+async def read(request: Request, limit: int) -> bytes:
+    """The body, refused as soon as it is known to be longer than `limit` bytes. Raises PayloadTooLarge."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
+        raise PayloadTooLarge
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise PayloadTooLarge
+        parts.append(part)
+    return b"".join(parts)

@@ -1,0 +1,292 @@
+"""The sockets of this process, by tenant, and what keeps them up to date: Redis as a hint, the feed as the truth.
+
+A tenant's events are numbered without gaps. The next number is passed on at once; a gap, a new subscription
+(Redis was away) or a head that moved in silence is filled from the feed, so nothing is missed or reordered.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from redis.exceptions import RedisError
+
+from crm.core import feed, metrics, queue, sql
+from crm.core.errors import Problem
+from crm.core.feed import End, EventRow, Happened, Passing
+from crm.core.rails import Rails
+
+log = logging.getLogger(__name__)
+_sql = sql.load("feed")
+_word = msgspec.json.Decoder(feed.Word)
+
+QUEUE_LIMIT = 512  # frames that may wait for one socket
+STUCK_SECONDS = 5.0  # a write that takes longer: the reader is dropped
+WATCH_SECONDS = 2.0  # how late at most an event is that Redis lost
+_SLOW = 1013
+_KEEPALIVE = "feed:"  # a channel without a tenant, so that the subscription is never empty
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Socket:
+    """One open socket: a bounded queue and the task that writes it. `send` is ASGI's."""
+
+    __slots__ = (
+        "_frames", "_more", "_send", "closing", "expires", "joined", "name", "replaying", "session", "task",
+        "tenant", "user", "writing_since",
+    )  # fmt: skip
+
+    def __init__(self, send: Send, tenant: UUID, user: UUID, session: UUID, name: str) -> None:
+        self._send, self.tenant, self.user, self.session, self.name = send, tenant, user, session, name
+        self._frames: deque[dict[str, Any]] = deque()
+        self._more = asyncio.Event()
+        self.joined: set[UUID] = set()
+        self.closing: int | None = None
+        self.writing_since: float | None = None
+        self.replaying = False
+        self.expires: asyncio.TimerHandle | None = None
+        self.task = asyncio.current_task()
+
+    def push(self, frame: dict[str, Any]) -> None:
+        """Queue a frame; a reader too slow for the queue is told to come back and resume."""
+        if self.closing is not None:
+            return
+        if len(self._frames) >= QUEUE_LIMIT:
+            self.close(_SLOW)
+            return
+        self._frames.append(frame)
+        self._more.set()
+
+    def say(self, event: str, data: object) -> None:
+        """Queue a frame for this socket alone."""
+        self.push(text_frame(feed.encode({"event": event, "data": data}).decode()))
+
+    def close(self, code: int) -> None:
+        """Close after what is being written now; what waits is not sent any more."""
+        if self.closing is None:
+            self.closing = code
+            metrics.dropped.labels(str(code)).inc()
+            self._frames.clear()
+            self._more.set()
+
+    async def write(self) -> None:
+        """Write what is queued until the socket closes."""
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            while self._frames and self.closing is None:
+                self.writing_since = time.monotonic()
+                await self._send(self._frames.popleft())
+                self.writing_since = None
+            if self.closing is not None:
+                await self._send({"type": "websocket.close", "code": self.closing, "reason": ""})
+                return
+
+    def drop_if_stuck(self, now: float) -> None:
+        """End the handler of a peer that has stopped reading: a close frame would wait behind the rest."""
+        if self.writing_since is not None and now - self.writing_since > STUCK_SECONDS and self.task:
+            metrics.dropped.labels(str(_SLOW)).inc()
+            self.task.cancel()
+
+
+def text_frame(text: str) -> dict[str, Any]:
+    """A text as ASGI sends it."""
+    return {"type": "websocket.send", "text": text}
+
+
+class Room:
+    """The sockets of one tenant in this process, and the last event they were told."""
+
+    def __init__(self, tenant: UUID) -> None:
+        self.tenant = tenant
+        self.sockets: set[Socket] = set()
+        self.last: int | None = None
+        self.catching_up = asyncio.Lock()
+        self.ready = asyncio.Lock()
+
+    def tell(self, events: list[EventRow]) -> bool:
+        """Pass on what comes next in order; False when something before it is missing."""
+        for event in events:
+            if self.last is None or event.seq <= self.last:
+                continue
+            if event.seq != self.last + 1:
+                return False
+            self.last = event.seq
+            frame = text_frame(event.frame())
+            for socket in self.sockets:
+                if not socket.replaying:
+                    socket.push(frame)
+        return True
+
+    def pass_on(self, word: Passing) -> None:
+        """A word for those who joined its conversation, except who said it."""
+        frame = text_frame(word.frame())
+        for socket in self.sockets:
+            if word.conversation_id in socket.joined and socket.user != word.not_to:
+                socket.push(frame)
+
+    def end(self, word: End) -> None:
+        """Close the sockets it names."""
+        for socket in list(self.sockets):
+            named = word.session in (None, socket.session) and word.user in (None, socket.user)
+            if named and socket.session != word.not_session:
+                socket.close(word.code)
+
+
+class Hub:
+    """All rooms of the process, one Redis subscription, and the watch over both."""
+
+    def __init__(self, rails: Rails) -> None:
+        self._rails = rails
+        self._rooms: dict[UUID, Room] = {}
+        self._client = queue.connect(rails.settings.redis, timeout=None)
+        self._pubsub = self._client.pubsub()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Begin to listen and to watch."""
+        self._spawn(self._listen())
+        self._spawn(self._watch())
+
+    async def stop(self) -> None:
+        """Close every socket with 1012 (the server restarts) and stop listening."""
+        for room in self._rooms.values():
+            for socket in list(room.sockets):
+                socket.close(1012)
+        await asyncio.sleep(0)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(RedisError, OSError):
+            await self._pubsub.aclose()  # type: ignore[no-untyped-call]
+        await self._client.aclose()
+
+    def _spawn(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def enter(self, socket: Socket) -> Room:
+        """Put a socket into its tenant's room; from the return on it gets everything after `room.last`."""
+        room = self._rooms.setdefault(socket.tenant, Room(socket.tenant))
+        async with room.ready:
+            if room.last is None:
+                with suppress(RedisError, OSError):
+                    await self._pubsub.subscribe(feed.channel(socket.tenant))
+                async with self._rails.db.tenant(socket.tenant) as tx:
+                    room.last = await feed.head(tx)
+        self._rooms[socket.tenant] = room
+        room.sockets.add(socket)
+        metrics.sockets.inc()
+        return room
+
+    async def leave(self, socket: Socket) -> None:
+        """Take a socket out; the last one of a tenant ends the subscription."""
+        room = self._rooms.get(socket.tenant)
+        if room is None or socket not in room.sockets:
+            return
+        room.sockets.discard(socket)
+        metrics.sockets.dec()
+        if not room.sockets and not room.ready.locked():
+            del self._rooms[socket.tenant]
+            with suppress(RedisError, OSError):
+                await self._pubsub.unsubscribe(feed.channel(socket.tenant))
+
+    def of_user(self, tenant: UUID, user: UUID) -> int:
+        """How many sockets a person has open here."""
+        room = self._rooms.get(tenant)
+        return sum(socket.user == user for socket in room.sockets) if room else 0
+
+    async def replay(self, socket: Socket, room: Room, since: int) -> bool:
+        """Send a socket everything after `since`, then go on live; False when the feed no longer has it all."""
+        socket.replaying = True
+        try:
+            while True:
+                async with self._rails.db.tenant(socket.tenant) as tx:
+                    events = await feed.since(tx, since)
+                if since > (room.last or 0) or (events and events[0].seq != since + 1):
+                    return False
+                if not events and since < (room.last or 0):
+                    return False
+                for event in events:
+                    socket.push(text_frame(event.frame()))
+                    since = event.seq
+                if since >= (room.last or 0):
+                    return True
+                await asyncio.sleep(0)
+        finally:
+            socket.replaying = False
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                channels = [feed.channel(tenant) for tenant in self._rooms]
+                await self._pubsub.subscribe(_KEEPALIVE, *channels)
+                async for message in self._pubsub.listen():
+                    self._heard(message)
+            except (RedisError, OSError) as error:
+                log.warning("Redis does not answer; the feed is read instead", extra={"why": type(error).__name__})
+                await asyncio.sleep(0.5)
+
+    def _heard(self, message: dict[str, Any]) -> None:
+        name = message["channel"].decode()
+        if name == _KEEPALIVE:
+            return
+        room = self._rooms.get(UUID(name.removeprefix(_KEEPALIVE)))
+        if room is None:
+            return
+        if message["type"] == "subscribe":
+            self._spawn(self._catch_up(room))
+        elif message["type"] == "message":
+            self._told(room, _word.decode(message["data"]))
+
+    def _told(self, room: Room, word: feed.Word) -> None:
+        if isinstance(word, Passing):
+            room.pass_on(word)
+        elif isinstance(word, End):
+            room.end(word)
+        elif isinstance(word, Happened) and not room.tell(word.events):
+            self._spawn(self._catch_up(room))
+
+    async def _catch_up(self, room: Room) -> None:
+        """Read from the feed what was not heard. One reader at a time; the next finds it done."""
+        async with room.catching_up:
+            try:
+                while room.last is not None:
+                    async with self._rails.db.tenant(room.tenant) as tx:
+                        events = await feed.since(tx, room.last)
+                    missed = [event for event in events if event.seq > room.last]
+                    if not missed:
+                        return
+                    metrics.caught_up.inc(len(missed))
+                    room.last = max(room.last, missed[0].seq - 1)  # older ones are forgotten: never wait for them
+                    room.tell(missed)
+            except Problem:
+                log.warning("the feed cannot be read now", extra={"tenantId": str(room.tenant)})
+
+    async def _watch(self) -> None:
+        """Look for heads that moved in silence, and for peers that stopped reading."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            now = time.monotonic()
+            for room in self._rooms.values():
+                for socket in room.sockets:
+                    socket.drop_if_stuck(now)
+            with suppress(Problem):
+                await self._compare_heads()
+
+    async def _compare_heads(self) -> None:
+        if not self._rooms:
+            return
+        async with self._rails.db.system() as tx:
+            heads = await tx.many(_sql.heads, feed.HeadRow, tenants=list(self._rooms))
+        for head in heads:
+            room = self._rooms.get(head.tenant_id)
+            if room is not None and room.last is not None and head.seq > room.last:
+                self._spawn(self._catch_up(room))

@@ -1,0 +1,54 @@
+"""The numbers of this process, for Prometheus, under names that say what is counted."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+registry = CollectorRegistry()
+ProcessCollector(registry=registry)
+PlatformCollector(registry=registry)
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+requests = Histogram(
+    "crm_http_request_seconds",
+    "Time to answer, by route and status.",
+    ["method", "route", "status"],
+    buckets=_SECONDS,
+    registry=registry,
+)
+pool_wait = Histogram(
+    "crm_db_pool_wait_seconds", "Wait for a database connection.", buckets=_SECONDS, registry=registry
+)
+webhooks = Counter(
+    "crm_webhook_events_total", "Webhook POSTs: stored, refused, failed.", ["outcome"], registry=registry
+)
+elements = Counter(
+    "crm_webhook_elements_total",
+    "What webhooks held: message, status, other, replay, ignored, dead.",
+    ["kind"],
+    registry=registry,
+)
+sends = Counter("crm_sends_total", "Calls to Meta's messages, by outcome.", ["outcome"], registry=registry)
+graph = Histogram(
+    "crm_graph_seconds", "Time of a call to the Graph API.", ["call"], buckets=_SECONDS, registry=registry
+)
+sockets = Gauge("crm_sockets", "Open WebSockets of this process.", registry=registry)
+dropped = Counter("crm_sockets_dropped_total", "Sockets closed by us, by code.", ["code"], registry=registry)
+caught_up = Counter(
+    "crm_feed_caught_up_total", "Events read from the feed because Redis lost them.", registry=registry
+)
+waiting = Gauge("crm_waiting", "Rows that wait to be worked: webhook events, sends.", ["what"], registry=registry)
+oldest = Gauge(
+    "crm_waiting_oldest_seconds", "Age of the oldest row that waits, by queue.", ["what"], registry=registry
+)
+logins = Counter("crm_logins_total", "Logins: ok, refused, limited.", ["outcome"], registry=registry)
+
+
+def page() -> bytes:
+    """Everything, in Prometheus' text format."""
+    return generate_latest(registry)
+
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST

@@ -1,0 +1,106 @@
+"""The OpenAPI document, generated from the doors: what is not in it does not exist."""
+
+import re
+from typing import Any, get_origin
+
+import msgspec
+
+from crm.core.http import PUBLIC, Door
+
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "code", "detail", "requestId"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string"},
+        "detail": {"type": "string"},
+        "requestId": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"pointer": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+}
+
+
+def document(doors: list[Door]) -> dict[str, Any]:
+    """OpenAPI 3.1 of all doors."""
+    kinds = [kind for door in doors for kind in (door.body, door.query, door.answer) if kind]
+    schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    schema_of = dict(zip(map(id, kinds), schemas, strict=True))
+    paths: dict[str, Any] = {}
+    for door in doors:
+        paths.setdefault(door.path, {})[door.method.lower()] = _operation(door, schema_of, components)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "CRM for WhatsApp",
+            "version": "1",
+            "description": "Errors are application/problem+json (RFC 9457). The WebSocket is at /ws.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": {**components, "Problem": _PROBLEM},
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+def _operation(door: Door, schema_of: dict[int, Any], components: dict[str, Any]) -> dict[str, Any]:
+    function = getattr(door.handler, "func", door.handler)
+    operation: dict[str, Any] = {
+        "operationId": re.sub(r"\W+", "_", f"{door.method.lower()}{door.path}").strip("_"),
+        "tags": [door.path.split("/")[2 if door.path.startswith("/api/") else 1]],
+        "summary": (function.__doc__ or "").strip().splitlines()[0],
+        "description": f"Role: {door.role}.",
+        "parameters": [*_path(door), *_query(door, schema_of, components), *_headers(door)],
+        "responses": {
+            str(door.status): _answer(door, schema_of),
+            "default": {
+                "description": "A problem",
+                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            },
+        },
+    }
+    if door.role != PUBLIC:
+        operation["security"] = [{"bearer": []}]
+    if door.body:
+        content = {"application/json": {"schema": schema_of[id(door.body)]}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _path(door: Door) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+        for name in re.findall(r"{(\w+)}", door.path)
+    ]
+
+
+def _query(door: Door, schema_of: dict[int, Any], components: dict[str, Any]) -> list[dict[str, Any]]:
+    if door.query is None:
+        return []
+    name = schema_of[id(door.query)]["$ref"].rpartition("/")[2]
+    return [
+        {"name": field, "in": "query", "required": False, "schema": schema}
+        for field, schema in components[name]["properties"].items()
+    ]
+
+
+def _headers(door: Door) -> list[dict[str, Any]]:
+    if not door.once:
+        return []
+    text = {"type": "string", "maxLength": 200}
+    return [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": text}]
+
+
+def _answer(door: Door, schema_of: dict[int, Any]) -> dict[str, Any]:
+    if door.answer is None:
+        return {"description": "No content" if door.status == 204 else "Done"}
+    name = getattr(door.answer, "__name__", None) or str(get_origin(door.answer))
+    return {"description": name, "content": {"application/json": {"schema": schema_of[id(door.answer)]}}}

@@ -1,0 +1,61 @@
+"""Wake-ups by SAQ on Redis. A job carries ids and may be lost: the row in Postgres is the queue.
+
+No job has a deduplicating key: one whose list entry was lost would block its key for ever.
+"""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import redis.asyncio as aioredis
+from redis.exceptions import RedisError
+from saq.job import Job
+from saq.queue.redis import RedisQueue
+
+INBOUND, OUTBOUND = "inbound", "outbound"  # the two rivers; a slow Graph must not hold up what comes in
+DRAIN, SEND = "drain", "send"
+_JOB_SECONDS = 120
+
+
+def connect(url: str, timeout: float | None = 2.0) -> aioredis.Redis:
+    """A client whose calls end within `timeout` seconds (None for blocking reads)."""
+    client: aioredis.Redis = aioredis.Redis.from_url(
+        url, socket_connect_timeout=2.0, socket_timeout=timeout, health_check_interval=30
+    )
+    return client
+
+
+class PatientQueue(RedisQueue):
+    """SAQ's queue, except that while Redis is away its worker rests instead of spinning (99 % of a core)."""
+
+    async def dequeue(self, timeout: float = 0.0, poll_interval: float = 0.0) -> Job | None:  # noqa: ASYNC109
+        """The next job; None after a pause when Redis does not answer."""
+        try:
+            return await super().dequeue(timeout, poll_interval)
+        except (RedisError, OSError):
+            await asyncio.sleep(1)
+            return None
+
+
+def queue(client: aioredis.Redis, name: str) -> PatientQueue:
+    """The queue of one river."""
+    return PatientQueue(client, name=name)
+
+
+class Wake:
+    """Wakes the worker. Raises RedisError or OSError when Redis is away: call it after the commit."""
+
+    def __init__(self, client: aioredis.Redis) -> None:
+        self._inbound, self._outbound = queue(client, INBOUND), queue(client, OUTBOUND)
+
+    async def drain(self) -> None:
+        """Webhook events wait."""
+        await _enqueue(self._inbound, DRAIN)
+
+    async def send(self, tenant: UUID, conversation: UUID) -> None:
+        """A conversation's lane has something to send."""
+        await _enqueue(self._outbound, SEND, tenant_id=str(tenant), conversation_id=str(conversation))
+
+
+async def _enqueue(to: RedisQueue, function: str, **ids: Any) -> None:
+    await to.enqueue(function, timeout=_JOB_SECONDS, retries=1, ttl=1, **ids)

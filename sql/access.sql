@@ -1,0 +1,19 @@
+-- Who is calling, and in which tenant. Called by crm/core/access.py before a request's own transaction.
+
+-- name: tenant_by_slug(slug text) -> maybe TenantRow
+-- The tenant an address names; the platform's own row is nobody's address.
+-- Index: tenants_slug_key
+-- as: system
+SELECT
+    id,
+    slug,
+    name,
+    status
+FROM tenants
+WHERE slug = :slug AND id <> '00000000-0000-0000-0000-000000000000';
+
+-- name: admin_acted(actor uuid, action text, ip text, request text) -> none
+-- Leaves in the tenant's own audit log that a super admin acted inside it.
+-- Index: audit_log_pkey
+INSERT INTO audit_log (actor_id, actor_role, action, detail, ip, request_id)
+VALUES (:actor, 'SUPER_ADMIN', 'platform.acted', jsonb_build_object('request', :action), :ip, :request);
