@@ -1,0 +1,192 @@
+"""The command line: python -m crm COMMAND. Each command reads its settings from the environment."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+
+from crm.core import config, crypto, db, log, migrate, sql
+from crm.core.config import Settings
+from crm.core.fields import normal_email
+
+_ROOT = Path(__file__).parents[1]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """The backend of a CRM for WhatsApp."""
+
+
+@cli.command()
+def api() -> None:
+    """Serve REST, WebSocket and webhooks on HOST:PORT."""
+    import uvicorn
+
+    from crm.app import build
+
+    settings = _settings()
+    uvicorn.run(build(settings), host=settings.host, port=settings.port, **SERVER)
+
+
+# Frames are checked at 64 KiB by us (4413); uvicorn's own limit only bounds memory. Deflate doubles both.
+SERVER: dict[str, Any] = {
+    "loop": "uvloop",
+    "http": "httptools",
+    "ws": "websockets-sansio",
+    "ws_per_message_deflate": False,
+    "ws_max_size": 1024 * 1024,
+    "ws_ping_interval": 20,
+    "ws_ping_timeout": 20,
+    "lifespan": "on",
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    "date_header": True,
+    "proxy_headers": False,
+    "timeout_graceful_shutdown": 20,
+}
+
+
+@cli.command()
+def worker() -> None:
+    """Run the jobs: raw webhooks into messages, queued messages out to Meta."""
+    import uvloop
+
+    from crm import worker as work
+
+    settings = _settings()
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await work.run(settings, stop)
+
+    uvloop.run(main())
+
+
+@cli.command("migrate")
+@click.option("--plan", is_flag=True, help="Only say what would be applied.")
+def migrate_(plan: bool) -> None:
+    """Bring the database to this version, as DATABASE_OWNER_URL."""
+    url = _owner_url()
+    done = _refusable(lambda: migrate.plan(url) if plan else migrate.apply(url))
+    verb = "would apply" if plan else "applied"
+    click.echo("\n".join(f"{verb} {name}" for name in done) or "the database is up to date")
+
+
+@cli.command()
+@click.option("--steps", default=1, show_default=True, type=click.IntRange(1, 100))
+@click.confirmation_option("--yes", prompt="Undoing migrations loses data. Go on?")
+def rollback(steps: int) -> None:
+    """Undo the newest migrations, as DATABASE_OWNER_URL."""
+    url = _owner_url()
+    done = _refusable(lambda: migrate.roll_back(url, steps))
+    click.echo("\n".join(f"undid {name}" for name in done) or "nothing to undo")
+
+
+@cli.command("create-admin")
+@click.option("--email", required=True)
+@click.option("--name", required=True)
+def create_admin(email: str, name: str) -> None:
+    """Add a super admin; the password comes in CRM_ADMIN_PASSWORD. One that exists is left alone."""
+    password = os.environ.get("CRM_ADMIN_PASSWORD", "")
+    if len(password) < 8:
+        raise click.ClickException("CRM_ADMIN_PASSWORD: needs at least 8 characters")
+    settings = _settings()
+
+    async def main() -> int:
+        database = await db.Database.open(settings.database_url, settings.database_system_url, 2, 10)
+        hashed = crypto.password_hash(password, settings.bcrypt_rounds)
+        async with database.tenant(db.PLATFORM) as tx:
+            query = sql.load("operations").add_super_admin
+            added = await tx.count(query, email=normal_email(email), name=name, hash=hashed)
+        await database.close()
+        return added
+
+    click.echo("super admin created" if asyncio.run(main()) else "this super admin exists; nothing changed")
+
+
+@cli.command("rotate-keys")
+def rotate_keys() -> None:
+    """Reseal every channel's secrets with the newest of ENCRYPTION_KEYS."""
+    settings = _settings()
+    count, total = asyncio.run(_reseal(settings))
+    click.echo(f"resealed {count} of {total} channels; the others had the newest key already")
+
+
+async def _reseal(settings: Settings) -> tuple[int, int]:
+    from crm.channels import SealedRow
+
+    box, queries = crypto.Box(settings.keys), sql.load("channels")
+    database = await db.Database.open(settings.database_url, settings.database_system_url, 2, 30)
+    count = 0
+    async with database.system() as tx:
+        rows = await tx.many(queries.sealed, SealedRow)
+        for row in rows:
+            token = _fresh(box, row.access_token, row.tenant_id, "channels.access_token")
+            secret = _fresh(box, row.app_secret, row.tenant_id, "channels.app_secret")
+            if (token, secret) != (row.access_token, row.app_secret):
+                count += await tx.count(
+                    queries.reseal,
+                    tenant=row.tenant_id,
+                    id=row.id,
+                    access_token=token,
+                    app_secret=secret,
+                    old_access_token=row.access_token,
+                    old_app_secret=row.app_secret,
+                )
+    await database.close()
+    return count, len(rows)
+
+
+def _fresh(box: crypto.Box, sealed: bytes | None, tenant: UUID, column: str) -> bytes | None:
+    if sealed is None or box.fresh(sealed):
+        return sealed
+    return box.seal(box.open(sealed, tenant, column), tenant, column)
+
+
+def _tool(name: str, module: str) -> None:
+    """A command of the checkout that production images leave out."""
+
+    @cli.command(name, context_settings={"ignore_unknown_options": True}, add_help_option=False)
+    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+    def run(arguments: tuple[str, ...]) -> None:
+        sys.exit(subprocess.call([sys.executable, "-m", module, *arguments], cwd=_ROOT))  # noqa: S603
+
+    run.help = f"Runs {module} of the checkout."
+
+
+_tool("dev", "ops.dev.up")
+_tool("bench", "ops.bench")
+
+
+def _settings() -> Settings:
+    settings = config.load()
+    log.setup(settings.log_level)
+    return settings
+
+
+def _owner_url() -> str:
+    url = os.environ.get("DATABASE_OWNER_URL", "")
+    if not url:
+        raise click.ClickException("missing environment variables: DATABASE_OWNER_URL")
+    return url
+
+
+def _refusable(work: Callable[[], list[str]]) -> list[str]:
+    try:
+        return work()
+    except migrate.Refused as refused:
+        raise click.ClickException(str(refused)) from refused
+
+
+if __name__ == "__main__":
+    cli()

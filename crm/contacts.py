@@ -1,0 +1,196 @@
+"""People who write to the hotel, found by any name Meta knows them by (Meta: BSUID, phone number quirks)."""
+
+from collections.abc import Sequence
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+import phonenumbers
+
+from crm.core import sql
+from crm.core.db import Tx
+from crm.core.errors import ValidationFailed, invalid
+
+_sql = sql.load("contacts")
+Kind = Literal["bsuid", "wa_id", "match_key"]
+
+
+class Person(msgspec.Struct, frozen=True):
+    """Somebody as a webhook or an attendant names them; at least one of the three ids is there."""
+
+    wa_id: str | None = None
+    bsuid: str | None = None
+    phone: str | None = None
+    profile_name: str | None = None
+
+    @property
+    def identities(self) -> list[tuple[Kind, str]]:
+        """What they may be found by, the surest first."""
+        found: list[tuple[Kind, str]] = []
+        if self.bsuid:
+            found.append(("bsuid", self.bsuid))
+        if self.wa_id:
+            found.append(("wa_id", self.wa_id))
+        if self.wa_id or self.phone:
+            found.append(("match_key", match_key(self.wa_id or self.phone or "")))
+        return found
+
+
+class KnownRow(msgspec.Struct, frozen=True):
+    """An identity, the contact it leads to, and what is stored of that contact."""
+
+    kind: str
+    value: str
+    contact_id: UUID
+    wa_id: str | None
+    bsuid: str | None
+    profile_name: str | None
+
+
+class IdRow(msgspec.Struct, frozen=True):
+    """The id of a contact just made."""
+
+    id: UUID
+
+
+class RecipientRow(msgspec.Struct, frozen=True):
+    """By what a contact can be reached."""
+
+    wa_id: str | None
+    phone: str | None
+    bsuid: str | None
+
+
+def match_key(number: str) -> str:
+    """A phone's digits without those Meta adds or drops: for look-up only, never to be sent or shown.
+
+    Brazil: mobiles lose the 9 after the area code (landlines start with 2–5 and keep all); Mexico 521 → 52;
+    Argentina 549 → 54 (Meta: phone number quirks).
+    """
+    digits = "".join(char for char in number if char.isdigit())
+    if len(digits) == 13 and digits.startswith("55") and digits[4] == "9" and digits[5] in "6789":
+        return digits[:4] + digits[5:]
+    if len(digits) == 13 and digits.startswith(("521", "549")):
+        return digits[:2] + digits[3:]
+    return digits
+
+
+def typed_phone(text: str) -> str:
+    """A phone as a person types it, in E.164. Raises ValidationFailed."""
+    try:
+        number = phonenumbers.parse(text if text.startswith("+") else f"+{text}", None)
+    except phonenumbers.NumberParseException as error:
+        raise _bad_phone() from error
+    if not phonenumbers.is_possible_number(number):
+        raise _bad_phone()
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _bad_phone() -> ValidationFailed:
+    return invalid("/to", "telefone inválido: use +55 48 99999-0000", "bad phone number: use +55 48 99999-0000")
+
+
+async def hold(tx: Tx) -> None:
+    """Hold the tenant's door until the commit: one transaction at a time finds and makes contacts."""
+    await tx.none(_sql.hold)
+
+
+async def seen(tx: Tx, people: Sequence[Person]) -> list[UUID]:
+    """The contact of each person, made where there was none, with what was learnt of them kept.
+
+    The caller holds the tenant's door, so that two transactions never make the same contact.
+    """
+    identities = {identity for person in people for identity in person.identities}
+    kinds, values = [kind for kind, _ in identities], [value for _, value in identities]
+    rows = await tx.many(_sql.find, KnownRow, kinds=kinds, values=values)
+    index = {(row.kind, row.value): row.contact_id for row in rows}
+    await _make(tx, people, index)
+    contacts = []
+    for person in people:
+        # The surest identity that is known decides; the others then lead to the same contact.
+        contact = next(index[identity] for identity in person.identities if identity in index)
+        index |= {identity: contact for identity in person.identities if identity not in index}
+        contacts.append(contact)
+    await _learn(tx, people, contacts, rows)
+    return contacts
+
+
+async def _make(tx: Tx, people: Sequence[Person], index: dict[tuple[str, str], UUID]) -> None:
+    """Add the people nobody knows, each once, and put them into the index."""
+    fresh: list[Person] = []
+    named = set(index)
+    for person in people:
+        if not named.intersection(person.identities):
+            fresh.append(person)
+        named.update(person.identities)
+    if not fresh:
+        return
+    ids = await tx.many(
+        _sql.insert,
+        IdRow,
+        wa_ids=[person.wa_id for person in fresh],
+        bsuids=[person.bsuid for person in fresh],
+        phones=[person.phone or (person.wa_id and f"+{person.wa_id}") for person in fresh],
+        names=[person.profile_name for person in fresh],
+    )
+    for person, row in zip(fresh, ids, strict=True):
+        index.update(dict.fromkeys(person.identities, row.id))
+
+
+async def _learn(tx: Tx, people: Sequence[Person], contacts: list[UUID], rows: list[KnownRow]) -> None:
+    """Keep new identities, and what Meta now says of wa_id, BSUID and profile name. Writes only what changed."""
+    known = {(row.kind, row.value) for row in rows}
+    stored = {row.contact_id: row for row in rows}
+    links = {
+        identity: contact
+        for person, contact in zip(people, contacts, strict=True)
+        for identity in person.identities
+        if identity not in known
+    }
+    if links:
+        await tx.none(
+            _sql.link,
+            kinds=[kind for kind, _ in links],
+            values=[value for _, value in links],
+            contacts=list(links.values()),
+        )
+    news = {
+        contact: person
+        for person, contact in zip(people, contacts, strict=True)
+        if contact in stored and _is_news(person, stored[contact])
+    }
+    if news:
+        await tx.none(
+            _sql.learn,
+            ids=list(news),
+            wa_ids=[person.wa_id for person in news.values()],
+            bsuids=[person.bsuid for person in news.values()],
+            names=[person.profile_name for person in news.values()],
+        )
+
+
+def _is_news(person: Person, row: KnownRow) -> bool:
+    pairs = (
+        (person.wa_id, row.wa_id),
+        (person.bsuid, row.bsuid),
+        (person.profile_name, row.profile_name),
+    )
+    return any(given is not None and given != kept for given, kept in pairs)
+
+
+async def recipient(tx: Tx, contact: UUID) -> dict[str, str]:
+    """How Meta is told who a message is for: wa_id first, then the phone as typed, then the BSUID."""
+    row = await tx.one(_sql.recipient, RecipientRow, id=contact)
+    if row.wa_id:
+        return {"to": f"+{row.wa_id}"}
+    if row.phone:
+        return {"to": row.phone}
+    return {"recipient": row.bsuid or ""}
+
+
+async def learn_wa_id(tx: Tx, contact: UUID, wa_id: str) -> None:
+    """Meta answered a send with the wa_id behind the number we dialled: keep it, verbatim."""
+    await tx.none(_sql.learn, ids=[contact], wa_ids=[wa_id], bsuids=[None], names=[None])
+    kinds: list[Kind] = ["wa_id", "match_key"]
+    values = [wa_id, match_key(wa_id)]
+    await tx.none(_sql.link, kinds=kinds, values=values, contacts=[contact, contact])

@@ -1,0 +1,171 @@
+"""Reads Meta's envelope (Meta: webhook transport, inbound types, statuses): four levels, each field optional."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from crm.contacts import Person
+from crm.core import meta
+from crm.messages import Advance, Inbound
+
+STATUSES: dict[Any, Literal["SENT", "DELIVERED", "READ", "PLAYED", "FAILED"]] = {
+    "sent": "SENT",
+    "delivered": "DELIVERED",
+    "read": "READ",
+    "played": "PLAYED",
+    "failed": "FAILED",
+}
+_LABELS = {
+    "image": "Imagem",
+    "video": "Vídeo",
+    "audio": "Áudio",
+    "document": "Documento",
+    "sticker": "Figurinha",
+    "location": "Localização",
+    "contacts": "Contato",
+    "reaction": "Reação",
+    "order": "Pedido",
+    "system": "Aviso do WhatsApp",
+    "interactive": "Resposta",
+    "button": "Resposta",
+    "edit": "Mensagem editada",
+    "revoke": "Mensagem apagada",
+    "request_welcome": "Abriu a conversa",
+    "unsupported": "Mensagem que a API não entrega",
+}
+_KNOWN = {"from", "from_user_id", "id", "timestamp", "type"}
+_TEXTS = ("body", "caption", "name", "filename", "title", "text", "emoji")
+
+
+class Element(msgspec.Struct, frozen=True):
+    """One message or status with where it came from; what it is made of is kept for a dead letter."""
+
+    kind: Literal["message", "status", "other"]
+    account: str
+    number: str
+    node: dict[str, Any]
+    profiles: list[dict[str, Any]]
+    field: str
+
+
+def elements(body: Any) -> Iterator[Element]:
+    """Every message, status and other change of a POST. What is not of the expected shape is `other`."""
+    for entry in _dicts(_dict(body).get("entry")):
+        for change in _dicts(entry.get("changes")):
+            yield from _of_change(str(entry.get("id", "")), change)
+
+
+def _of_change(account: str, change: dict[str, Any]) -> Iterator[Element]:
+    value, field = _dict(change.get("value")), str(change.get("field", ""))
+    number = str(_dict(value.get("metadata")).get("phone_number_id", ""))
+    profiles = _dicts(value.get("contacts"))
+    parts = [("message", node) for node in _dicts(value.get("messages"))]
+    parts += [("status", node) for node in _dicts(value.get("statuses"))]
+    if field != "messages" or not parts:
+        yield Element("other", account, number, change, [], field)
+        return
+    for kind, node in parts:
+        other = (kind == "status" and node.get("status") not in STATUSES) or "group_id" in node
+        yield Element("other" if other else kind, account, number, node, profiles, field)  # type: ignore[arg-type]
+
+
+def inbound(element: Element, channel: UUID) -> Inbound:
+    """A customer's message. Raises ValueError when it names neither itself nor its sender."""
+    node = element.node
+    wamid, wa_id, bsuid = _text(node.get("id")), _text(node.get("from")), _text(node.get("from_user_id"))
+    if not wamid or not (wa_id or bsuid):
+        raise ValueError("a message without id or sender")
+    kind = _text(node.get("type")) or "unknown"
+    rest = {name: value for name, value in node.items() if name not in _KNOWN}
+    content = _content(kind, node)
+    if kind == "text":
+        rest.pop("text", None)
+    name = _profile_name(element.profiles, wa_id, bsuid)
+    return Inbound(
+        channel_id=channel,
+        person=Person(wa_id=wa_id, bsuid=bsuid, profile_name=name),
+        wamid=wamid,
+        type=kind,
+        content=content,
+        payload=rest or None,
+        at=_time(node.get("timestamp")),
+        reply_to_wamid=_text(_dict(node.get("context")).get("id")),
+    )
+
+
+def advance(element: Element) -> Advance:
+    """A status of one of our messages. Raises ValueError when it names no message."""
+    node = element.node
+    wamid = _text(node.get("id"))
+    if not wamid:
+        raise ValueError("a status without id")
+    errors = _dicts(node.get("errors"))
+    return Advance(
+        wamid=wamid,
+        message_id=_uuid(node.get("biz_opaque_callback_data")),
+        status=STATUSES[node.get("status")],
+        at=_time(node.get("timestamp")),
+        error=_error(errors[0]) if errors else None,
+    )
+
+
+def _error(error: dict[str, Any]) -> dict[str, Any]:
+    code = error.get("code")
+    title = _text(error.get("title")) or _text(error.get("message")) or ""
+    detail = _text(_dict(error.get("error_data")).get("details")) or ""
+    return meta.told(code if isinstance(code, int) else None, title, detail)
+
+
+def _content(kind: str, node: dict[str, Any]) -> str:
+    """What a person reads: the text itself, or a label with whatever words the node has."""
+    if kind == "text":
+        return _text(_dict(node.get("text")).get("body")) or ""
+    inner = node.get(kind)
+    words = next((_text(part.get(name)) for part in _layers(inner) for name in _TEXTS if part.get(name)), None)
+    label = _LABELS.get(kind, f"Mensagem do tipo {kind}")
+    return f"[{label}] {words}" if words else f"[{label}]"
+
+
+def _layers(inner: Any) -> list[dict[str, Any]]:
+    """The node and the objects one level inside it: interactive replies have their title there."""
+    outer = inner[0] if isinstance(inner, list) and inner else inner
+    top = _dict(outer)
+    return [top, *(part for part in top.values() if isinstance(part, dict))]
+
+
+def _profile_name(profiles: list[dict[str, Any]], wa_id: str | None, bsuid: str | None) -> str | None:
+    """contacts[] is parallel in intent, not in index: match it by id."""
+    for profile in profiles:
+        if (wa_id and profile.get("wa_id") == wa_id) or (bsuid and profile.get("user_id") == bsuid):
+            return _text(_dict(profile.get("profile")).get("name"))
+    return None
+
+
+def _time(stamp: Any) -> datetime:
+    """Unix seconds as text or number; now when missing or absurd."""
+    try:
+        return datetime.fromtimestamp(int(stamp), UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return datetime.now(UTC)
+
+
+def _uuid(text: Any) -> UUID | None:
+    try:
+        return UUID(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if isinstance(value, str | int) and value != "" else None
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [part for part in value if isinstance(part, dict)] if isinstance(value, list) else []

@@ -1,0 +1,269 @@
+"""The WebSocket (contract, section 8): sign in, follow the tenant's events, join conversations, type, resume."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import msgspec
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from crm import conversations
+from crm.core import access, sql
+from crm.core.access import Who
+from crm.core.errors import NotFound, Problem, TenantSuspended, Unauthenticated, Unavailable
+from crm.core.feed import Passing
+from crm.core.hub import Hub, Room, Socket
+from crm.core.rails import Rails
+
+_sql = sql.load("realtime")
+
+AUTH_SECONDS, FRAME_LIMIT = 5.0, 64 * 1024
+SOCKETS_PER_USER, FRAMES_PER_SECOND = 50, 50
+BAD_TOKEN, SUSPENDED, NO_AUTH, TOO_LARGE, TOO_MANY, RESTARTING = 4401, 4403, 4408, 4413, 4429, 1012
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """What a client sends."""
+
+    event: str
+    data: Any = None
+
+
+class Closed(Exception):
+    """This socket is to be closed with this code."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+        super().__init__(code)
+
+
+class Visit:
+    """One client's time on a socket."""
+
+    def __init__(self, websocket: WebSocket, hub: Hub, socket: Socket, room: Room) -> None:
+        self.rails: Rails = websocket.state.rails
+        self.websocket, self.hub, self.socket, self.room = websocket, hub, socket, room
+        self._second, self._frames = 0, 0
+
+    async def read(self) -> None:
+        """Answer frames until the client leaves. Raises Closed."""
+        while True:
+            frame = await _frame(self.websocket)
+            self._count()
+            try:
+                handle = _EVENTS.get(frame.event)
+                if handle is None:
+                    raise _refusal("unknown_event", f"evento desconhecido: {frame.event[:40]}")
+                await handle(self, frame.data)
+            except Problem as problem:
+                self.socket.say("error", {"code": problem.code, "detail": problem.pt})
+
+    def _count(self) -> None:
+        second = int(time.monotonic())
+        self._second, self._frames = second, (self._frames + 1 if second == self._second else 1)
+        if self._frames > FRAMES_PER_SECOND:
+            raise Closed(TOO_MANY)
+
+    async def join(self, data: Any) -> None:
+        """Follow the typing of a conversation. Raises NotFound when the caller may not see it."""
+        conversation = _conversation(data)
+        async with self.rails.db.tenant(self.socket.tenant) as tx:
+            await conversations.found(tx, conversation)
+        self.socket.joined.add(conversation)
+        viewers = {
+            socket.user: {"userId": socket.user, "name": socket.name}
+            for socket in self.room.sockets
+            if conversation in socket.joined
+        }
+        self.socket.say("conversation:joined", {"conversationId": conversation, "viewers": [*viewers.values()]})
+
+    async def leave(self, data: Any) -> None:
+        """Follow it no more."""
+        self.socket.joined.discard(_conversation(data))
+
+    async def typing(self, data: Any) -> None:
+        """Tell the others in the conversation. Raises NotFound unless it was joined."""
+        conversation = _conversation(data)
+        if conversation not in self.socket.joined:
+            raise NotFound("Entre na conversa primeiro.", "Join the conversation first.")
+        told = {
+            "conversationId": conversation,
+            "userId": self.socket.user,
+            "name": self.socket.name,
+            "typing": bool(data.get("typing", True)) if isinstance(data, dict) else True,
+        }
+        word = Passing("user:typing", conversation, told, not_to=self.socket.user)
+        with suppress(OSError, Exception):
+            await self.rails.feed.say(self.socket.tenant, word)
+
+    async def resume(self, data: Any) -> None:
+        """Replay what came after a seq, or say that everything is to be read anew."""
+        since = data.get("since") if isinstance(data, dict) else None
+        if not isinstance(since, int) or not 0 <= since < 2**63:
+            raise _refusal("validation_failed", "since: número inteiro")
+        if not await self.hub.replay(self.socket, self.room, since):
+            self.socket.say("resync", {})
+
+    async def auth(self, data: Any) -> None:
+        """Stay with a fresh token of the same person. Raises Closed."""
+        who = _who(data, self.rails)
+        if (who.user, who.tenant) != (self.socket.user, self.socket.tenant):
+            raise Closed(BAD_TOKEN)
+        await _name(self.rails, who)
+        self.socket.session = who.session
+        expire(self.socket, who)
+
+    async def ping(self, _data: Any) -> None:
+        """Answer that we are here."""
+        self.socket.say("pong", {})
+
+
+_EVENTS: dict[str, Callable[[Visit, Any], Awaitable[None]]] = {
+    "conversation:join": Visit.join,
+    "conversation:leave": Visit.leave,
+    "typing": Visit.typing,
+    "resume": Visit.resume,
+    "auth": Visit.auth,
+    "ping": Visit.ping,
+}
+
+
+async def endpoint(websocket: WebSocket) -> None:
+    """A socket from its handshake to its end."""
+    if not _origin_allowed(websocket):
+        await websocket.close(1008)
+        return
+    await websocket.accept()
+    try:
+        who = await _signed_in(websocket)
+        name = await _name(websocket.state.rails, who)
+        await _stay(websocket, who, name)
+    except Closed as closed:
+        with suppress(RuntimeError, OSError):
+            await websocket.close(closed.code)
+    except WebSocketDisconnect:
+        pass
+
+
+async def _stay(websocket: WebSocket, who: Who, name: str) -> None:
+    hub: Hub = websocket.state.hub
+    assert who.tenant is not None
+    if hub.of_user(who.tenant, who.user) >= SOCKETS_PER_USER:
+        raise Closed(TOO_MANY)
+    socket = Socket(websocket._send, who.tenant, who.user, who.session, name)
+    room = await hub.enter(socket)
+    socket.say("ready", {"userId": who.user, "tenantId": who.tenant, "seq": room.last})
+    expire(socket, who)
+    writer = asyncio.create_task(socket.write())
+    try:
+        await Visit(websocket, hub, socket, room).read()
+    except Closed as closed:
+        socket.close(closed.code)
+        await asyncio.wait_for(writer, 2)
+    finally:
+        if socket.expires:
+            socket.expires.cancel()
+        writer.cancel()
+        await hub.leave(socket)
+
+
+def expire(socket: Socket, who: Who) -> None:
+    """Close the socket when its token ends, unless it is renewed before."""
+    if socket.expires:
+        socket.expires.cancel()
+    seconds = max(0.0, who.expires - time.time())
+    socket.expires = asyncio.get_running_loop().call_later(seconds, socket.close, BAD_TOKEN)
+
+
+def _origin_allowed(websocket: WebSocket) -> bool:
+    """A browser must come from our own host or a configured frontend; others send no Origin."""
+    origin = websocket.headers.get("origin")
+    if origin is None:
+        return True
+    rails: Rails = websocket.state.rails
+    return origin in rails.settings.origins or urlsplit(origin).netloc == websocket.headers.get("host")
+
+
+async def _signed_in(websocket: WebSocket) -> Who:
+    """The caller, by header or by the first frame. Raises Closed."""
+    rails: Rails = websocket.state.rails
+    try:
+        if websocket.headers.get("authorization"):
+            return _with_tenant(await access.who(websocket, rails))
+        async with asyncio.timeout(AUTH_SECONDS):
+            frame = await _frame(websocket)
+    except TimeoutError as error:
+        raise Closed(NO_AUTH) from error
+    except Unavailable as error:
+        raise Closed(RESTARTING) from error
+    except Problem as error:
+        raise Closed(BAD_TOKEN) from error
+    if frame.event != "auth":
+        raise Closed(NO_AUTH)
+    return _who(frame.data, rails)
+
+
+def _who(data: Any, rails: Rails) -> Who:
+    token = data.get("token") if isinstance(data, dict) else None
+    try:
+        return _with_tenant(access.known(token if isinstance(token, str) else "", rails.settings.jwt_secret))
+    except Unauthenticated as error:
+        raise Closed(BAD_TOKEN) from error
+
+
+def _with_tenant(who: Who) -> Who:
+    """Sockets belong to hotels: the platform has none. Raises Closed."""
+    if who.tenant is None:
+        raise Closed(SUSPENDED)
+    return who
+
+
+async def _name(rails: Rails, who: Who) -> str:
+    """The person's name; the database checks session, person and tenant on the way. Raises Closed."""
+    assert who.tenant is not None
+    try:
+        async with rails.db.tenant(who.tenant, who.caller) as tx:
+            return await tx.value(_sql.name, id=who.user) or "Suporte"
+    except TenantSuspended as error:
+        raise Closed(SUSPENDED) from error
+    except Unauthenticated as error:
+        raise Closed(BAD_TOKEN) from error
+    except Unavailable as error:
+        raise Closed(RESTARTING) from error
+
+
+async def _frame(websocket: WebSocket) -> Frame:
+    """The next text frame. Raises Closed (too large), WebSocketDisconnect."""
+    message = await websocket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1000))
+    text = message.get("text") or ""
+    if len(text) > FRAME_LIMIT or len(message.get("bytes") or b"") > FRAME_LIMIT:
+        raise Closed(TOO_LARGE)
+    try:
+        return msgspec.json.decode(text, type=Frame)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return Frame("")
+
+
+def _conversation(data: Any) -> UUID:
+    """The id, alone or in an object: the present frontend sends both. Raises NotFound."""
+    text = data.get("conversationId") if isinstance(data, dict) else data
+    try:
+        return UUID(text)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise NotFound from error
+
+
+def _refusal(code: str, detail: str) -> Problem:
+    problem = Problem(detail, detail)
+    problem.code = code  # type: ignore[misc]
+    return problem
+
+
+routes = [WebSocketRoute("/ws", endpoint)]

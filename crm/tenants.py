@@ -1,0 +1,278 @@
+"""Hotels: the platform makes, lists and suspends them; an admin names and sets up the own one."""
+
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any, Literal
+from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from crm import audit
+from crm.core import crypto, sql
+from crm.core.access import SUPER_ADMIN, TENANT_ADMIN
+from crm.core.db import Tx
+from crm.core.errors import Conflict, NotFound, invalid
+from crm.core.feed import End
+from crm.core.fields import Email, Name, Password, Slug
+from crm.core.http import Call, Door
+from crm.core.page import Page, PageQuery, paged, stamp
+
+_sql = sql.load("tenants")
+RESERVED = {"www", "api", "app", "admin", "platform"}
+Status = Literal["TRIAL", "ACTIVE", "SUSPENDED", "CANCELED"]
+
+
+class TenantRow(msgspec.Struct, frozen=True):
+    """A tenant as stored."""
+
+    id: UUID
+    slug: str
+    name: str
+    email: str
+    status: Status
+    plan: str
+    locale: str
+    timezone: str
+    settings: dict[str, Any]
+    trial_ends_at: datetime
+    created_at: datetime
+
+
+class TenantOut(msgspec.Struct, frozen=True, rename="camel"):
+    """A tenant as the contract shows it."""
+
+    id: UUID
+    slug: str
+    name: str
+    email: str
+    status: Status
+    plan: str
+    locale: str
+    timezone: str
+    settings: dict[str, Any]
+    trial_ends_at: str
+    created_at: str
+
+
+class Create(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """A new hotel and its first admin; without adminEmail the hotel's own e-mail is the admin's."""
+
+    name: Name
+    slug: Slug
+    email: Email
+    admin_name: Name | None = None
+    admin_email: Email | None = None
+    admin_password: Password | None = None
+    plan: Annotated[str, msgspec.Meta(min_length=1, max_length=50)] = "trial"
+
+
+class AdminOut(msgspec.Struct, frozen=True):
+    """The first admin of a new tenant."""
+
+    id: UUID
+    email: str
+
+
+class Created(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A new tenant; the temporary password is shown here and never again."""
+
+    tenant: TenantOut
+    admin: AdminOut
+    temporary_password: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class TenantList(PageQuery, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """Filters of the platform's list."""
+
+    status: Status | None = None
+    search: Annotated[str, msgspec.Meta(max_length=100)] | None = None
+
+
+class PatchByPlatform(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """What the platform may change; the slug is forever."""
+
+    name: Name | None = None
+    email: Email | None = None
+    plan: Annotated[str, msgspec.Meta(min_length=1, max_length=50)] | None = None
+
+
+class PatchOwn(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """What an admin may change of the own hotel."""
+
+    name: Name | None = None
+    locale: Literal["pt-BR", "en"] | None = None
+    timezone: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    settings: dict[str, Any] | None = None
+
+
+def shown(row: TenantRow) -> TenantOut:
+    """The row as the contract writes it."""
+    times = {"trial_ends_at": stamp(row.trial_ends_at), "created_at": stamp(row.created_at)}
+    return TenantOut(**{**msgspec.structs.asdict(row), **times})
+
+
+async def insert(tx: Tx, new: Create) -> TenantRow:
+    """Add the tenant. Raises Conflict (slug taken, with existingId), ValidationFailed (slug reserved)."""
+    if new.slug in RESERVED:
+        raise invalid("/slug", "este endereço é reservado", "this slug is reserved")
+    row = await tx.maybe(_sql.insert, TenantRow, slug=new.slug, name=new.name, email=new.email, plan=new.plan)
+    if row is None:
+        taken = await tx.value(_sql.id_of_slug, slug=new.slug)
+        raise Conflict("Este slug já está em uso.", "This slug is taken.", existingId=str(taken))
+    return row
+
+
+async def create(call: Call) -> Created:
+    """A tenant and its first admin in one transaction: both or none."""
+    new: Create = call.body
+    password = new.admin_password or crypto.temporary_password()
+    hashed = await call.rails.in_thread(partial(crypto.password_hash, password, call.rails.settings.bcrypt_rounds))
+    email = new.admin_email or new.email
+    async with call.rails.db.system(call.who.home, call.who.caller) as tx:
+        row = await insert(tx, new)
+        await tx.none(_sql.step_into, tenant=str(row.id))
+        temporary = new.admin_password is None
+        admin = await tx.value(
+            _sql.insert_admin, email=email, name=new.admin_name or new.name, hash=hashed, temporary=temporary
+        )
+        await audit.note(call, tx, "tenant.created", row.id)
+    extra = {"temporary_password": password} if temporary else {}
+    return Created(shown(row), AdminOut(admin, email), **extra)
+
+
+async def page(call: Call) -> Page[TenantOut]:
+    """All hotels, newest first."""
+    query: TenantList = call.query
+    before, before_id = query.start
+    filters = {"status": query.status, "search": _contains(query.search)}
+    rows = await call.tx.many(
+        _sql.page,
+        TenantRow,
+        before=before,
+        before_id=before_id,
+        skip=query.skip,
+        max=query.limit + 1,
+        **filters,
+    )
+    total = None if query.cursor else await call.tx.value(_sql.total, **filters)
+    items = rows[: query.limit]
+    last = (items[-1].created_at, items[-1].id) if len(rows) > query.limit else None
+    return paged(query, [shown(row) for row in items], total, last)
+
+
+def _contains(search: str | None) -> str | None:
+    """A LIKE pattern that takes the words literally."""
+    if search is None:
+        return None
+    return "%" + search.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+
+
+async def get(call: Call) -> TenantOut:
+    """One hotel, for the platform. Raises NotFound."""
+    return await _found(call.tx, call.id())
+
+
+async def get_own(call: Call) -> TenantOut:
+    """The caller's own hotel."""
+    return await _found(call.tx, call.tx.tenant)
+
+
+async def _found(tx: Tx, tenant: UUID | None) -> TenantOut:
+    row = await tx.maybe(_sql.get, TenantRow, id=tenant)
+    if row is None:
+        raise NotFound
+    return shown(row)
+
+
+async def patch(call: Call) -> TenantOut:
+    """Change name, e-mail or plan. Raises NotFound."""
+    change: PatchByPlatform = call.body
+    row = await call.tx.maybe(_sql.patch, TenantRow, id=call.id(), **msgspec.structs.asdict(change))
+    if row is None:
+        raise NotFound
+    await audit.note(call, call.tx, "tenant.changed", row.id, **_given(change))
+    return shown(row)
+
+
+async def patch_own(call: Call) -> TenantOut:
+    """Change name, language, time zone or settings. Raises ValidationFailed."""
+    change: PatchOwn = call.body
+    if change.timezone is not None and not _is_zone(change.timezone):
+        raise invalid("/timezone", "fuso horário IANA desconhecido", "unknown IANA time zone")
+    row = await call.tx.one(_sql.patch_own, TenantRow, **msgspec.structs.asdict(change))
+    await audit.note(call, call.tx, "tenant.changed", row.id, **_given(change))
+    return shown(row)
+
+
+def _given(change: msgspec.Struct) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.structs.asdict(change).items() if value is not None}
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        return bool(ZoneInfo(name))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+
+
+async def move(call: Call, to: Status) -> TenantOut:
+    """Set the status; a suspended hotel is refused from its next request on, its sockets are closed."""
+    row = await call.tx.maybe(_sql.move, TenantRow, id=call.id(), status=to)
+    if row is None:
+        raise NotFound
+    await audit.note(call, call.tx, f"tenant.{to.lower()}", row.id)
+    if to in ("SUSPENDED", "CANCELED"):
+        call.rails.feed.end_sockets(call.tx, row.id, End(4403))
+    return shown(row)
+
+
+_MOVES: dict[str, Status] = {"activate": "ACTIVE", "suspend": "SUSPENDED", "cancel": "CANCELED"}
+routes = [
+    Door(
+        method="POST",
+        path="/api/tenants",
+        handler=create,
+        role=SUPER_ADMIN,
+        body=Create,
+        answer=Created,
+        status=201,
+        own_tx=True,
+    ),
+    Door(
+        method="GET",
+        path="/api/tenants",
+        handler=page,
+        role=SUPER_ADMIN,
+        query=TenantList,
+        answer=Page[TenantOut],
+    ),
+    Door(method="GET", path="/api/tenants/{id}", handler=get, role=SUPER_ADMIN, answer=TenantOut),
+    Door(
+        method="PATCH",
+        path="/api/tenants/{id}",
+        handler=patch,
+        role=SUPER_ADMIN,
+        body=PatchByPlatform,
+        answer=TenantOut,
+    ),
+    *(
+        Door(
+            method="POST",
+            path=f"/api/tenants/{{id}}/{verb}",
+            handler=partial(move, to=status),
+            role=SUPER_ADMIN,
+            answer=TenantOut,
+        )
+        for verb, status in _MOVES.items()
+    ),
+    Door(method="GET", path="/api/tenant", handler=get_own, role=TENANT_ADMIN, answer=TenantOut),
+    Door(
+        method="PATCH",
+        path="/api/tenant",
+        handler=patch_own,
+        role=TENANT_ADMIN,
+        body=PatchOwn,
+        answer=TenantOut,
+    ),
+]

@@ -1,0 +1,130 @@
+"""People of a hotel: who they are, what role they have, whether they may still come in."""
+
+from functools import partial
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from crm import audit
+from crm.core import crypto, sql
+from crm.core.access import TENANT_ADMIN
+from crm.core.db import Tx
+from crm.core.errors import Conflict, NotFound, invalid
+from crm.core.feed import End
+from crm.core.fields import Email, Name, Password, normal_email
+from crm.core.http import Call, Door
+
+_sql = sql.load("users")
+Role = Literal["TENANT_ADMIN", "ATTENDANT"]
+
+
+class UserRow(msgspec.Struct, frozen=True, rename="camel"):
+    """A person as stored and as shown."""
+
+    id: UUID
+    email: str
+    name: str
+    role: str
+    active: bool
+    must_change_password: bool
+
+
+class Register(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """A new person; without a password a temporary one is made and shown once."""
+
+    name: Name
+    email: Email
+    role: Role
+    password: Password | None = None
+
+
+class Registered(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The new person."""
+
+    user: UserRow
+    temporary_password: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class Patch(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """What may change; a changed role or a false `active` counts from the person's next request."""
+
+    name: Name | None = None
+    role: Role | None = None
+    active: bool | None = None
+
+
+class People(msgspec.Struct, frozen=True):
+    """Everybody of the hotel: attendants are tens, not thousands, so there are no pages."""
+
+    data: list[UserRow]
+
+
+async def register(call: Call) -> Registered:
+    """Add a person. Raises Conflict with existingId when the e-mail is known."""
+    new: Register = call.body
+    password = new.password or crypto.temporary_password()
+    hashed = await call.rails.in_thread(partial(crypto.password_hash, password, call.rails.settings.bcrypt_rounds))
+    temporary = new.password is None
+    async with call.rails.db.tenant(call.who.tenant or call.who.home, call.who.caller) as tx:
+        row = await insert(tx, new, hashed, temporary)
+        await audit.note(call, tx, "user.registered", row.id, role=new.role)
+    return Registered(row, password) if temporary else Registered(row)
+
+
+async def insert(tx: Tx, new: Register, hashed: str, temporary: bool) -> UserRow:
+    """Store a person. Raises Conflict."""
+    email = normal_email(new.email)
+    row = await tx.maybe(
+        _sql.insert, UserRow, email=email, name=new.name, role=new.role, hash=hashed, temporary=temporary
+    )
+    if row is None:
+        taken = await tx.value(_sql.id_of_email, email=email)
+        raise Conflict(
+            "Já existe uma pessoa com este e-mail.",
+            "A person with this e-mail exists.",
+            existingId=str(taken),
+        )
+    return row
+
+
+async def everybody(call: Call) -> People:
+    """The people of the hotel, by name."""
+    return People(await call.tx.many(_sql.everybody, UserRow))
+
+
+async def patch(call: Call) -> UserRow:
+    """Change name, role or active. Raises NotFound, ValidationFailed (an admin cannot lock out themselves)."""
+    change: Patch = call.body
+    user = call.id()
+    if user == call.who.user and (change.active is False or change.role == "ATTENDANT"):
+        raise invalid("/active", "você não pode retirar o próprio acesso", "you cannot take your own access")
+    row = await call.tx.maybe(_sql.patch, UserRow, id=user, **msgspec.structs.asdict(change))
+    if row is None:
+        raise NotFound
+    await audit.note(call, call.tx, "user.changed", user, **_given(change))
+    if change.active is False or change.role:
+        call.rails.feed.end_sockets(call.tx, call.tx.tenant or call.who.home, End(4401, user=user))
+    return row
+
+
+def _given(change: Patch) -> dict[str, object]:
+    return {name: value for name, value in msgspec.structs.asdict(change).items() if value is not None}
+
+
+_NEW = partial(
+    Door,
+    method="POST",
+    handler=register,
+    role=TENANT_ADMIN,
+    body=Register,
+    answer=Registered,
+    status=201,
+    own_tx=True,
+)
+routes = [
+    _NEW(path="/auth/register"),
+    _NEW(path="/api/users"),
+    Door(method="GET", path="/api/users", handler=everybody, role=TENANT_ADMIN, answer=People),
+    Door(method="PATCH", path="/api/users/{id}", handler=patch, role=TENANT_ADMIN, body=Patch, answer=UserRow),
+]

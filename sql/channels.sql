@@ -1,0 +1,182 @@
+-- WhatsApp numbers. A tenant's own run as crm_app; routing and resealing cross tenants as crm_system.
+-- Called by crm/channels.py, crm/inbound.py, crm/outbound.py and crm/__main__.py.
+
+-- name: insert(name text, phone_number_id text, waba_id text, display text, verify_token text, access_token bytea, access_token_hint text, app_secret bytea, app_secret_hint text) -> maybe ChannelRow
+-- Adds a number; no row when any tenant of the installation has it.
+-- Index: channels_phone_number_key
+INSERT INTO channels (
+    name, phone_number_id, waba_id, display_phone_number, verify_token,
+    access_token, access_token_hint, app_secret, app_secret_hint
+)
+VALUES (
+    :name, :phone_number_id, :waba_id, :display, :verify_token,
+    :access_token, :access_token_hint, :app_secret, :app_secret_hint
+)
+ON CONFLICT (phone_number_id) WHERE deleted_at IS NULL DO NOTHING
+RETURNING
+    id, name, phone_number_id, waba_id, display_phone_number,
+    access_token_hint, app_secret_hint, verify_token, created_at;
+
+-- name: id_of_number(phone_number_id text) -> value uuid
+-- The caller's own channel with this number.
+-- Index: channels_phone_number_key
+SELECT id
+FROM channels
+WHERE phone_number_id = :phone_number_id AND deleted_at IS NULL;
+
+-- name: every() -> many ChannelRow
+-- All numbers in use, oldest first.
+-- Index: channels_created_ix
+SELECT
+    id,
+    name,
+    phone_number_id,
+    waba_id,
+    display_phone_number,
+    access_token_hint,
+    app_secret_hint,
+    verify_token,
+    created_at
+FROM channels
+WHERE deleted_at IS NULL
+ORDER BY created_at, id;
+
+-- name: first() -> maybe ChannelRow
+-- The oldest number in use.
+-- Index: channels_created_ix
+SELECT
+    id,
+    name,
+    phone_number_id,
+    waba_id,
+    display_phone_number,
+    access_token_hint,
+    app_secret_hint,
+    verify_token,
+    created_at
+FROM channels
+WHERE deleted_at IS NULL
+ORDER BY created_at, id
+LIMIT 1;
+
+-- name: get(id uuid) -> maybe ChannelRow
+-- One number in use.
+-- Index: channels_pkey
+SELECT
+    id,
+    name,
+    phone_number_id,
+    waba_id,
+    display_phone_number,
+    access_token_hint,
+    app_secret_hint,
+    verify_token,
+    created_at
+FROM channels
+WHERE id = :id AND deleted_at IS NULL;
+
+-- name: usable(id uuid) -> value uuid
+-- The channel named, or the oldest in use when NULL is given.
+-- Index: channels_created_ix
+SELECT id
+FROM channels
+WHERE deleted_at IS NULL AND (:id::uuid IS NULL OR id = :id)
+ORDER BY created_at, id
+LIMIT 1;
+
+-- name: patch(id uuid, name text, phone_number_id text, waba_id text, display text, access_token bytea, access_token_hint text, app_secret bytea, app_secret_hint text) -> maybe ChannelRow
+-- Changes what is not NULL; a new secret brings its hint.
+-- Index: channels_pkey
+UPDATE channels
+SET
+    name = coalesce(:name, name),
+    phone_number_id = coalesce(:phone_number_id, phone_number_id),
+    waba_id = coalesce(:waba_id, waba_id),
+    display_phone_number = coalesce(:display, display_phone_number),
+    access_token = coalesce(:access_token, access_token),
+    access_token_hint = coalesce(:access_token_hint, access_token_hint),
+    app_secret = coalesce(:app_secret, app_secret),
+    app_secret_hint = coalesce(:app_secret_hint, app_secret_hint),
+    updated_at = now()
+WHERE id = :id AND deleted_at IS NULL
+RETURNING
+    id, name, phone_number_id, waba_id, display_phone_number,
+    access_token_hint, app_secret_hint, verify_token, created_at;
+
+-- name: delete(id uuid) -> count
+-- Takes a number out of use and forgets its secrets.
+-- Index: channels_pkey
+UPDATE channels
+SET
+    deleted_at = now(),
+    access_token = NULL,
+    access_token_hint = NULL,
+    app_secret = NULL,
+    app_secret_hint = NULL
+WHERE id = :id AND deleted_at IS NULL;
+
+-- name: sender(id uuid) -> maybe SenderRow
+-- What sending needs.
+-- Index: channels_pkey
+SELECT
+    id,
+    phone_number_id,
+    access_token
+FROM channels
+WHERE id = :id AND deleted_at IS NULL;
+
+-- name: routes_of(numbers text[], accounts text[]) -> many RouteRow
+-- The channels behind Meta's phone number ids, and behind the account ids of fields that name no number.
+-- Index: channels_phone_number_key, channels_waba_ix
+-- as: system
+SELECT
+    tenant_id,
+    id,
+    phone_number_id,
+    waba_id,
+    app_secret
+FROM channels
+WHERE deleted_at IS NULL AND phone_number_id = ANY(:numbers::text [])
+UNION
+SELECT
+    tenant_id,
+    id,
+    phone_number_id,
+    waba_id,
+    app_secret
+FROM channels
+WHERE deleted_at IS NULL AND waba_id = ANY(:accounts::text []);
+
+-- name: knows_verify_token(token text) -> value boolean
+-- Whether Meta's handshake carries the token of a channel.
+-- Index: channels_verify_token_key
+-- as: system
+SELECT EXISTS (
+    SELECT 1
+    FROM channels
+    WHERE verify_token = :token AND deleted_at IS NULL
+);
+
+-- name: sealed() -> many SealedRow
+-- Every sealed secret, for `python -m crm rotate-keys`.
+-- as: system
+SELECT
+    tenant_id,
+    id,
+    access_token,
+    app_secret
+FROM channels
+WHERE access_token IS NOT NULL OR app_secret IS NOT NULL
+ORDER BY tenant_id, id;
+
+-- name: reseal(tenant uuid, id uuid, access_token bytea, app_secret bytea, old_access_token bytea, old_app_secret bytea) -> count
+-- Replaces sealed secrets, unless somebody wrote new ones meanwhile.
+-- Index: channels_pkey
+-- as: system
+UPDATE channels
+SET access_token = :access_token, app_secret = :app_secret
+WHERE
+    tenant_id = :tenant
+    AND id = :id
+    AND access_token IS NOT DISTINCT FROM :old_access_token
+    AND app_secret IS NOT DISTINCT FROM :old_app_secret;

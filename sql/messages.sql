@@ -1,0 +1,329 @@
+-- Messages: history by keyset, what comes in, what goes out, and the ranked statuses.
+-- Called by crm/messages.py in a tenant's transaction; `lanes` and the tidying cross tenants as crm_system.
+
+-- name: before(conversation uuid, before timestamptz, before_id uuid, max int) -> many MessageRow
+-- Messages older than a place, newest first.
+-- Index: messages_history_ix
+SELECT
+    id,
+    conversation_id,
+    direction,
+    type,
+    status,
+    content,
+    payload,
+    wamid,
+    reply_to,
+    sent_by,
+    error,
+    created_at,
+    sent_at,
+    delivered_at,
+    read_at,
+    failed_at,
+    send_at
+FROM messages
+WHERE conversation_id = :conversation AND (created_at, id) < (:before, :before_id)
+ORDER BY created_at DESC, id DESC
+LIMIT :max;
+
+-- name: after(conversation uuid, after timestamptz, after_id uuid, max int) -> many MessageRow
+-- Messages newer than a place, oldest first.
+-- Index: messages_history_ix
+SELECT
+    id,
+    conversation_id,
+    direction,
+    type,
+    status,
+    content,
+    payload,
+    wamid,
+    reply_to,
+    sent_by,
+    error,
+    created_at,
+    sent_at,
+    delivered_at,
+    read_at,
+    failed_at,
+    send_at
+FROM messages
+WHERE conversation_id = :conversation AND (created_at, id) > (:after, :after_id)
+ORDER BY created_at, id
+LIMIT :max;
+
+-- name: known(wamids text[]) -> many WamidRow
+-- Which of these are stored already: a webhook that came twice.
+-- Index: messages_wamid_key
+SELECT wamid
+FROM messages
+WHERE wamid = ANY(:wamids::text []);
+
+-- name: receive(conversations uuid[], wamids text[], types text[], contents text[], payloads jsonb[], ats timestamptz[], replies text[]) -> many MessageRow
+-- Stores customers' messages in the order given; the unique wamid makes a replay a no-op.
+-- A time in the future is Meta's clock or a liar's: the row is placed now.
+-- Index: messages_wamid_key
+INSERT INTO messages (conversation_id, direction, type, status, content, payload, wamid, reply_to, created_at)
+SELECT
+    given.conversation_id,
+    'INBOUND',
+    given.type,
+    'RECEIVED',
+    given.content,
+    given.payload,
+    given.wamid,
+    (SELECT quoted.id FROM messages AS quoted WHERE quoted.wamid = given.reply),
+    least(given.at, now())
+FROM unnest(
+    :conversations::uuid [], :wamids::text [], :types::text [], :contents::text [], :payloads::jsonb [],
+    :ats::timestamptz [], :replies::text []
+) WITH ORDINALITY AS given (conversation_id, wamid, type, content, payload, at, reply, place)
+ORDER BY given.place
+ON CONFLICT (tenant_id, wamid) DO NOTHING
+RETURNING
+    id, conversation_id, direction, type, status, content, payload, wamid, reply_to, sent_by, error,
+    created_at, sent_at, delivered_at, read_at, failed_at, send_at;
+
+-- name: queue(conversation uuid, content text, reply_to uuid, client_id text, sent_by uuid) -> maybe MessageRow
+-- Queues a text where the 24-hour window is open: the window is checked by this statement itself.
+-- reply_to stays NULL unless the message is in the same conversation.
+-- Index: conversations_pkey
+INSERT INTO messages (
+    conversation_id, direction, type, status, content, reply_to, client_message_id, sent_by, next_attempt_at
+)
+SELECT
+    c.id,
+    'OUTBOUND',
+    'text',
+    'QUEUED',
+    :content,
+    (SELECT quoted.id FROM messages AS quoted WHERE quoted.id = :reply_to AND quoted.conversation_id = c.id),
+    :client_id,
+    :sent_by,
+    now()
+FROM conversations AS c
+WHERE c.id = :conversation AND c.window_expires_at > now()
+ON CONFLICT (tenant_id, conversation_id, client_message_id) WHERE client_message_id IS NOT NULL DO NOTHING
+RETURNING
+    id, conversation_id, direction, type, status, content, payload, wamid, reply_to, sent_by, error,
+    created_at, sent_at, delivered_at, read_at, failed_at, send_at;
+
+-- name: by_client_id(conversation uuid, client_id text) -> value uuid
+-- The message a client sent under its own id.
+-- Index: messages_client_key
+SELECT id
+FROM messages
+WHERE conversation_id = :conversation AND client_message_id = :client_id;
+
+-- name: claim(conversation uuid, lease int) -> maybe ClaimedRow
+-- Takes the head of a conversation's lane. Two workers meet on the head's row lock: the second one reads it
+-- again, finds it SENDING and gets nothing, so the order is kept and nothing is sent twice.
+-- Index: messages_lane_ix
+WITH head AS (
+    SELECT id
+    FROM messages
+    WHERE conversation_id = :conversation AND status IN ('QUEUED', 'SENDING')
+    ORDER BY created_at, id
+    LIMIT 1
+    FOR NO KEY UPDATE
+)
+
+UPDATE messages AS m
+SET
+    status = 'SENDING',
+    attempts = m.attempts + 1,
+    lease_until = now() + :lease * INTERVAL '1 second'
+FROM head, conversations AS c
+WHERE
+    m.id = head.id
+    AND m.status = 'QUEUED'
+    AND m.next_attempt_at <= now()
+    AND c.tenant_id = m.tenant_id
+    AND c.id = m.conversation_id
+RETURNING
+    m.id,
+    c.channel_id,
+    c.contact_id,
+    m.content,
+    (SELECT quoted.wamid FROM messages AS quoted WHERE quoted.id = m.reply_to) AS reply_to_wamid,
+    m.attempts;
+
+-- name: advance(wamids text[], messages uuid[], statuses text[], ats timestamptz[], errors jsonb[]) -> many AdvancedRow
+-- Raises statuses, found by wamid or by our own id that Meta echoes; each keeps its time. A lower rank only
+-- fills its time in; FAILED stays. What matches no message is parked until its wamid is stored.
+-- Index: messages_wamid_key, messages_pkey
+WITH given AS MATERIALIZED (
+    SELECT
+        report.*,
+        coalesce(m.id, echoed.id) AS id
+    FROM unnest(
+        :wamids::text [], :messages::uuid [], :statuses::text [], :ats::timestamptz [], :errors::jsonb []
+    ) AS report (wamid, message_id, status, at, error)
+    LEFT JOIN messages AS m ON report.wamid = m.wamid AND m.direction = 'OUTBOUND'
+    LEFT JOIN messages AS echoed ON report.message_id = echoed.id AND echoed.direction = 'OUTBOUND'
+),
+
+parked AS (
+    INSERT INTO parked_statuses (wamid, status, at, error)
+    SELECT DISTINCT ON (wamid, status)
+        wamid,
+        status,
+        at,
+        error
+    FROM given
+    WHERE id IS NULL
+    ON CONFLICT (tenant_id, wamid, status) DO NOTHING
+),
+
+summed AS (
+    SELECT
+        id,
+        min(wamid) AS wamid,
+        (array_agg(status ORDER BY crm.status_rank(status) DESC))[1] AS status,
+        max(at) AS at,
+        min(at) FILTER (WHERE status = 'SENT') AS sent_at,
+        min(at) FILTER (WHERE status = 'DELIVERED') AS delivered_at,
+        min(at) FILTER (WHERE status IN ('READ', 'PLAYED')) AS read_at,
+        min(at) FILTER (WHERE status = 'FAILED') AS failed_at,
+        (array_agg(error) FILTER (WHERE status = 'FAILED'))[1] AS error
+    FROM given
+    WHERE id IS NOT NULL
+    GROUP BY id
+),
+
+raised AS (
+    UPDATE messages AS m
+    SET
+        status = CASE
+            WHEN m.status <> 'FAILED' AND crm.status_rank(s.status) > crm.status_rank(m.status) THEN s.status
+            ELSE m.status
+        END,
+        wamid = coalesce(m.wamid, s.wamid),
+        lease_until = NULL,
+        sent_at = coalesce(m.sent_at, s.sent_at),
+        delivered_at = coalesce(m.delivered_at, s.delivered_at),
+        read_at = coalesce(m.read_at, s.read_at),
+        failed_at = CASE
+            WHEN s.status = 'FAILED' AND crm.status_rank(m.status) < crm.status_rank('FAILED') THEN s.failed_at
+            ELSE m.failed_at
+        END,
+        error = CASE
+            WHEN s.status = 'FAILED' AND crm.status_rank(m.status) < crm.status_rank('FAILED') THEN s.error
+            WHEN m.status = 'FAILED' THEN m.error
+        END
+    FROM summed AS s
+    WHERE m.id = s.id AND m.status <> 'CANCELED'
+    RETURNING old.status AS was, new.status, new.id, new.wamid, new.conversation_id, new.error, s.at
+),
+
+listed AS (
+    UPDATE conversations AS c
+    SET last_message_status = raised.status
+    FROM raised
+    WHERE c.id = raised.conversation_id AND c.last_message_id = raised.id AND raised.was <> raised.status
+)
+
+SELECT
+    wamid,
+    id,
+    conversation_id,
+    status,
+    at,
+    error
+FROM raised
+WHERE was <> status
+ORDER BY at, id;
+
+-- name: unpark(wamid text) -> many ParkedRow
+-- Takes the statuses that came before their message.
+-- Index: parked_statuses_key
+DELETE FROM parked_statuses
+WHERE wamid = :wamid
+RETURNING wamid, status, at, error;
+
+-- name: settle(id uuid, status text, error jsonb, wait int) -> many AdvancedRow
+-- Ends an attempt without success, unless a status of Meta's has already raised the message.
+-- Index: messages_pkey
+WITH settled AS (
+    UPDATE messages AS m
+    SET
+        status = :status,
+        error = :error,
+        lease_until = NULL,
+        next_attempt_at = now() + :wait * INTERVAL '1 second',
+        failed_at = CASE WHEN :status = 'FAILED' THEN now() END
+    WHERE m.id = :id AND m.status = 'SENDING'
+    RETURNING coalesce(m.wamid, '') AS wamid, m.id, m.conversation_id, m.status, now() AS at, m.error
+),
+
+listed AS (
+    UPDATE conversations AS c
+    SET last_message_status = settled.status
+    FROM settled
+    WHERE c.id = settled.conversation_id AND c.last_message_id = settled.id
+)
+
+SELECT
+    wamid,
+    id,
+    conversation_id,
+    status,
+    at,
+    error
+FROM settled;
+
+-- name: expire(conversation uuid) -> many AdvancedRow
+-- Leases that ran out: their worker died, and Meta may or may not have read the message.
+-- Index: messages_lane_ix
+WITH expired AS (
+    UPDATE messages AS m
+    SET status = 'UNCERTAIN', lease_until = NULL
+    WHERE m.conversation_id = :conversation AND m.status = 'SENDING' AND m.lease_until < now()
+    RETURNING coalesce(m.wamid, '') AS wamid, m.id, m.conversation_id, m.status, now() AS at, m.error
+),
+
+listed AS (
+    UPDATE conversations AS c
+    SET last_message_status = expired.status
+    FROM expired
+    WHERE c.id = expired.conversation_id AND c.last_message_id = expired.id
+)
+
+SELECT
+    wamid,
+    id,
+    conversation_id,
+    status,
+    at,
+    error
+FROM expired;
+
+-- name: lanes() -> many LaneRow
+-- Lanes whose waking was lost, or whose worker died: due for a second and still waiting. Ids only.
+-- Index: messages_lane_ix
+-- as: system
+SELECT DISTINCT
+    tenant_id,
+    conversation_id
+FROM messages
+WHERE
+    (status = 'QUEUED' AND next_attempt_at < now() - INTERVAL '1 second')
+    OR (status = 'SENDING' AND lease_until < now())
+LIMIT 200;
+
+-- name: waiting() -> one WaitingRow
+-- How much waits to be sent, and since when (seconds), for the metrics.
+-- Index: messages_lane_ix
+-- as: system
+SELECT
+    count(*) AS rows,
+    coalesce(extract(EPOCH FROM now() - min(created_at)), 0)::float8 AS oldest
+FROM messages
+WHERE status IN ('QUEUED', 'SENDING');
+
+-- name: tidy() -> count
+-- Forgets statuses of messages that were never ours, after Meta's seven days of retries.
+-- as: system
+DELETE FROM parked_statuses
+WHERE created_at < now() - INTERVAL '7 days';

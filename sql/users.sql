@@ -1,0 +1,41 @@
+-- People of a tenant. Called by crm/users.py, crm/sessions.py and crm/__main__.py as the app's role.
+
+-- name: insert(email text, name text, role text, hash text, temporary boolean) -> maybe UserRow
+-- Adds a person; no row when the e-mail is taken.
+-- Index: users_email_key
+INSERT INTO users (email, name, role, password_hash, must_change_password)
+VALUES (:email, :name, :role, :hash, :temporary)
+ON CONFLICT (tenant_id, email) DO NOTHING
+RETURNING id, email, name, role, active, must_change_password;
+
+-- name: id_of_email(email text) -> value uuid
+-- Who has an e-mail.
+-- Index: users_email_key
+SELECT id
+FROM users
+WHERE email = :email;
+
+-- name: everybody() -> many UserRow
+-- All people of the tenant, by name.
+-- Index: users_pkey
+SELECT
+    id,
+    email,
+    name,
+    role,
+    active,
+    must_change_password
+FROM users
+ORDER BY name, id;
+
+-- name: patch(id uuid, name text, role text, active boolean) -> maybe UserRow
+-- Changes what is not NULL.
+-- Index: users_pkey
+UPDATE users
+SET
+    name = coalesce(:name, name),
+    role = coalesce(:role, role),
+    active = coalesce(:active, active),
+    updated_at = now()
+WHERE id = :id
+RETURNING id, email, name, role, active, must_change_password;
