@@ -1,0 +1,130 @@
+"""Starts the system once for the whole suite, and introduces its people.
+
+Alice (admin) and Bruno (attendant) work at hotel A, Carla (attendant) at hotel B; Root is the super admin.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+
+from crm import app, worker
+from crm.core import config, crypto, db, migrate, sql
+from crm.core.config import Settings
+from ops.dev.home import Home
+from ops.fake_meta import app as fake_meta
+from tests.system import PASSWORD, Guest, Hotel, System, serving, unique_phone
+
+ROOT_EMAIL = "root@platform.example"
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """Postgres and Redis of this run alone, migrated."""
+    path: Path = tmp_path_factory.mktemp("home")
+    home = Home(path, {})
+    try:
+        home.start()
+        migrate.apply(home.database_url("owner"))
+        yield home
+    finally:
+        home.stop()
+
+
+@pytest.fixture(scope="session")
+async def graph_url() -> AsyncIterator[str]:
+    """The fake Meta."""
+    async with serving(fake_meta()) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def settings(home: Home, graph_url: str) -> Settings:
+    """What the API and the worker of the suite run with."""
+    return config.load({**home.environ(), "WHATSAPP_GRAPH_URL": graph_url, "LOG_LEVEL": "WARNING"})
+
+
+@pytest.fixture(scope="session")
+async def system(home: Home, settings: Settings, graph_url: str) -> AsyncIterator[System]:
+    """API and worker, running, with a super admin."""
+    database = await db.Database.open(settings.database_url, settings.database_system_url, 2, 10)
+    async with database.tenant(db.PLATFORM) as tx:
+        hashed = crypto.password_hash(PASSWORD, 10)
+        query = sql.load("operations").add_super_admin
+        await tx.count(query, email=ROOT_EMAIL, name="Root", hash=hashed)
+    await database.close()
+    stop = asyncio.Event()
+    async with serving(app.build(settings)) as url:
+        work = asyncio.create_task(worker.run(settings, stop))
+        system = System(url, graph_url, settings, home, httpx.AsyncClient())
+        system.root = await system.sign_in(ROOT_EMAIL, PASSWORD)
+        yield system
+        stop.set()
+        await work
+
+
+@pytest.fixture(scope="session")
+async def hotel_a(system: System) -> Hotel:
+    """Alice's and Bruno's."""
+    return await system.hotel("Aurora")
+
+
+@pytest.fixture(scope="session")
+async def hotel_b(system: System) -> Hotel:
+    """Carla's."""
+    return await system.hotel("Brisa")
+
+
+@pytest.fixture(scope="session")
+def root(system: System) -> httpx.AsyncClient:
+    return system.root
+
+
+@pytest.fixture(scope="session")
+def alice(hotel_a: Hotel) -> httpx.AsyncClient:
+    return hotel_a.admin
+
+
+@pytest.fixture(scope="session")
+def bruno(hotel_a: Hotel) -> httpx.AsyncClient:
+    return hotel_a.attendant
+
+
+@pytest.fixture(scope="session")
+def carla(hotel_b: Hotel) -> httpx.AsyncClient:
+    return hotel_b.attendant
+
+
+@pytest.fixture
+def guest(hotel_a: Hotel) -> Guest:
+    """A customer of hotel A whom nobody knows yet."""
+    return Guest(hotel_a, unique_phone())
+
+
+Sql = Callable[..., Awaitable[list[asyncpg.Record]]]
+
+
+async def _run(url: str, query: str, *args: object, tenant: str | None = None) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT set_config('app.tenant_id', $1, TRUE)", tenant or "")
+            return list(await connection.fetch(query, *args))
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def as_app(home: Home) -> Sql:
+    """Straight SQL as the app's role: `await as_app(query, *args, tenant=id)`."""
+    return partial(_run, home.database_url("app"))
+
+
+@pytest.fixture(scope="session")
+def as_owner(home: Home) -> Sql:
+    """Straight SQL as the owner, who sees every tenant."""
+    return partial(_run, home.database_url("owner"))
