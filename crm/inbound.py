@@ -105,8 +105,9 @@ class Intake:
                 await asyncio.sleep(_WAKE_PAUSE)
                 if not self._wake_again:
                     return
-        except Exception:
-            log.warning("the worker could not be woken; its sweep will find the events", exc_info=True)
+        except Exception as error:
+            extra = {"why": type(error).__name__}
+            log.warning("the worker could not be woken; its sweep will find the events", extra=extra)
         finally:
             self._waking = False
 

@@ -41,5 +41,8 @@ CREATE POLICY tenant_guard ON public.channels AS RESTRICTIVE TO crm_app
 USING (tenant_id = (SELECT crm.current_tenant_id()));
 CREATE POLICY routing ON public.channels FOR SELECT TO crm_system USING (TRUE);
 CREATE POLICY reseal ON public.channels FOR UPDATE TO crm_system USING (TRUE) WITH CHECK (TRUE);
-GRANT SELECT, INSERT, UPDATE ON public.channels TO crm_app;
+GRANT SELECT, INSERT, UPDATE (
+    name, phone_number_id, waba_id, display_phone_number, access_token, access_token_hint, app_secret,
+    app_secret_hint, updated_at, deleted_at
+) ON public.channels TO crm_app;
 GRANT SELECT, UPDATE (access_token, app_secret) ON public.channels TO crm_system;

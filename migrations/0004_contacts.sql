@@ -40,7 +40,8 @@ USING (tenant_id = (SELECT crm.current_tenant_id()))
 WITH CHECK (tenant_id = (SELECT crm.current_tenant_id()));
 CREATE POLICY tenant_guard ON public.contacts AS RESTRICTIVE TO crm_app
 USING (tenant_id = (SELECT crm.current_tenant_id()));
-GRANT SELECT, INSERT, UPDATE ON public.contacts TO crm_app;
+GRANT SELECT, INSERT, UPDATE (name, profile_name, phone, wa_id, bsuid, updated_at)
+ON public.contacts TO crm_app;
 
 ALTER TABLE public.contact_identities ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.contact_identities FORCE ROW LEVEL SECURITY;

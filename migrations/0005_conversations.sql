@@ -10,7 +10,7 @@ CREATE TABLE public.conversations (
     status text NOT NULL DEFAULT 'OPEN',
     archived boolean NOT NULL DEFAULT FALSE,
     assigned_to uuid,
-    tags text [] NOT NULL DEFAULT '{}',
+    tags text[] NOT NULL DEFAULT '{}',
     unread_count integer NOT NULL DEFAULT 0,
     last_message_id uuid,
     last_message_direction text,
@@ -55,7 +55,10 @@ USING (tenant_id = (SELECT crm.current_tenant_id()))
 WITH CHECK (tenant_id = (SELECT crm.current_tenant_id()));
 CREATE POLICY tenant_guard ON public.conversations AS RESTRICTIVE TO crm_app
 USING (tenant_id = (SELECT crm.current_tenant_id()));
-GRANT SELECT, INSERT, UPDATE ON public.conversations TO crm_app;
+GRANT SELECT, INSERT, UPDATE (
+    status, archived, assigned_to, tags, unread_count, last_message_id, last_message_direction, last_message_type,
+    last_message_preview, last_message_status, last_message_at, window_expires_at, updated_at
+) ON public.conversations TO crm_app;
 
 CREATE TABLE public.conversation_counts (
     tenant_id uuid NOT NULL DEFAULT crm.current_tenant_id(),

@@ -136,7 +136,7 @@ SELECT
     waba_id,
     app_secret
 FROM channels
-WHERE deleted_at IS NULL AND phone_number_id = ANY(:numbers::text [])
+WHERE deleted_at IS NULL AND phone_number_id = ANY(:numbers::text[])
 UNION
 SELECT
     tenant_id,
@@ -145,13 +145,13 @@ SELECT
     waba_id,
     app_secret
 FROM channels
-WHERE deleted_at IS NULL AND waba_id = ANY(:accounts::text []);
+WHERE deleted_at IS NULL AND waba_id = ANY(:accounts::text[]);
 
 -- name: knows_verify_token(token text) -> value boolean
 -- Whether Meta's handshake carries the token of a channel.
 -- Index: channels_verify_token_key
 -- as: system
-SELECT EXISTS (
+SELECT EXISTS(
     SELECT 1
     FROM channels
     WHERE verify_token = :token AND deleted_at IS NULL

@@ -14,7 +14,7 @@ SELECT
     c.wa_id,
     c.bsuid,
     c.profile_name
-FROM unnest(:kinds::text [], :values::text []) AS wanted (kind, value)
+FROM unnest(:kinds::text[], :values::text[]) AS wanted (kind, value)
 INNER JOIN contact_identities AS i ON wanted.kind = i.kind AND wanted.value = i.value
 INNER JOIN contacts AS c ON i.tenant_id = c.tenant_id AND i.contact_id = c.id;
 
@@ -25,7 +25,8 @@ WITH fresh AS MATERIALIZED (
     SELECT
         uuidv7() AS id,
         given.*
-    FROM unnest(:wa_ids::text [], :bsuids::text [], :phones::text [], :names::text [])
+    FROM
+        unnest(:wa_ids::text[], :bsuids::text[], :phones::text[], :names::text[])
         WITH ORDINALITY AS given (wa_id, bsuid, phone, profile_name, place)
 ),
 
@@ -52,7 +53,7 @@ SELECT
     kind,
     value,
     contact_id
-FROM unnest(:kinds::text [], :values::text [], :contacts::uuid []) AS given (kind, value, contact_id)
+FROM unnest(:kinds::text[], :values::text[], :contacts::uuid[]) AS given (kind, value, contact_id)
 ON CONFLICT (tenant_id, kind, value) DO NOTHING;
 
 -- name: learn(ids uuid[], wa_ids text[], bsuids text[], names text[]) -> none
@@ -64,8 +65,9 @@ SET
     bsuid = coalesce(news.bsuid, c.bsuid),
     profile_name = coalesce(news.profile_name, c.profile_name),
     updated_at = now()
-FROM unnest(:ids::uuid [], :wa_ids::text [], :bsuids::text [], :names::text [])
-    AS news (id, wa_id, bsuid, profile_name)
+FROM
+    unnest(:ids::uuid[], :wa_ids::text[], :bsuids::text[], :names::text[])
+        AS news (id, wa_id, bsuid, profile_name)
 WHERE c.id = news.id;
 
 -- name: recipient(id uuid) -> one RecipientRow

@@ -99,7 +99,7 @@ SELECT
     c.id,
     c.contact_id,
     c.channel_id
-FROM unnest(:contacts::uuid [], :channels::uuid []) AS pair (contact_id, channel_id)
+FROM unnest(:contacts::uuid[], :channels::uuid[]) AS pair (contact_id, channel_id)
 INNER JOIN conversations AS c
     ON pair.contact_id = c.contact_id AND pair.channel_id = c.channel_id AND c.status <> 'CLOSED';
 
@@ -110,7 +110,7 @@ INSERT INTO conversations (contact_id, channel_id)
 SELECT
     contact_id,
     channel_id
-FROM unnest(:contacts::uuid [], :channels::uuid []) AS pair (contact_id, channel_id)
+FROM unnest(:contacts::uuid[], :channels::uuid[]) AS pair (contact_id, channel_id)
 ON CONFLICT (tenant_id, contact_id, channel_id) WHERE status <> 'CLOSED'
 DO UPDATE SET updated_at = now()
 RETURNING id, contact_id, channel_id;
@@ -122,8 +122,8 @@ RETURNING id, contact_id, channel_id;
 WITH news AS (
     SELECT *
     FROM unnest(
-        :ids::uuid [], :messages::uuid [], :directions::text [], :types::text [], :previews::text [],
-        :statuses::text [], :ats::timestamptz [], :unreads::int [], :windows::timestamptz []
+        :ids::uuid[], :messages::uuid[], :directions::text[], :types::text[], :previews::text[],
+        :statuses::text[], :ats::timestamptz[], :unreads::int[], :windows::timestamptz[]
     ) AS given (id, message_id, direction, type, preview, status, at, unread, window_expires_at)
 ),
 
@@ -212,7 +212,7 @@ WHERE id = :id;
 -- name: is_active(assignee uuid) -> value boolean
 -- Whether this person of the tenant may be given work.
 -- Index: users_pkey
-SELECT EXISTS (
+SELECT EXISTS(
     SELECT 1
     FROM users
     WHERE id = :assignee AND active

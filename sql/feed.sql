@@ -6,7 +6,7 @@
 -- Index: feed_heads_pkey
 WITH head AS (
     INSERT INTO feed_heads (seq)
-    VALUES (cardinality(:events::text []))
+    VALUES (cardinality(:events::text[]))
     ON CONFLICT (tenant_id) DO UPDATE SET seq = feed_heads.seq + excluded.seq
     RETURNING seq
 ),
@@ -19,7 +19,8 @@ added AS (
         item.conversation_id,
         item.data
     FROM head
-    CROSS JOIN unnest(:events, :conversations::uuid [], :texts::text [])
+    CROSS JOIN
+        unnest(:events, :conversations::uuid[], :texts::text[])
         WITH ORDINALITY AS item (event, conversation_id, data, place)
 )
 
@@ -52,7 +53,7 @@ SELECT
     tenant_id,
     seq
 FROM feed_heads
-WHERE tenant_id = ANY(:tenants::uuid []);
+WHERE tenant_id = ANY(:tenants::uuid[]);
 
 -- name: tidy() -> count
 -- Forgets events older than 48 hours.

@@ -9,7 +9,7 @@ INSERT INTO webhook_events (body, signed_by)
 SELECT
     body,
     signed_by
-FROM unnest(:bodies::bytea [], :signers::uuid []) AS given (body, signed_by);
+FROM unnest(:bodies::bytea[], :signers::uuid[]) AS given (body, signed_by);
 
 -- name: claim(max int) -> many EventRow
 -- The oldest events nobody works on. The row lock is the lease: it ends with the transaction, or its worker.
@@ -32,7 +32,7 @@ FOR NO KEY UPDATE SKIP LOCKED;
 -- as: system
 UPDATE webhook_events AS e
 SET processed_at = now(), ignored = given.ignored
-FROM unnest(:times::timestamptz [], :ids::uuid [], :ignored::int []) AS given (received_at, id, ignored)
+FROM unnest(:times::timestamptz[], :ids::uuid[], :ignored::int[]) AS given (received_at, id, ignored)
 WHERE e.received_at = given.received_at AND e.id = given.id;
 
 -- name: bury(tenant uuid, kind text, item jsonb, error text) -> none

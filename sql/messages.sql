@@ -58,7 +58,7 @@ LIMIT :max;
 -- Index: messages_wamid_key
 SELECT wamid
 FROM messages
-WHERE wamid = ANY(:wamids::text []);
+WHERE wamid = ANY(:wamids::text[]);
 
 -- name: receive(conversations uuid[], wamids text[], types text[], contents text[], payloads jsonb[], ats timestamptz[], replies text[]) -> many MessageRow
 -- Stores customers' messages in the order given; the unique wamid makes a replay a no-op.
@@ -75,10 +75,11 @@ SELECT
     given.wamid,
     (SELECT quoted.id FROM messages AS quoted WHERE quoted.wamid = given.reply),
     least(given.at, now())
-FROM unnest(
-    :conversations::uuid [], :wamids::text [], :types::text [], :contents::text [], :payloads::jsonb [],
-    :ats::timestamptz [], :replies::text []
-) WITH ORDINALITY AS given (conversation_id, wamid, type, content, payload, at, reply, place)
+FROM
+    unnest(
+        :conversations::uuid[], :wamids::text[], :types::text[], :contents::text[], :payloads::jsonb[],
+        :ats::timestamptz[], :replies::text[]
+    ) WITH ORDINALITY AS given (conversation_id, wamid, type, content, payload, at, reply, place)
 ORDER BY given.place
 ON CONFLICT (tenant_id, wamid) DO NOTHING
 RETURNING
@@ -157,9 +158,10 @@ WITH given AS MATERIALIZED (
     SELECT
         report.*,
         coalesce(m.id, echoed.id) AS id
-    FROM unnest(
-        :wamids::text [], :messages::uuid [], :statuses::text [], :ats::timestamptz [], :errors::jsonb []
-    ) AS report (wamid, message_id, status, at, error)
+    FROM
+        unnest(
+            :wamids::text[], :messages::uuid[], :statuses::text[], :ats::timestamptz[], :errors::jsonb[]
+        ) AS report (wamid, message_id, status, at, error)
     LEFT JOIN messages AS m ON report.wamid = m.wamid AND m.direction = 'OUTBOUND'
     LEFT JOIN messages AS echoed ON report.message_id = echoed.id AND echoed.direction = 'OUTBOUND'
 ),
@@ -310,6 +312,7 @@ FROM messages
 WHERE
     (status = 'QUEUED' AND next_attempt_at < now() - INTERVAL '1 second')
     OR (status = 'SENDING' AND lease_until < now())
+ORDER BY tenant_id, conversation_id
 LIMIT 200;
 
 -- name: waiting() -> one WaitingRow

@@ -200,8 +200,8 @@ async def _roll_back(connection: "Connection") -> None:
 async def _quietly(callback: AfterCommit) -> None:
     try:
         await callback()
-    except Exception:  # the commit stands; the sweep wakes what this could not
-        log.warning("after commit: a wake-up or a publish failed", exc_info=True)
+    except Exception as error:  # the commit stands; the sweep wakes what this could not
+        log.warning("after commit: a wake-up or a publish failed", extra={"why": type(error).__name__})
 
 
 async def _pool(url: str, size: int, statement_seconds: int) -> "asyncpg.Pool[Any]":

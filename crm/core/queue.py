@@ -17,10 +17,10 @@ DRAIN, SEND = "drain", "send"
 _JOB_SECONDS = 120
 
 
-def connect(url: str, timeout: float | None = 2.0) -> aioredis.Redis:
+def connect(url: str, timeout: float | None = 1.0) -> aioredis.Redis:
     """A client whose calls end within `timeout` seconds (None for blocking reads)."""
     client: aioredis.Redis = aioredis.Redis.from_url(
-        url, socket_connect_timeout=2.0, socket_timeout=timeout, health_check_interval=30
+        url, socket_connect_timeout=1.0, socket_timeout=timeout, health_check_interval=30
     )
     return client
 
