@@ -37,7 +37,7 @@ _LABELS = {
     "unsupported": "Mensagem que a API não entrega",
 }
 _KNOWN = {"from", "from_user_id", "id", "timestamp", "type"}
-_TEXTS = ("body", "caption", "name", "filename", "title", "text", "emoji")
+_TEXTS = ("body", "caption", "name", "formatted_name", "filename", "title", "text", "emoji")
 
 
 class Element(msgspec.Struct, frozen=True):
@@ -124,7 +124,7 @@ def _content(kind: str, node: dict[str, Any]) -> str:
     if kind == "text":
         return _text(_dict(node.get("text")).get("body")) or ""
     inner = node.get(kind)
-    words = next((_text(part.get(name)) for part in _layers(inner) for name in _TEXTS if part.get(name)), None)
+    words = next((text for part in _layers(inner) for name in _TEXTS if (text := _text(part.get(name)))), None)
     label = _LABELS.get(kind, f"Mensagem do tipo {kind}")
     return f"[{label}] {words}" if words else f"[{label}]"
 

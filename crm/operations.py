@@ -2,14 +2,12 @@
 
 import ipaddress
 from contextlib import suppress
-from functools import cache
-from typing import Any
 
 import msgspec
 from redis.exceptions import RedisError
 from starlette.responses import HTMLResponse, Response
 
-from crm.core import crypto, metrics, sql
+from crm.core import crypto, metrics, reference, sql
 from crm.core.errors import Forbidden, Problem
 from crm.core.http import PUBLIC, Call, Door
 from crm.core.migrate import newest
@@ -70,16 +68,20 @@ async def numbers(call: Call) -> Response:
     """Prometheus' page: with METRICS_TOKEN as bearer, or from a private address."""
     token = call.rails.settings.metrics_token
     given = call.request.headers.get("authorization", "").removeprefix("Bearer ")
-    if not (token and crypto.same(given, token)) and not _is_private(call.ip):
+    if not (token and crypto.same(given, token)) and not _comes_from_inside(call):
         raise Forbidden
     with suppress(Problem):  # the process' own numbers are worth most while Postgres is away
         await _gauge(call.rails)
     return Response(metrics.page(), media_type=metrics.CONTENT_TYPE)
 
 
-def _is_private(ip: str) -> bool:
+def _comes_from_inside(call: Call) -> bool:
+    """From a private address, and not through a proxy we do not trust: its own address would be private too."""
+    peer = call.request.client.host if call.request.client else ""
+    if "x-forwarded-for" in call.request.headers and call.ip == peer:
+        return False
     try:
-        return ipaddress.ip_address(ip).is_private
+        return ipaddress.ip_address(call.ip).is_private
     except ValueError:
         return False
 
@@ -100,44 +102,9 @@ async def openapi(call: Call) -> Response:
 
 async def docs(call: Call) -> Response:
     """The same, for people: one page, no scripts, nothing loaded from elsewhere."""
-    page = _page(call.request.state.openapi)
+    page = reference.page(call.request.state.openapi)
     csp = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
     return HTMLResponse(page, headers={"Content-Security-Policy": csp})
-
-
-@cache
-def _page(document: bytes) -> str:
-    spec = msgspec.json.decode(document)
-    rows = [
-        f"<h2><b>{method.upper()}</b> {path}</h2><p>{_escape(door['summary'])} <i>{door['description']}</i></p>"
-        + _shapes(door)
-        for path, doors in spec["paths"].items()
-        for method, door in doors.items()
-    ]
-    style = (
-        "body{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
-        "h2{font-size:1rem;margin:1.5rem 0 0;font-family:ui-monospace,monospace}"
-        "b{display:inline-block;min-width:4rem}p{margin:0 0 0 4rem}i{color:#666}code{background:#f3f3f3}"
-        "@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}code{background:#222}i{color:#999}}"
-    )
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>API</title><style>{style}</style>'
-        f'<h1>{spec["info"]["title"]}</h1><p style="margin:0">{_escape(spec["info"]["description"])} '
-        f'Machine-readable: <a href="/openapi.json">/openapi.json</a></p>{"".join(rows)}'
-    )
-
-
-def _shapes(door: dict[str, Any]) -> str:
-    query = ", ".join(param["name"] for param in door["parameters"] if param["in"] == "query")
-    names = [f"query: <code>{_escape(query)}</code>"] if query else []
-    body = door.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
-    if "$ref" in body:
-        names.append(f"body: <code>{body['$ref'].rpartition('/')[2]}</code>")
-    return f"<p>{' · '.join(names)}</p>" if names else ""
-
-
-def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 routes = [

@@ -5,7 +5,6 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
@@ -186,7 +185,7 @@ def _origin_allowed(websocket: WebSocket) -> bool:
     if origin is None:
         return True
     rails: Rails = websocket.state.rails
-    return origin in rails.settings.origins or urlsplit(origin).netloc == websocket.headers.get("host")
+    return origin in rails.settings.origins or origin.partition("://")[2] == websocket.headers.get("host")
 
 
 async def _signed_in(websocket: WebSocket) -> Who:
@@ -243,7 +242,7 @@ async def _frame(websocket: WebSocket) -> Frame:
     if message["type"] == "websocket.disconnect":
         raise WebSocketDisconnect(message.get("code", 1000))
     text = message.get("text") or ""
-    if len(text) > FRAME_LIMIT or len(message.get("bytes") or b"") > FRAME_LIMIT:
+    if len(text.encode()) > FRAME_LIMIT or len(message.get("bytes") or b"") > FRAME_LIMIT:
         raise Closed(TOO_LARGE)
     try:
         return msgspec.json.decode(text, type=Frame)

@@ -19,7 +19,8 @@ from crm.core.rails import Rails
 
 _log = logging.getLogger(__name__)
 
-SWEEP_SECONDS, TIDY_EVERY, DRAIN_SECONDS = 1.0, 60, 20
+SWEEP_SECONDS, DRAIN_SECONDS = 1.0, 20
+FOLD_EVERY, TIDY_EVERY = 60, 3600  # sweeps
 _LANES = 16  # lanes worked at once by one sweep
 
 
@@ -135,6 +136,8 @@ async def _sweep_for_ever(jobs: Jobs, stop: asyncio.Event) -> None:
     turn = 0
     while not stop.is_set():
         await _safely("sweep", jobs.sweep)
+        if turn % FOLD_EVERY == 0:
+            await _safely("fold", partial(fold, jobs.rails))
         if turn % TIDY_EVERY == 0:
             await _safely("tidy", partial(tidy, jobs.rails))
         turn += 1
@@ -142,14 +145,19 @@ async def _sweep_for_ever(jobs: Jobs, stop: asyncio.Event) -> None:
             await asyncio.wait_for(stop.wait(), SWEEP_SECONDS)
 
 
-async def tidy(rails: Rails) -> None:
-    """Fold the kept totals and forget what has served its time."""
+async def fold(rails: Rails) -> None:
+    """Fold the kept totals of the lists."""
     async with rails.db.system() as tx:
         await tx.count(sql.load("conversations").fold)
+
+
+async def tidy(rails: Rails) -> None:
+    """Forget what has served its time."""
+    async with rails.db.system() as tx:
         for name, query in (
             ("feed", "tidy"),
             ("idempotency", "tidy"),
             ("inbound", "tidy"),
-            ("messages", "tidy_parked"),
+            ("messages", "tidy"),
         ):
             await tx.count(getattr(sql.load(name), query))

@@ -169,7 +169,7 @@ async def _transaction(pool: "asyncpg.Pool[Any]", tenant: UUID | None, opening: 
     try:
         await _enter(connection, opening)
         yield tx
-        await connection.execute("COMMIT")
+        await _commit(connection)
     except (TimeoutError, *_AWAY) as error:
         raise Unavailable from error
     finally:
@@ -190,6 +190,12 @@ async def _enter(connection: "Connection", opening: str) -> None:
         if refused is None:
             raise
         raise refused from error
+
+
+async def _commit(connection: "Connection") -> None:
+    """Commit; Postgres answers ROLLBACK, and no error, when something inside had failed and was swallowed."""
+    if await connection.execute("COMMIT") != "COMMIT":
+        raise RuntimeError("the transaction had failed before its commit")
 
 
 async def _roll_back(connection: "Connection") -> None:

@@ -86,7 +86,7 @@ async def on_problem(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, Problem)
     english = _prefers_english(request.headers.get("accept-language", ""))
     text = {
-        "type": f"/docs/errors#{problem.code}",
+        "type": f"/docs#{problem.code}",
         "title": problem.title,
         "status": problem.status,
         "code": problem.code,

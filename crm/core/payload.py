@@ -30,7 +30,7 @@ def _loose(body: bytes) -> Any:
 def clean(value: Any) -> Any:
     """The same value with every text storable."""
     if isinstance(value, str):
-        return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+        return value.replace("\x00", "\ufffd").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     if isinstance(value, dict):
         return {clean(name): clean(part) for name, part in value.items()}
     if isinstance(value, list):
