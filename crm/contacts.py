@@ -1,5 +1,6 @@
 """People who write to the hotel, found by any name Meta knows them by (Meta: BSUID, phone number quirks)."""
 
+import re
 from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
@@ -31,8 +32,9 @@ class Person(msgspec.Struct, frozen=True):
             found.append(("bsuid", self.bsuid))
         if self.wa_id:
             found.append(("wa_id", self.wa_id))
-        if self.wa_id or self.phone:
-            found.append(("match_key", match_key(self.wa_id or self.phone or "")))
+        key = match_key(self.wa_id or self.phone or "")
+        if key:
+            found.append(("match_key", key))
         return found
 
 
@@ -67,7 +69,7 @@ def match_key(number: str) -> str:
     Brazil: mobiles lose the 9 after the area code (landlines start with 2–5 and keep all); Mexico 521 → 52;
     Argentina 549 → 54 (Meta: phone number quirks).
     """
-    digits = "".join(char for char in number if char.isdigit())
+    digits = re.sub(r"[^0-9]", "", number)
     if len(digits) == 13 and digits.startswith("55") and digits[4] == "9" and digits[5] in "6789":
         return digits[:4] + digits[5:]
     if len(digits) == 13 and digits.startswith(("521", "549")):

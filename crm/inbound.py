@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 from starlette.responses import PlainTextResponse, Response
 
-from crm import channels, envelope, messages
+from crm import channels, contacts, envelope, messages
 from crm.channels import RouteRow
 from crm.core import crypto, http, metrics, payload, sql
 from crm.core.db import Tx
@@ -266,12 +266,14 @@ async def _apply_together(rails: Rails, tenant: UUID, parts: Parts) -> None:
     inbound = [envelope.inbound(element, channel) for element, channel in parts if element.kind == "message"]
     reports = [envelope.advance(element) for element, _ in parts if element.kind == "status"]
     async with rails.db.tenant(tenant) as tx:
-        told: list[Event] = await messages.receive(tx, inbound)
-        metrics.elements.labels("message").inc(len(told))
-        metrics.elements.labels("replay").inc(len(inbound) - len(told))
-        told += await messages.advance(tx, reports)
-        metrics.elements.labels("status").inc(len(reports))
-        await rails.feed.append(tx, told)
+        # Locks are taken in one order everywhere: the tenant's door, messages, conversations, the feed's head.
+        await contacts.hold(tx)
+        risen = await messages.advance(tx, reports)
+        arrived: list[Event] = await messages.receive(tx, inbound)
+        await rails.feed.append(tx, [*arrived, *risen])
+    metrics.elements.labels("status").inc(len(reports))
+    metrics.elements.labels("message").inc(len(arrived))
+    metrics.elements.labels("replay").inc(len(inbound) - len(arrived))
 
 
 async def _bury(tx: Tx, tenant: UUID, element: Element, error: Exception) -> None:

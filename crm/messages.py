@@ -83,7 +83,8 @@ class Send(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
 class SendTo(Send, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """A text to send to a phone number."""
 
-    to: Annotated[str, msgspec.Meta(min_length=5, max_length=40)]
+    # Letters are refused before anything is normalised: a BSUID's digits would pass for a phone.
+    to: Annotated[str, msgspec.Meta(pattern=r"^\+?[0-9 ().-]{5,40}$")]
     channel_id: UUID | None = None
 
 
@@ -215,10 +216,12 @@ def _told(row: MessageRow, conversation: ConversationOut) -> Event:
 
 
 async def receive(tx: Tx, inbound: list[Inbound]) -> list[Event]:
-    """Store customers' messages with their contacts and conversations; a replay stores and tells nothing."""
+    """Store customers' messages with their contacts and conversations; a replay stores and tells nothing.
+
+    The caller holds the tenant's door (contacts.hold): what is not known here stays so until the commit.
+    """
     if not inbound:
         return []
-    await contacts.hold(tx)  # so that what is not known here stays so until the commit
     known = {row.wamid for row in await tx.many(_sql.known, WamidRow, wamids=[item.wamid for item in inbound])}
     fresh = list({item.wamid: item for item in inbound if item.wamid not in known}.values())
     if not fresh:

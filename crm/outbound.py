@@ -47,10 +47,11 @@ async def run_lane(rails: Rails, tenant: UUID, conversation: UUID) -> int:
             continue
         metrics.sends.labels("sent").inc()
         async with rails.db.tenant(tenant) as tx:
-            told = await messages.settle_sent(tx, parcel.message.id, sent.wamid)
-            if sent.wa_id and parcel.recipient.get("to") != f"+{sent.wa_id}":
+            await rails.feed.append(tx, await messages.settle_sent(tx, parcel.message.id, sent.wamid))
+        if sent.wa_id and parcel.recipient.get("to") != f"+{sent.wa_id}":
+            async with rails.db.tenant(tenant) as tx:
+                await contacts.hold(tx)
                 await contacts.learn_wa_id(tx, parcel.message.contact_id, sent.wa_id)
-            await rails.feed.append(tx, told)
     return tried
 
 

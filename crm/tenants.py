@@ -14,7 +14,7 @@ from crm.core.access import SUPER_ADMIN, TENANT_ADMIN
 from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound, invalid
 from crm.core.feed import End
-from crm.core.fields import Email, Name, Password, Slug
+from crm.core.fields import Email, Name, Password, Slug, normal_email
 from crm.core.http import Call, Door
 from crm.core.page import Page, PageQuery, paged, stamp
 
@@ -128,7 +128,7 @@ async def create(call: Call) -> Created:
     new: Create = call.body
     password = new.admin_password or crypto.temporary_password()
     hashed = await call.rails.in_thread(partial(crypto.password_hash, password, call.rails.settings.bcrypt_rounds))
-    email = new.admin_email or new.email
+    email = normal_email(new.admin_email or new.email)
     async with call.rails.db.system(call.who.home, call.who.caller) as tx:
         row = await insert(tx, new)
         await tx.none(_sql.step_into, tenant=str(row.id))

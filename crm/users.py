@@ -98,7 +98,8 @@ async def patch(call: Call) -> UserRow:
     change: Patch = call.body
     user = call.id()
     if user == call.who.user and (change.active is False or change.role == "ATTENDANT"):
-        raise invalid("/active", "você não pode retirar o próprio acesso", "you cannot take your own access")
+        field = "/active" if change.active is False else "/role"
+        raise invalid(field, "você não pode retirar o próprio acesso", "you cannot take your own access")
     row = await call.tx.maybe(_sql.patch, UserRow, id=user, **msgspec.structs.asdict(change))
     if row is None:
         raise NotFound

@@ -16,4 +16,4 @@ WHERE slug = :slug AND id <> '00000000-0000-0000-0000-000000000000';
 -- Leaves in the tenant's own audit log that a super admin acted inside it.
 -- Index: audit_log_pkey
 INSERT INTO audit_log (actor_id, actor_role, action, detail, ip, request_id)
-VALUES (:actor, 'SUPER_ADMIN', 'platform.acted', jsonb_build_object('request', :action), :ip, :request);
+VALUES (:actor, 'SUPER_ADMIN', 'platform.acted', jsonb_build_object('request', :action::text), :ip, :request);

@@ -6,7 +6,7 @@
 INSERT INTO audit_log (actor_id, actor_role, action, target, detail, ip, request_id)
 VALUES (:actor, :role, :action, :target, :detail, :ip, :request);
 
--- name: page(before timestamptz, before_id uuid, skip int, max int) -> many AuditRow
+-- name: page(before timestamptz, before_id uuid, skip bigint, max bigint) -> many AuditRow
 -- Lines before a place, newest first.
 -- Index: audit_log_created_ix
 SELECT

@@ -1,7 +1,7 @@
 -- Conversations: their list, their kept totals, what a new message changes on them.
 -- Called by crm/conversations.py in a tenant's transaction, and by the worker (fold) as crm_system.
 
--- name: page(before timestamptz, before_id uuid, archived boolean, status text, assigned_to uuid, unassigned boolean, unread boolean, channel_id uuid, skip int, max int) -> many ConversationRow
+-- name: page(before timestamptz, before_id uuid, archived boolean, status text, assigned_to uuid, unassigned boolean, unread boolean, channel_id uuid, skip bigint, max bigint) -> many ConversationRow
 -- One page of the list, newest message first. The page is cut from one index before anything is joined:
 -- at page 200 that was 3 ms against 80 ms with the joins inside.
 -- Index: conversations_recent_ix

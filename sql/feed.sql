@@ -26,7 +26,7 @@ added AS (
 
 SELECT head.seq FROM head;
 
--- name: since(seq bigint, max int) -> many EventRow
+-- name: since(seq bigint, max bigint) -> many EventRow
 -- Events after a seq, oldest first.
 -- Index: feed_events_pkey
 SELECT

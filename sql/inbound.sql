@@ -11,7 +11,7 @@ SELECT
     signed_by
 FROM unnest(:bodies::bytea[], :signers::uuid[]) AS given (body, signed_by);
 
--- name: claim(max int) -> many EventRow
+-- name: claim(max bigint) -> many EventRow
 -- The oldest events nobody works on. The row lock is the lease: it ends with the transaction, or its worker.
 -- Index: webhook_events_waiting_ix
 -- as: system

@@ -1,7 +1,7 @@
 -- Messages: history by keyset, what comes in, what goes out, and the ranked statuses.
 -- Called by crm/messages.py in a tenant's transaction; `lanes` and the tidying cross tenants as crm_system.
 
--- name: before(conversation uuid, before timestamptz, before_id uuid, max int) -> many MessageRow
+-- name: before(conversation uuid, before timestamptz, before_id uuid, max bigint) -> many MessageRow
 -- Messages older than a place, newest first.
 -- Index: messages_history_ix
 SELECT
@@ -27,7 +27,7 @@ WHERE conversation_id = :conversation AND (created_at, id) < (:before, :before_i
 ORDER BY created_at DESC, id DESC
 LIMIT :max;
 
--- name: after(conversation uuid, after timestamptz, after_id uuid, max int) -> many MessageRow
+-- name: after(conversation uuid, after timestamptz, after_id uuid, max bigint) -> many MessageRow
 -- Messages newer than a place, oldest first.
 -- Index: messages_history_ix
 SELECT
@@ -117,7 +117,7 @@ SELECT id
 FROM messages
 WHERE conversation_id = :conversation AND client_message_id = :client_id;
 
--- name: claim(conversation uuid, lease int) -> maybe ClaimedRow
+-- name: claim(conversation uuid, lease float8) -> maybe ClaimedRow
 -- Takes the head of a conversation's lane. Two workers meet on the head's row lock: the second one reads it
 -- again, finds it SENDING and gets nothing, so the order is kept and nothing is sent twice.
 -- Index: messages_lane_ix
@@ -166,6 +166,15 @@ WITH given AS MATERIALIZED (
     LEFT JOIN messages AS echoed ON report.message_id = echoed.id AND echoed.direction = 'OUTBOUND'
 ),
 
+locked AS MATERIALIZED (
+    -- Every message before any conversation, in one order: who settles a send locks the same way round.
+    SELECT id
+    FROM messages
+    WHERE id IN (SELECT given.id FROM given)
+    ORDER BY id
+    FOR NO KEY UPDATE
+),
+
 parked AS (
     INSERT INTO parked_statuses (wamid, status, at, error)
     SELECT DISTINCT ON (wamid, status)
@@ -180,7 +189,7 @@ parked AS (
 
 summed AS (
     SELECT
-        id,
+        given.id,
         min(wamid) AS wamid,
         (array_agg(status ORDER BY crm.status_rank(status) DESC))[1] AS status,
         max(at) AS at,
@@ -190,8 +199,8 @@ summed AS (
         min(at) FILTER (WHERE status = 'FAILED') AS failed_at,
         (array_agg(error) FILTER (WHERE status = 'FAILED'))[1] AS error
     FROM given
-    WHERE id IS NOT NULL
-    GROUP BY id
+    INNER JOIN locked ON given.id = locked.id
+    GROUP BY given.id
 ),
 
 raised AS (
@@ -244,7 +253,7 @@ DELETE FROM parked_statuses
 WHERE wamid = :wamid
 RETURNING wamid, status, at, error;
 
--- name: settle(id uuid, status text, error jsonb, wait int) -> many AdvancedRow
+-- name: settle(id uuid, status text, error jsonb, wait float8) -> many AdvancedRow
 -- Ends an attempt without success, unless a status of Meta's has already raised the message.
 -- Index: messages_pkey
 WITH settled AS (

@@ -38,7 +38,7 @@ FROM users AS u
 INNER JOIN tenants AS t ON u.tenant_id = t.id
 WHERE u.id = :id;
 
--- name: begin(user_id uuid, hash bytea, ip text, agent text, seconds int) -> value uuid
+-- name: begin(user_id uuid, hash bytea, ip text, agent text, seconds float8) -> value uuid
 -- Opens a session.
 -- Index: sessions_pkey
 INSERT INTO sessions (user_id, refresh_hash, ip, user_agent, expires_at)
@@ -58,7 +58,7 @@ WHERE id IN (
     OFFSET 20
 );
 
--- name: rotate(id uuid, old bytea, new bytea, seconds int) -> maybe PersonRow
+-- name: rotate(id uuid, old bytea, new bytea, seconds float8) -> maybe PersonRow
 -- Replaces the newest refresh token; no row when it was not the newest, or the session is over.
 -- Index: sessions_pkey
 UPDATE sessions AS s

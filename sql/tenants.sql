@@ -31,7 +31,7 @@ INSERT INTO users (email, name, role, password_hash, must_change_password)
 VALUES (lower(:email), :name, 'TENANT_ADMIN', :hash, :temporary)
 RETURNING id;
 
--- name: page(before timestamptz, before_id uuid, status text, search text, skip int, max int) -> many TenantRow
+-- name: page(before timestamptz, before_id uuid, status text, search text, skip bigint, max bigint) -> many TenantRow
 -- Tenants before a place, newest first; the platform's own row is not one of them.
 -- Index: tenants_created_ix
 -- as: system
@@ -105,7 +105,7 @@ SET
     name = coalesce(:name, name),
     locale = coalesce(:locale, locale),
     timezone = coalesce(:timezone, timezone),
-    settings = settings || coalesce(:settings, '{}'),
+    settings = settings || coalesce(:settings::jsonb, '{}'),
     updated_at = now()
 WHERE id = (SELECT crm.current_tenant_id())
 RETURNING id, slug, name, email, status, plan, locale, timezone, settings, trial_ends_at, created_at;

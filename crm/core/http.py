@@ -95,7 +95,7 @@ def route(door: Door) -> Route:
         who = None if door.role == PUBLIC else await _authorised(door, request, rails)
         raw = await read(request, BODY_LIMIT) if door.body else b""
         call = Call(request, rails, who, None)
-        call.query = body.params(request.query_params, door.query) if door.query else None
+        call.query = body.params(_query(request), door.query) if door.query else None
         if door.body:
             _check_type(request)
             call.body = body.decode(raw, door.body)
@@ -106,6 +106,11 @@ def route(door: Door) -> Route:
             return await _in_transaction(door, call, raw)
 
     return Route(door.path, endpoint, methods=[door.method], name=f"{door.method} {door.path}")
+
+
+def _query(request: Request) -> dict[str, str]:
+    """The query string; `tenant` names one before login and changes nothing after it."""
+    return {name: value for name, value in request.query_params.items() if name != "tenant"}
 
 
 async def _authorised(door: Door, request: Request, rails: Rails) -> Who:

@@ -24,7 +24,7 @@ Shape = Literal["one", "maybe", "many", "value", "count", "none"]
 _HEADER = re.compile(r"^-- name: (\w+)\(([^)]*)\) -> (\w+)(?: (\w+))?$", re.MULTILINE)
 _NOTE = re.compile(r"^-- (Index|as|plan): (.+)$", re.MULTILINE)
 # Outside of text literals and comments: `:name`, but neither `::type` nor the bounds of a slice.
-_TOKEN = re.compile(r"--[^\n]*|'(?:[^']|'')*'|\$\$.*?\$\$|::|(?<![\w:]):([a-z_]\w*)", re.DOTALL)
+_TOKEN = re.compile(r"\s*--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\$\$.*?\$\$|::|(?<![\w:]):([a-z_]\w*)", re.DOTALL)
 
 
 class BadQuery(Exception):
@@ -103,7 +103,7 @@ def _numbered(name: str, body: str, params: list[str]) -> str:
     used: set[str] = set()
 
     def number(match: re.Match[str]) -> str:
-        if match[0].startswith("--"):
+        if match[0].lstrip().startswith("--"):
             return ""
         if match[1] is None:
             return match[0]
@@ -115,4 +115,4 @@ def _numbered(name: str, body: str, params: list[str]) -> str:
     text = _TOKEN.sub(number, body).strip().rstrip(";")
     if used != set(params):
         raise BadQuery(f"{name}: declared and not used: {', '.join(set(params) - used)}")
-    return re.sub(r"\s+\n|\n\s*\n", "\n", text)
+    return text
