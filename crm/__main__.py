@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import click
 
-from crm.core import config, crypto, db, log, migrate, sql
+from crm.core import config, crypto, db, log, sql
 from crm.core.config import Settings
 from crm.core.fields import normal_email
 
@@ -76,8 +77,9 @@ def worker() -> None:
 @click.option("--plan", is_flag=True, help="Only say what would be applied.")
 def migrate_(plan: bool) -> None:
     """Bring the database to this version, as DATABASE_OWNER_URL."""
-    url = _owner_url()
-    done = _refusable(lambda: migrate.plan(url) if plan else migrate.apply(url))
+    from crm.core import migrate
+
+    done = _migrating(migrate.plan if plan else migrate.apply)
     verb = "would apply" if plan else "applied"
     click.echo("\n".join(f"{verb} {name}" for name in done) or "the database is up to date")
 
@@ -87,8 +89,9 @@ def migrate_(plan: bool) -> None:
 @click.confirmation_option("--yes", prompt="Undoing migrations loses data. Go on?")
 def rollback(steps: int) -> None:
     """Undo the newest migrations, as DATABASE_OWNER_URL."""
-    url = _owner_url()
-    done = _refusable(lambda: migrate.roll_back(url, steps))
+    from crm.core import migrate
+
+    done = _migrating(partial(migrate.roll_back, steps=steps))
     click.echo("\n".join(f"undid {name}" for name in done) or "nothing to undo")
 
 
@@ -174,17 +177,16 @@ def _settings() -> Settings:
     return settings
 
 
-def _owner_url() -> str:
+def _migrating(work: Callable[[str], list[str]]) -> list[str]:
+    """Run it on DATABASE_OWNER_URL; what refuses is told in a sentence."""
+    from crm.core.migrate import Refused
+
     url = os.environ.get("DATABASE_OWNER_URL", "")
     if not url:
         raise click.ClickException("missing environment variables: DATABASE_OWNER_URL")
-    return url
-
-
-def _refusable(work: Callable[[], list[str]]) -> list[str]:
     try:
-        return work()
-    except migrate.Refused as refused:
+        return work(url)
+    except Refused as refused:
         raise click.ClickException(str(refused)) from refused
 
 

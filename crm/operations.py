@@ -7,10 +7,9 @@ import msgspec
 from redis.exceptions import RedisError
 from starlette.responses import HTMLResponse, Response
 
-from crm.core import crypto, metrics, reference, sql
+from crm.core import crypto, metrics, reference, schema, sql
 from crm.core.errors import Forbidden, Problem
 from crm.core.http import PUBLIC, Call, Door
-from crm.core.migrate import newest
 from crm.core.rails import Rails
 
 _sql = sql.load("operations")
@@ -56,7 +55,7 @@ async def _checks(rails: Rails) -> dict[str, str]:
         async with rails.db.system() as tx:
             applied = await tx.value(_sql.newest_migration)
         checks["postgres"] = "ok"
-        if applied == newest():
+        if applied == schema.newest():
             checks["migrations"] = "ok"
     with suppress(RedisError, OSError):
         await rails.redis.execute_command("PING")  # type: ignore[no-untyped-call]

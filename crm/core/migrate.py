@@ -1,49 +1,17 @@
 """Migrations by yoyo, with what it lacks: a lock that dies with its holder, and checksums of what was applied."""
 
-import hashlib
-from functools import cache
-from pathlib import Path
-
 import psycopg
 from yoyo import get_backend, read_migrations
 from yoyo.backends import DatabaseBackend
 from yoyo.migrations import MigrationList
 
-FOLDER = Path(__file__).parents[2] / "migrations"
-CHECKSUMS = FOLDER / "checksums.txt"
+from crm.core import schema
+
 _LOCK = 7_236_178_236_001  # any constant: two migrating processes ask for the same one
 
 
 class Refused(Exception):
     """Why nothing was migrated."""
-
-
-@cache
-def newest() -> str:
-    """The id of the newest migration of this version."""
-    return max(path.stem for path in files())
-
-
-def files() -> list[Path]:
-    """The migrations of this version, in order."""
-    return sorted(path for path in FOLDER.glob("*.sql") if not path.name.endswith(".rollback.sql"))
-
-
-def checksums() -> dict[str, str]:
-    """What each migration's text must be: yoyo itself hashes only names."""
-    lines = CHECKSUMS.read_text().splitlines()
-    return {name: digest for digest, _, name in (line.partition("  ") for line in lines if line)}
-
-
-def digest(path: Path) -> str:
-    """The checksum of a migration's text."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def edited() -> list[str]:
-    """Migrations whose text is not the one that was recorded."""
-    known = checksums()
-    return [path.name for path in files() if known.get(path.name) != digest(path)]
 
 
 def plan(url: str) -> list[str]:
@@ -54,9 +22,9 @@ def plan(url: str) -> list[str]:
 
 def apply(url: str) -> list[str]:
     """Apply what is missing; the ids applied. Raises Refused."""
-    changed = edited()
+    changed = schema.edited()
     if changed:
-        raise Refused(f"edited after being recorded in {CHECKSUMS.name}: {', '.join(changed)}")
+        raise Refused(f"edited after being recorded in {schema.CHECKSUMS.name}: {', '.join(changed)}")
     with _Alone(url):
         backend, migrations = _open(url)
         todo = backend.to_apply(migrations)
@@ -70,7 +38,7 @@ def roll_back(url: str, steps: int) -> list[str]:
         backend, migrations = _open(url)
         undo = list(backend.to_rollback(migrations))[:steps]
         for migration in undo:
-            if not (FOLDER / f"{migration.id}.rollback.sql").exists():
+            if not (schema.FOLDER / f"{migration.id}.rollback.sql").exists():
                 raise Refused(f"{migration.id} has no rollback file")
         backend.rollback_migrations(MigrationList(undo))
         return [migration.id for migration in undo]
@@ -78,7 +46,7 @@ def roll_back(url: str, steps: int) -> list[str]:
 
 def _open(url: str) -> tuple[DatabaseBackend, MigrationList]:
     backend = get_backend(url.replace("postgresql://", "postgresql+psycopg://", 1))
-    return backend, read_migrations(str(FOLDER))
+    return backend, read_migrations(str(schema.FOLDER))
 
 
 class _Alone:
