@@ -68,7 +68,7 @@ def _of_change(account: str, change: dict[str, Any]) -> Iterator[Element]:
         yield Element("other", account, number, change, [], field)
         return
     for kind, node in parts:
-        other = (kind == "status" and node.get("status") not in STATUSES) or "group_id" in node
+        other = (kind == "status" and _text(node.get("status")) not in STATUSES) or "group_id" in node
         yield Element("other" if other else kind, account, number, node, profiles, field)  # type: ignore[arg-type]
 
 

@@ -26,6 +26,13 @@ _channels = sql.load("channels")
 BODY_LIMIT = 3 * 1024 * 1024  # Meta: payload ≤ 3 MB
 BATCH = 500  # raw events per turn of the drain
 _FLUSHES, _BACKLOG = 2, 5_000  # concurrent inserts, and raw bodies that may wait for one
+# What is wrong with a message itself; the last is a value longer than an index holds.
+_POISON = (
+    ValueError,
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+)
 _WAKE_PAUSE = 0.02  # seconds between wake-ups: a burst needs one, not one each
 
 
@@ -251,13 +258,13 @@ async def _apply(rails: Rails, tenant: UUID, parts: Parts) -> list[tuple[Element
     try:
         await _apply_together(rails, tenant, parts)
         return []
-    except (ValueError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
+    except _POISON:
         log.warning("a batch is poisoned: one by one", extra={"tenantId": str(tenant), "elements": len(parts)})
     bad: list[tuple[Element, Exception]] = []
     for part in parts:
         try:
             await _apply_together(rails, tenant, [part])
-        except (ValueError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+        except _POISON as error:
             bad.append((part[0], error))
     return bad
 

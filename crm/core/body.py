@@ -103,7 +103,8 @@ def _nul(value: Any, pointer: str) -> list[FieldError]:
         bad = "\x00" in value
         return [FieldError(pointer, "contém o caractere NUL", "contains the NUL character")] if bad else []
     if isinstance(value, dict):
-        return [error for name, part in value.items() for error in _nul(part, f"{pointer}/{_escape(str(name))}")]
+        found = [error for name in value for error in _nul(name, pointer)]  # a key may hold it too
+        return found + [error for name in value for error in _nul(value[name], f"{pointer}/{_escape(str(name))}")]
     if isinstance(value, list | tuple):
         return [error for place, part in enumerate(value) for error in _nul(part, f"{pointer}/{place}")]
     return []

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 import msgspec
 
@@ -42,7 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     @property
     def redis(self) -> str:
         """REDIS_URL, or one made of REDIS_HOST, REDIS_PORT and REDIS_PASSWORD."""
-        login = f":{self.redis_password}@" if self.redis_password else ""
+        login = f":{quote(self.redis_password, safe='')}@" if self.redis_password else ""
         return self.redis_url or f"redis://{login}{self.redis_host}:{self.redis_port}/0"
 
     @property
@@ -83,7 +84,7 @@ def _with_files(env: Mapping[str, str]) -> dict[str, str]:
     values = dict(env)
     for name, path in env.items():
         plain = name.removesuffix("_FILE")
-        if plain != name and plain.lower() in Settings.__struct_fields__ and plain not in env:
+        if plain != name and plain.lower() in Settings.__struct_fields__ and not env.get(plain):
             try:
                 values[plain] = Path(path).read_text().strip()
             except OSError as error:
@@ -114,7 +115,8 @@ def _problems(settings: Settings) -> list[str]:
 def _weak(settings: Settings) -> list[str]:
     """What only production refuses: placeholders, and a webhook that nobody could sign."""
     problems = []
-    for name in ("jwt_secret", "jwt_refresh_secret", "whatsapp_app_secret", "whatsapp_webhook_verify_token"):
+    signing = ("whatsapp_app_secret", "whatsapp_webhook_verify_token")
+    for name in ("jwt_secret", "jwt_refresh_secret", "encryption_keys", *signing):
         value = getattr(settings, name)
         if not value:
             problems.append(f"{name.upper()}: must be set in production")

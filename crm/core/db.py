@@ -32,6 +32,7 @@ _ENTER_REFUSED: dict[str, type[Exception]] = {"CRM01": Unauthenticated, "CRM02":
 _AWAY = (
     OSError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server said goodbye on an idle connection: "cannot switch to state"
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,

@@ -123,7 +123,7 @@ def _prefers_english(header: str) -> bool:
         language, _, rest = item.strip().partition(";")
         quality = re.search(r"q=([01](?:\.\d+)?)", rest)
         weighed.append((-float(quality[1]) if quality else -1.0, place, language[:2]))
-    for _, _, language in sorted(weighed):
-        if language in ("pt", "en"):
+    for weight, _, language in sorted(weighed):
+        if weight and language in ("pt", "en"):
             return language == "en"
     return False

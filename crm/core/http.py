@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from crm.core import access, body, idempotency
+from crm.core import access, body, idempotency, log
 from crm.core.access import ATTENDANT, SUPER_ADMIN, TENANT_ADMIN, Who
 from crm.core.db import Tx
 from crm.core.errors import Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType
@@ -93,6 +93,8 @@ def route(door: Door) -> Route:
     async def endpoint(request: Request) -> Response:
         rails: Rails = request.state.rails
         who = None if door.role == PUBLIC else await _authorised(door, request, rails)
+        if who is not None:
+            log.bind(tenantId=who.tenant, userId=who.user)
         raw = await read(request, BODY_LIMIT) if door.body else b""
         call = Call(request, rails, who, None)
         call.query = body.params(_query(request), door.query) if door.query else None

@@ -54,5 +54,5 @@ def setup(level: str) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    logging.getLogger("uvicorn.error").setLevel("INFO" if level == "DEBUG" else "WARNING")
+    logging.getLogger("uvicorn.error").setLevel("WARNING")  # at INFO it tells sockets' query strings
     logging.getLogger("uvicorn.access").setLevel("ERROR")

@@ -12,17 +12,11 @@ def read(body: bytes) -> Any:
     Half an emoji (a lone surrogate) and NUL are legal in JSON and impossible in Postgres: they become U+FFFD.
     """
     try:
-        found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return clean(_loose(body))
-    except RecursionError as error:
-        raise ValueError("nested too deep") from error
-    return clean(found) if b"\\u0000" in body else found
-
-
-def _loose(body: bytes) -> Any:
-    try:
-        return json.loads(body)
+        try:
+            found = msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return clean(json.loads(body))
+        return clean(found) if b"\\u0000" in body else found
     except RecursionError as error:
         raise ValueError("nested too deep") from error
 
