@@ -179,6 +179,8 @@ def _settings() -> Settings:
 
 def _migrating(work: Callable[[str], list[str]]) -> list[str]:
     """Run it on DATABASE_OWNER_URL; what refuses is told in a sentence."""
+    import psycopg
+
     from crm.core.migrate import Refused
 
     url = os.environ.get("DATABASE_OWNER_URL", "")
@@ -186,7 +188,7 @@ def _migrating(work: Callable[[str], list[str]]) -> list[str]:
         raise click.ClickException("missing environment variables: DATABASE_OWNER_URL")
     try:
         return work(url)
-    except Refused as refused:
+    except (Refused, psycopg.OperationalError) as refused:
         raise click.ClickException(str(refused)) from refused
 
 

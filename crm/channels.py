@@ -223,6 +223,7 @@ async def delete(call: Call) -> None:
 async def put_first(call: Call) -> ChannelOut:
     """The single-number form: writes the oldest channel, or makes it."""
     change: Patch = call.body
+    await call.tx.none(_sql.hold)
     first = await call.tx.maybe(_sql.first, ChannelRow)
     if first is not None:
         return shown(await _patch(call, first.id, change))

@@ -102,7 +102,7 @@ async def _settle(rails: Rails, tenant: UUID, message: ClaimedRow, error: MetaEr
     )
     told = meta.told(error.code, error.title, error.detail)
     async with rails.db.tenant(tenant) as tx:
-        await rails.feed.append(tx, await messages.settle(tx, message.id, status, told, wait))
+        await rails.feed.append(tx, await messages.settle(tx, message, status, told, wait))
 
 
 def _verdict(error: MetaError, attempts: int) -> tuple[str, int]:

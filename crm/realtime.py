@@ -155,7 +155,10 @@ async def _stay(websocket: WebSocket, who: Who, name: str) -> None:
     if hub.of_user(who.tenant, who.user) >= SOCKETS_PER_USER:
         raise Closed(TOO_MANY)
     socket = Socket(websocket._send, who.tenant, who.user, who.session, name)
-    room = await hub.enter(socket)
+    try:
+        room = await hub.enter(socket)
+    except Unavailable as error:
+        raise Closed(RESTARTING) from error
     socket.say("ready", {"userId": who.user, "tenantId": who.tenant, "seq": room.last})
     expire(socket, who)
     writer = asyncio.create_task(socket.write())
@@ -193,7 +196,11 @@ async def _signed_in(websocket: WebSocket) -> Who:
     rails: Rails = websocket.state.rails
     try:
         if websocket.headers.get("authorization"):
-            return _with_tenant(await access.who(websocket, rails))
+            who = _with_tenant(await access.who(websocket, rails))
+            if who.visiting:
+                ip = access.address(websocket, rails.settings.trusted_proxies)
+                await access.note_visit(rails, who, "GET /ws", ip, websocket.scope["request_id"])
+            return who
         async with asyncio.timeout(AUTH_SECONDS):
             frame = await _frame(websocket)
     except TimeoutError as error:

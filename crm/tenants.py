@@ -19,6 +19,7 @@ from crm.core.http import Call, Door
 from crm.core.page import Page, PageQuery, paged, stamp
 
 _sql = sql.load("tenants")
+SETTINGS_LIMIT = 64 * 1024  # bytes, as JSON
 RESERVED = {"www", "api", "app", "admin", "platform"}
 Status = Literal["TRIAL", "ACTIVE", "SUSPENDED", "CANCELED"]
 
@@ -201,7 +202,9 @@ async def patch_own(call: Call) -> TenantOut:
     if change.timezone is not None and not _is_zone(change.timezone):
         raise invalid("/timezone", "fuso horário IANA desconhecido", "unknown IANA time zone")
     row = await call.tx.one(_sql.patch_own, TenantRow, **msgspec.structs.asdict(change))
-    await audit.note(call, call.tx, "tenant.changed", row.id, **_given(change))
+    if len(msgspec.json.encode(row.settings)) > SETTINGS_LIMIT:
+        raise invalid("/settings", "no máximo 64 KiB no total", "at most 64 KiB in all")
+    await audit.note(call, call.tx, "tenant.changed", row.id, fields=sorted(_given(change)))
     return shown(row)
 
 

@@ -1,6 +1,10 @@
 -- WhatsApp numbers. A tenant's own run as crm_app; routing and resealing cross tenants as crm_system.
 -- Called by crm/channels.py, crm/inbound.py, crm/outbound.py and crm/__main__.py.
 
+-- name: hold() -> none
+-- Holds the tenant's door for channels until the commit: two first numbers put at once make one channel.
+SELECT pg_advisory_xact_lock(hashtextextended('channels ' || crm.current_tenant_id(), 0));
+
 -- name: insert(name text, phone_number_id text, waba_id text, display text, verify_token text, access_token bytea, access_token_hint text, app_secret bytea, app_secret_hint text) -> maybe ChannelRow
 -- Adds a number; no row when any tenant of the installation has it.
 -- Index: channels_phone_number_key

@@ -1,5 +1,5 @@
 -- Messages: history by keyset, what comes in, what goes out, and the ranked statuses.
--- Called by crm/messages.py in a tenant's transaction; `lanes` and the tidying cross tenants as crm_system.
+-- Called by crm/messages/ in a tenant's transaction; `lanes` and the tidying cross tenants as crm_system.
 
 -- name: before(conversation uuid, before timestamptz, before_id uuid, max bigint) -> many MessageRow
 -- Messages older than a place, newest first.
@@ -144,6 +144,7 @@ WHERE
     AND c.id = m.conversation_id
 RETURNING
     m.id,
+    m.conversation_id,
     c.channel_id,
     c.contact_id,
     m.content,
@@ -253,7 +254,7 @@ DELETE FROM parked_statuses
 WHERE wamid = :wamid
 RETURNING wamid, status, at, error;
 
--- name: settle(id uuid, status text, error jsonb, wait float8) -> many AdvancedRow
+-- name: settle(conversation uuid, id uuid, status text, error jsonb, wait float8) -> many AdvancedRow
 -- Ends an attempt without success, unless a status of Meta's has already raised the message.
 -- Index: messages_pkey
 WITH settled AS (
@@ -264,7 +265,7 @@ WITH settled AS (
         lease_until = NULL,
         next_attempt_at = now() + :wait * INTERVAL '1 second',
         failed_at = CASE WHEN :status = 'FAILED' THEN now() END
-    WHERE m.id = :id AND m.status = 'SENDING'
+    WHERE m.conversation_id = :conversation AND m.id = :id AND m.status = 'SENDING'
     RETURNING coalesce(m.wamid, '') AS wamid, m.id, m.conversation_id, m.status, now() AS at, m.error
 ),
 

@@ -1,4 +1,4 @@
--- Sign-ins. Called by crm/sessions.py in the transaction of the person's home tenant.
+-- Sign-ins. Called by crm/sessions/ in the transaction of the person's home tenant.
 
 -- name: person_by_email(email text) -> maybe PersonRow
 -- Who wants to sign in, with their tenant.
@@ -79,7 +79,7 @@ RETURNING
 
 -- name: end(id uuid, user_id uuid) -> count
 -- Ends one session of a person.
--- Index: sessions_pkey
+-- Index: sessions_user_ix
 UPDATE sessions
 SET revoked_at = now()
 WHERE id = :id AND user_id = :user_id AND revoked_at IS NULL;

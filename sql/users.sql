@@ -1,4 +1,4 @@
--- People of a tenant. Called by crm/users.py, crm/sessions.py and crm/__main__.py as the app's role.
+-- People of a tenant. Called by crm/users.py, crm/sessions/ and crm/__main__.py as the app's role.
 
 -- name: insert(email text, name text, role text, hash text, temporary boolean) -> maybe UserRow
 -- Adds a person; no row when the e-mail is taken.
@@ -17,7 +17,6 @@ WHERE email = :email;
 
 -- name: everybody() -> many UserRow
 -- All people of the tenant, by name.
--- Index: users_pkey
 SELECT
     id,
     email,

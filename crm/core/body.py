@@ -81,9 +81,11 @@ def _errors(
 def _value_errors(name: str, value: Any, kind: Any, strict: bool) -> list[FieldError]:
     try:
         msgspec.convert(value, kind, strict=strict)
+        return _nul(value, f"/{name}")
     except msgspec.ValidationError as error:
         return [_field_error(f"/{name}", str(error))]
-    return _nul(value, f"/{name}")
+    except RecursionError:
+        return [FieldError(f"/{name}", "aninhado demais", "nested too deep")]
 
 
 def _field_error(pointer: str, sentence: str) -> FieldError:

@@ -108,6 +108,9 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     problem: Problem = MethodNotAllowed() if error.status_code == 405 else NotFound()
     problem.headers.update(error.headers or {})
+    if error.status_code == 405:  # Starlette names the methods of the first route of this path only
+        here = [door for door in request.app.routes if door.path_regex.match(request.url.path)]
+        problem.headers["Allow"] = ", ".join(sorted({method for door in here for method in door.methods}))
     return await on_problem(request, problem)
 
 

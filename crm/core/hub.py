@@ -17,6 +17,7 @@ import msgspec
 from redis.exceptions import RedisError
 
 from crm.core import feed, metrics, queue, sql
+from crm.core.db import PLATFORM
 from crm.core.errors import Problem
 from crm.core.feed import End, EventRow, Happened, Passing
 from crm.core.rails import Rails
@@ -29,7 +30,7 @@ QUEUE_LIMIT = 512  # frames that may wait for one socket
 STUCK_SECONDS = 5.0  # a write that takes longer: the reader is dropped
 WATCH_SECONDS = 2.0  # how late at most an event is that Redis lost
 _SLOW = 1013
-_KEEPALIVE = "feed:"  # a channel without a tenant, so that the subscription is never empty
+_PLATFORM = feed.channel(PLATFORM)  # never empties the subscription, and tells when a super admin's right ends
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -57,7 +58,7 @@ class Socket:
         """Queue a frame; a reader too slow for the queue is told to come back and resume."""
         if self.closing is not None:
             return
-        if len(self._frames) >= QUEUE_LIMIT:
+        if len(self._frames) >= QUEUE_LIMIT and self.writing_since is not None:
             self.close(_SLOW)
             return
         self._frames.append(frame)
@@ -74,6 +75,11 @@ class Socket:
             metrics.dropped.labels(str(code)).inc()
             self._frames.clear()
             self._more.set()
+
+    async def drained(self) -> None:
+        """Return once nothing waits; a reader that has stopped is dropped by the watch meanwhile."""
+        while self._frames and self.closing is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
     async def write(self) -> None:
         """Write what is queued until the socket closes."""
@@ -219,7 +225,7 @@ class Hub:
                     since = event.seq
                 if since >= (room.last or 0):
                     return True
-                await asyncio.sleep(0)
+                await socket.drained()
         finally:
             socket.replaying = False
 
@@ -227,7 +233,7 @@ class Hub:
         while True:
             try:
                 channels = [feed.channel(tenant) for tenant in self._rooms]
-                await self._pubsub.subscribe(_KEEPALIVE, *channels)
+                await self._pubsub.subscribe(_PLATFORM, *channels)
                 async for message in self._pubsub.listen():
                     self._heard(message)
             except (RedisError, OSError) as error:
@@ -235,18 +241,24 @@ class Hub:
                 await asyncio.sleep(0.5)
 
     def _heard(self, message: dict[str, Any]) -> None:
-        name = message["channel"].decode()
-        if name == _KEEPALIVE:
-            return
-        room = self._rooms.get(UUID(name.removeprefix(_KEEPALIVE)))
-        if room is None:
-            return
-        if message["type"] == "subscribe":
-            self._spawn(self._catch_up(room))
-        elif message["type"] == "message":
-            self._told(room, _word.decode(message["data"]))
+        tenant = UUID(message["channel"].decode().removeprefix("feed:"))
+        rooms = (
+            list(self._rooms.values())
+            if tenant == PLATFORM
+            else [room for room in [self._rooms.get(tenant)] if room]
+        )
+        for room in rooms:
+            if message["type"] == "subscribe":
+                self._spawn(self._catch_up(room))
+            elif message["type"] == "message":
+                self._told(room, message["data"])
 
-    def _told(self, room: Room, word: feed.Word) -> None:
+    def _told(self, room: Room, data: bytes) -> None:
+        try:
+            word = _word.decode(data)
+        except msgspec.MsgspecError:
+            log.warning("a word of the feed is not understood; the feed is read instead")
+            return
         if isinstance(word, Passing):
             room.pass_on(word)
         elif isinstance(word, End):

@@ -1,34 +1,63 @@
 """Rate limits by `limits` on Redis; while Redis is away a memory of this process goes on limiting."""
 
+import asyncio
 import math
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from redis.exceptions import RedisError
 
-from crm.core.errors import RateLimited
+from crm.core.errors import InvalidCredentials, RateLimited, Unavailable
 
 LOGIN = RateLimitItemPerMinute(5, 15)
+AT_ONCE, QUEUE = 2, 200  # bcrypt has two threads; who waits longer than two hundred others is sent away
 
 
 class Limits:
-    """Counts tries per key in fixed windows. A try is taken first and given back when it was a good one."""
+    """Counts failed tries per key in fixed windows: a try is taken first, given back when it did not fail."""
 
     def __init__(self, redis_url: str) -> None:
         self._redis: Storage = RedisStorage(
             f"async+{redis_url}", implementation="redispy", socket_connect_timeout=1, socket_timeout=1
         )
         self._memory: Storage = MemoryStorage()
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._queued = 0
 
-    async def take(self, item: RateLimitItem, *keys: str) -> None:
-        """Count one try against every key. Raises RateLimited when any of them has none left."""
+    @asynccontextmanager
+    async def attempt(self, item: RateLimitItem, *keys: str) -> AsyncIterator[None]:
+        """One try, counted against every key only if it ends in InvalidCredentials.
+
+        Few are made at once, so that the good ones in flight are not taken for failures. Raises RateLimited,
+        and Unavailable when too many wait.
+        """
+        if self._queued >= QUEUE:
+            raise Unavailable
+        self._queued += 1
+        try:
+            async with self._room:
+                await self._take(item, *keys)
+                try:
+                    yield
+                except InvalidCredentials:
+                    raise
+                except BaseException:
+                    await self._give_back(item, *keys)
+                    raise
+                await self._give_back(item, *keys)
+        finally:
+            self._queued -= 1
+
+    async def _take(self, item: RateLimitItem, *keys: str) -> None:
         full = [key for key in keys if await self._add(item, key, 1) > item.amount]
         if full:
+            await self._give_back(item, *keys)
             raise RateLimited(max([await self._seconds(item, key) for key in full]))
 
-    async def give_back(self, item: RateLimitItem, *keys: str) -> None:
-        """Undo take(): the try turned out to be a good one."""
+    async def _give_back(self, item: RateLimitItem, *keys: str) -> None:
         for key in keys:
             await self._add(item, key, -1)
 

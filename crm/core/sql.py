@@ -84,7 +84,10 @@ def _query(slice_name: str, head: re.Match[str], body: str) -> Query:
         raise BadQuery(f"{name}: unknown shape {shape}")
     if (row is None) != (shape in ("count", "none")):
         raise BadQuery(f"{name}: the shape {shape} " + ("needs a row type" if row is None else "has no row"))
-    params = dict(part.strip().split(" ", 1) for part in head[2].split(",") if part.strip())
+    declared = [part.strip().partition(" ") for part in head[2].split(",") if part.strip()]
+    params = {param: kind for param, _, kind in declared}
+    if len(params) < len(declared) or not all(params.values()):
+        raise BadQuery(f"{name}: a parameter without a type, or declared twice: {head[2]}")
     notes = _NOTE.findall(body)
     return Query(
         name=name,

@@ -1,0 +1,70 @@
+"""The states of a message going out: claimed, settled, raised by Meta's statuses (docs/states.md)."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from crm.core import sql
+from crm.core.db import Tx
+from crm.core.feed import Event
+from crm.messages.shapes import Advance, AdvancedRow, ClaimedRow, LaneRow, ParkedRow, status_event
+
+_sql = sql.load("messages")
+
+
+async def advance(tx: Tx, reports: list[Advance]) -> list[Event]:
+    """Raise statuses as Meta reports them, never lower them; park those of messages not known yet."""
+    if not reports:
+        return []
+    rows = await tx.many(
+        _sql.advance,
+        AdvancedRow,
+        wamids=[report.wamid for report in reports],
+        messages=[report.message_id for report in reports],
+        statuses=[report.status for report in reports],
+        ats=[report.at for report in reports],
+        errors=[report.error for report in reports],
+    )
+    return [status_event(row) for row in rows]
+
+
+async def unpark(tx: Tx, wamid: str) -> list[Event]:
+    """Apply the statuses that came before this wamid was stored."""
+    parked = await tx.many(_sql.unpark, ParkedRow, wamid=wamid)
+    return await advance(tx, [Advance(row.wamid, None, row.status, row.at, row.error) for row in parked])
+
+
+async def claim(tx: Tx, conversation: UUID, lease_seconds: int) -> ClaimedRow | None:
+    """Take the oldest waiting message of a conversation, unless it must wait or somebody is sending it."""
+    return await tx.maybe(_sql.claim, ClaimedRow, conversation=conversation, lease=lease_seconds)
+
+
+async def settle_sent(tx: Tx, message: UUID, wamid: str) -> list[Event]:
+    """Meta accepted it: SENT under this wamid, then whatever Meta reported before we could store it."""
+    events = await advance(tx, [Advance(wamid, message, "SENT", datetime.now(UTC))])
+    return events + await unpark(tx, wamid)
+
+
+async def settle(tx: Tx, claimed: ClaimedRow, status: str, error: dict[str, Any] | None, wait: int) -> list[Event]:
+    """End an attempt that did not succeed: FAILED, UNCERTAIN, or QUEUED again in `wait` seconds."""
+    rows = await tx.many(
+        _sql.settle,
+        AdvancedRow,
+        conversation=claimed.conversation_id,
+        id=claimed.id,
+        status=status,
+        error=error,
+        wait=wait,
+    )
+    return [status_event(row) for row in rows]
+
+
+async def expire_leases(tx: Tx, conversation: UUID) -> list[Event]:
+    """A worker died while sending: nobody knows whether Meta read it, so it is UNCERTAIN, never sent again."""
+    rows = await tx.many(_sql.expire, AdvancedRow, conversation=conversation)
+    return [status_event(row) for row in rows]
+
+
+async def waiting_lanes(tx: Tx) -> list[LaneRow]:
+    """Conversations with something to send that nobody works on; run as the system's role."""
+    return await tx.many(_sql.lanes, LaneRow)

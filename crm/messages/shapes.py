@@ -1,0 +1,227 @@
+"""The shapes of messages: rows, requests, answers, and how a row is told."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from crm.contacts import Person
+from crm.conversations import ConversationOut, Latest
+from crm.core import page as paging
+from crm.core.feed import Event
+from crm.core.page import maybe_stamp, stamp
+
+WINDOW = timedelta(hours=24)  # Meta: customer service window
+_PREVIEW = 120  # characters of a message shown in the list
+
+Content = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]  # Meta: text body 1–4096
+ClientId = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
+class MessageRow(msgspec.Struct, frozen=True):
+    """A message as stored."""
+
+    id: UUID
+    conversation_id: UUID
+    direction: Literal["INBOUND", "OUTBOUND"]
+    type: str
+    status: str
+    content: str | None
+    payload: dict[str, Any] | None
+    wamid: str | None
+    reply_to: UUID | None
+    sent_by: UUID | None
+    error: dict[str, Any] | None
+    created_at: datetime
+    sent_at: datetime | None
+    delivered_at: datetime | None
+    read_at: datetime | None
+    failed_at: datetime | None
+    send_at: datetime | None
+
+
+class MessageOut(msgspec.Struct, frozen=True, rename="camel"):
+    """A message as the contract shows it."""
+
+    id: UUID
+    conversation_id: UUID
+    direction: Literal["INBOUND", "OUTBOUND"]
+    type: str
+    content: str | None
+    media: dict[str, Any] | None
+    payload: dict[str, Any] | None
+    reply_to: UUID | None
+    status: str
+    error: dict[str, Any] | None
+    wamid: str | None
+    sent_by: UUID | None
+    created_at: str
+    sent_at: str | None
+    delivered_at: str | None
+    read_at: str | None
+    failed_at: str | None
+    send_at: str | None
+
+
+class Send(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """A text to send in a conversation."""
+
+    content: Content
+    type: Literal["text"] = "text"
+    reply_to: UUID | None = None
+    client_message_id: ClientId | None = None
+
+
+class SendTo(Send, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """A text to send to a phone number."""
+
+    # Letters are refused before anything is normalised: a BSUID's digits would pass for a phone.
+    to: Annotated[str, msgspec.Meta(pattern=r"^\+?[0-9 ().-]{5,40}$")]
+    channel_id: UUID | None = None
+
+
+class HistoryQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which part of the history: what is older than `before`, or newer than `after`."""
+
+    before: paging.Cursor | None = None
+    after: paging.Cursor | None = None
+    limit: paging.Limit = 50
+
+
+class HistoryPlace(msgspec.Struct, frozen=True, rename="camel"):
+    """Where a part of the history stands: `nextCursor` goes in `before`, `prevCursor` in `after`."""
+
+    limit: int
+    next_cursor: str | None
+    prev_cursor: str | None
+
+
+class History(msgspec.Struct, frozen=True):
+    """Messages, newest first."""
+
+    data: list[MessageOut]
+    pagination: HistoryPlace
+
+
+class Inbound(msgspec.Struct, frozen=True):
+    """A message of a customer, as the webhook told it."""
+
+    channel_id: UUID
+    person: Person
+    wamid: str
+    type: str
+    content: str
+    payload: dict[str, Any] | None
+    at: datetime
+    reply_to_wamid: str | None
+
+
+class Advance(msgspec.Struct, frozen=True):
+    """What Meta reports of one of our messages. `message_id` is ours, sent along as opaque data."""
+
+    wamid: str
+    message_id: UUID | None
+    status: Literal["SENT", "DELIVERED", "READ", "PLAYED", "FAILED"]
+    at: datetime
+    error: dict[str, Any] | None = None
+
+
+class AdvancedRow(msgspec.Struct, frozen=True):
+    """A message whose status rose."""
+
+    wamid: str
+    id: UUID
+    conversation_id: UUID
+    status: str
+    at: datetime
+    error: dict[str, Any] | None
+
+
+class ParkedRow(msgspec.Struct, frozen=True):
+    """A status that came before its message."""
+
+    wamid: str
+    status: Literal["SENT", "DELIVERED", "READ", "PLAYED", "FAILED"]
+    at: datetime
+    error: dict[str, Any] | None
+
+
+class ClaimedRow(msgspec.Struct, frozen=True):
+    """The head of a lane, taken for sending."""
+
+    id: UUID
+    conversation_id: UUID
+    channel_id: UUID
+    contact_id: UUID
+    content: str
+    reply_to_wamid: str | None
+    attempts: int
+
+
+class LaneRow(msgspec.Struct, frozen=True):
+    """A conversation that has something to send."""
+
+    tenant_id: UUID
+    conversation_id: UUID
+
+
+class WamidRow(msgspec.Struct, frozen=True):
+    """A wamid that is stored already."""
+
+    wamid: str
+
+
+def shown(row: MessageRow) -> MessageOut:
+    """The row as the contract writes it."""
+    return MessageOut(
+        row.id,
+        row.conversation_id,
+        row.direction,
+        row.type,
+        row.content,
+        None,
+        row.payload,
+        row.reply_to,
+        row.status,
+        row.error,
+        row.wamid,
+        row.sent_by,
+        stamp(row.created_at),
+        maybe_stamp(row.sent_at),
+        maybe_stamp(row.delivered_at),
+        maybe_stamp(row.read_at),
+        maybe_stamp(row.failed_at),
+        maybe_stamp(row.send_at),
+    )
+
+
+def latest(row: MessageRow, unread: int = 0, window: datetime | None = None) -> Latest:
+    preview = (row.content or f"[{row.type}]")[:_PREVIEW]
+    return Latest(
+        row.conversation_id,
+        row.id,
+        row.direction,
+        row.type,
+        preview,
+        row.status,
+        row.created_at,
+        unread,
+        window,
+    )
+
+
+def told(row: MessageRow, conversation: ConversationOut) -> Event:
+    return Event("message:new", row.conversation_id, {"message": shown(row), "conversation": conversation})
+
+
+def status_event(row: AdvancedRow) -> Event:
+    data: dict[str, Any] = {
+        "messageId": row.id,
+        "conversationId": row.conversation_id,
+        "status": row.status,
+        "at": stamp(row.at),
+    }
+    if row.error is not None:
+        data["error"] = row.error
+    return Event("message:status", row.conversation_id, data)

@@ -1,0 +1,66 @@
+"""The caller's own sessions: who am I, where am I signed in, sign out."""
+
+from uuid import UUID
+
+from crm.core import sql
+from crm.core.errors import NotFound
+from crm.core.feed import End
+from crm.core.http import SIGNED_IN, Call, Door
+from crm.core.page import stamp
+from crm.sessions.shapes import Me, PersonRow, SessionOut, SessionRow, Sessions, tenant_out, user_out
+
+_sql = sql.load("sessions")
+_PERMISSIONS = {
+    "ATTENDANT": ["conversations"],
+    "TENANT_ADMIN": ["conversations", "users", "channels", "tenant", "audit"],
+    "SUPER_ADMIN": ["tenants"],
+}
+
+
+async def logout(call: Call) -> None:
+    """End the session at once."""
+    await _end(call, call.who.session)
+
+
+async def _end(call: Call, session: UUID) -> None:
+    if not await call.tx.count(_sql.end, id=session, user_id=call.who.user):
+        raise NotFound
+    call.rails.feed.end_sockets(call.tx, call.who.home, End(4401, session=session))
+
+
+async def me(call: Call) -> Me:
+    """Who the token is."""
+    person = await call.tx.one(_sql.person, PersonRow, id=call.who.user)
+    return Me(user_out(person), tenant_out(person), _PERMISSIONS[person.role])
+
+
+async def sessions(call: Call) -> Sessions:
+    """The caller's open sessions."""
+    rows = await call.tx.many(_sql.of_user, SessionRow, user_id=call.who.user)
+    return Sessions(
+        [
+            SessionOut(
+                row.id,
+                row.ip,
+                row.user_agent,
+                row.id == call.who.session,
+                stamp(row.created_at),
+                stamp(row.last_used_at),
+                stamp(row.expires_at),
+            )
+            for row in rows
+        ]
+    )
+
+
+async def end_one(call: Call) -> None:
+    """End one of the caller's sessions. Raises NotFound."""
+    await _end(call, call.id())
+
+
+routes = [
+    Door(method="POST", path="/auth/logout", handler=logout, role=SIGNED_IN, status=204),
+    Door(method="GET", path="/auth/me", handler=me, role=SIGNED_IN, answer=Me),
+    Door(method="GET", path="/auth/sessions", handler=sessions, role=SIGNED_IN, answer=Sessions),
+    Door(method="DELETE", path="/auth/sessions/{id}", handler=end_one, role=SIGNED_IN, status=204),
+]
