@@ -30,7 +30,7 @@ from crm.core.config import Settings
 from crm.core.errors import Problem
 from crm.core.http import Door, route
 from crm.core.hub import Hub
-from crm.inbound import Intake
+from crm.intake import Intake
 
 log = logging.getLogger(__name__)
 

@@ -106,18 +106,19 @@ async def seen(tx: Tx, people: Sequence[Person]) -> list[UUID]:
     kinds, values = [kind for kind, _ in identities], [value for _, value in identities]
     rows = await tx.many(_sql.find, KnownRow, kinds=kinds, values=values)
     index = {(row.kind, row.value): row.contact_id for row in rows}
-    await _make(tx, people, index)
+    made = await _make(tx, people, index)
     contacts = []
     for person in people:
         # The surest identity that is known decides; the others then lead to the same contact.
         contact = next(index[identity] for identity in person.identities if identity in index)
         index |= {identity: contact for identity in person.identities if identity not in index}
         contacts.append(contact)
-    await _learn(tx, people, contacts, rows)
+    await _link(tx, index, {(row.kind, row.value) for row in rows})
+    await _learn(tx, list(zip(people, contacts, strict=True)), {row.contact_id: row for row in (*rows, *made)})
     return contacts
 
 
-async def _make(tx: Tx, people: Sequence[Person], index: dict[tuple[str, str], UUID]) -> None:
+async def _make(tx: Tx, people: Sequence[Person], index: dict[tuple[str, str], UUID]) -> list[KnownRow]:
     """Add the people nobody knows, each once, and put them into the index."""
     fresh: list[Person] = []
     named = set(index)
@@ -126,7 +127,7 @@ async def _make(tx: Tx, people: Sequence[Person], index: dict[tuple[str, str], U
             fresh.append(person)
         named.update(person.identities)
     if not fresh:
-        return
+        return []
     ids = await tx.many(
         _sql.insert,
         IdRow,
@@ -137,18 +138,15 @@ async def _make(tx: Tx, people: Sequence[Person], index: dict[tuple[str, str], U
     )
     for person, row in zip(fresh, ids, strict=True):
         index.update(dict.fromkeys(person.identities, row.id))
+    return [
+        KnownRow("", "", row.id, person.wa_id, person.bsuid, person.profile_name)
+        for person, row in zip(fresh, ids, strict=True)
+    ]
 
 
-async def _learn(tx: Tx, people: Sequence[Person], contacts: list[UUID], rows: list[KnownRow]) -> None:
-    """Keep new identities, and what Meta now says of wa_id, BSUID and profile name. Writes only what changed."""
-    known = {(row.kind, row.value) for row in rows}
-    stored = {row.contact_id: row for row in rows}
-    links = {
-        identity: contact
-        for person, contact in zip(people, contacts, strict=True)
-        for identity in person.identities
-        if identity not in known
-    }
+async def _link(tx: Tx, index: dict[tuple[str, str], UUID], known: set[tuple[str, str]]) -> None:
+    """Keep the identities that were not known."""
+    links = {identity: contact for identity, contact in index.items() if identity not in known}
     if links:
         await tx.none(
             _sql.link,
@@ -156,28 +154,28 @@ async def _learn(tx: Tx, people: Sequence[Person], contacts: list[UUID], rows: l
             values=[value for _, value in links],
             contacts=list(links.values()),
         )
-    news = {
-        contact: person
-        for person, contact in zip(people, contacts, strict=True)
-        if contact in stored and _is_news(person, stored[contact])
-    }
-    if news:
+
+
+async def _learn(tx: Tx, people: list[tuple[Person, UUID]], stored: dict[UUID, KnownRow]) -> None:
+    """Keep what Meta now says of wa_id, BSUID and profile name: all that was said, later words last."""
+    news: dict[UUID, KnownRow] = {}
+    for person, contact in people:
+        last = news.get(contact, stored[contact])
+        news[contact] = msgspec.structs.replace(
+            last,
+            wa_id=person.wa_id or last.wa_id,
+            bsuid=person.bsuid or last.bsuid,
+            profile_name=person.profile_name or last.profile_name,
+        )
+    changed = [row for contact, row in news.items() if row != stored[contact]]
+    if changed:
         await tx.none(
             _sql.learn,
-            ids=list(news),
-            wa_ids=[person.wa_id for person in news.values()],
-            bsuids=[person.bsuid for person in news.values()],
-            names=[person.profile_name for person in news.values()],
+            ids=[row.contact_id for row in changed],
+            wa_ids=[row.wa_id for row in changed],
+            bsuids=[row.bsuid for row in changed],
+            names=[row.profile_name for row in changed],
         )
-
-
-def _is_news(person: Person, row: KnownRow) -> bool:
-    pairs = (
-        (person.wa_id, row.wa_id),
-        (person.bsuid, row.bsuid),
-        (person.profile_name, row.profile_name),
-    )
-    return any(given is not None and given != kept for given, kept in pairs)
 
 
 async def recipient(tx: Tx, contact: UUID) -> dict[str, str]:

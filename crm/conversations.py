@@ -195,18 +195,12 @@ async def page(call: Call) -> Page[ConversationOut]:
     query: ConversationList = call.query
     before, before_id = query.start
     filters = _filters(call)
-    if any(value is not None for value in filters.values()):
+    place = {"before": before, "before_id": before_id, "archived": query.archived, "max": query.limit + 1}
+    if query.skip or any(value is not None for value in filters.values()):
         await call.tx.plan_anew()
-    rows = await call.tx.many(
-        _sql.page,
-        ConversationRow,
-        before=before,
-        before_id=before_id,
-        archived=query.archived,
-        skip=query.skip,
-        max=query.limit + 1,
-        **filters,
-    )
+        rows = await call.tx.many(_sql.page_filtered, ConversationRow, **place, skip=query.skip, **filters)
+    else:
+        rows = await call.tx.many(_sql.page, ConversationRow, **place)
     total = None if query.cursor else await call.tx.value(_sql.total, archived=query.archived, **filters)
     items = rows[: query.limit]
     last = (items[-1].last_message_at, items[-1].id) if len(rows) > query.limit else None

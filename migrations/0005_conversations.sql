@@ -43,6 +43,8 @@ CREATE INDEX conversations_status_ix
 ON public.conversations (tenant_id, archived, status, last_message_at DESC, id DESC);
 CREATE INDEX conversations_assigned_ix
 ON public.conversations (tenant_id, archived, assigned_to, last_message_at DESC, id DESC);
+CREATE INDEX conversations_unassigned_ix
+ON public.conversations (tenant_id, archived, last_message_at DESC, id DESC) WHERE assigned_to IS NULL;
 CREATE INDEX conversations_channel_ix
 ON public.conversations (tenant_id, archived, channel_id, last_message_at DESC, id DESC);
 CREATE INDEX conversations_unread_ix

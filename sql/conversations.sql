@@ -1,9 +1,49 @@
 -- Conversations: their list, their kept totals, what a new message changes on them.
 -- Called by crm/conversations.py in a tenant's transaction, and by the worker (fold) as crm_system.
 
--- name: page(before timestamptz, before_id uuid, archived boolean, status text, assigned_to uuid, unassigned boolean, unread boolean, channel_id uuid, skip bigint, max bigint) -> many ConversationRow
--- One page of the list, newest message first. The page is cut from one index before anything is joined:
--- at page 200 that was 3 ms against 80 ms with the joins inside.
+-- name: page(before timestamptz, before_id uuid, archived boolean, max bigint) -> many ConversationRow
+-- The list as it opens, newest message first. The page is cut from one index before anything is joined.
+-- Index: conversations_recent_ix
+WITH page AS MATERIALIZED (
+    SELECT
+        id,
+        last_message_at
+    FROM conversations
+    WHERE archived = :archived AND (last_message_at, id) < (:before, :before_id)
+    ORDER BY last_message_at DESC, id DESC
+    LIMIT :max
+)
+
+SELECT
+    c.id,
+    c.status,
+    c.archived,
+    c.contact_id,
+    coalesce(p.name, p.profile_name) AS contact_name,
+    p.phone AS contact_phone,
+    p.wa_id AS contact_wa_id,
+    c.channel_id,
+    c.assigned_to,
+    u.name AS assigned_name,
+    c.tags,
+    c.unread_count,
+    c.last_message_id,
+    c.last_message_direction,
+    c.last_message_type,
+    c.last_message_preview,
+    c.last_message_status,
+    c.last_message_at,
+    c.window_expires_at,
+    c.created_at
+FROM page
+INNER JOIN conversations AS c ON page.id = c.id
+INNER JOIN contacts AS p ON c.tenant_id = p.tenant_id AND c.contact_id = p.id
+LEFT JOIN users AS u ON c.tenant_id = u.tenant_id AND c.assigned_to = u.id
+ORDER BY page.last_message_at DESC, page.id DESC;
+
+-- name: page_filtered(before timestamptz, before_id uuid, archived boolean, status text, assigned_to uuid, unassigned boolean, unread boolean, channel_id uuid, skip bigint, max bigint) -> many ConversationRow
+-- The list under filters, or at a page number. Planned for its own values: a plan that is kept would sort the
+-- whole tenant (20 ms against 0.8 ms measured), and at page 200 the joins inside cost 80 ms against 3 ms.
 -- Index: conversations_recent_ix
 -- plan: custom
 WITH page AS MATERIALIZED (

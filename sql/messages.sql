@@ -313,12 +313,25 @@ FROM expired;
 
 -- name: lanes() -> many LaneRow
 -- Lanes whose waking was lost, or whose worker died: due for a second and still waiting. Ids only.
+-- The head of a lane decides: what waits behind a head that must wait is not due either.
 -- Index: messages_lane_ix
 -- as: system
-SELECT DISTINCT
+WITH heads AS (
+    SELECT DISTINCT ON (tenant_id, conversation_id)
+        tenant_id,
+        conversation_id,
+        status,
+        next_attempt_at,
+        lease_until
+    FROM messages
+    WHERE status IN ('QUEUED', 'SENDING')
+    ORDER BY tenant_id, conversation_id, created_at
+)
+
+SELECT
     tenant_id,
     conversation_id
-FROM messages
+FROM heads
 WHERE
     (status = 'QUEUED' AND next_attempt_at < now() - INTERVAL '1 second')
     OR (status = 'SENDING' AND lease_until < now())

@@ -1,0 +1,91 @@
+"""Raw webhooks into Postgres, in natural batches, before Meta gets its 200."""
+
+import asyncio
+import logging
+from typing import Any
+from uuid import UUID
+
+from crm.core import sql
+from crm.core.errors import Unavailable
+from crm.core.rails import Rails
+
+log = logging.getLogger(__name__)
+_sql = sql.load("inbound")
+
+BATCH = 500  # raw bodies of one insert
+_FLUSHES, _BACKLOG = 2, 5_000  # concurrent inserts, and raw bodies that may wait for one
+_WAKE_PAUSE = 0.02  # seconds between wake-ups: a burst needs one, not one each
+
+
+class Intake:
+    """Stores raw bodies in natural batches: a lone one goes at once, those that arrive meanwhile go together.
+
+    Measured elsewhere: 13,580 stored a second this way against 5,502 one by one.
+    """
+
+    def __init__(self, rails: Rails) -> None:
+        self._rails = rails
+        self._waiting: list[tuple[bytes, UUID | None, asyncio.Future[None]]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._flushing, self._waking, self._wake_again = 0, False, False
+
+    async def store(self, body: bytes, signed_by: UUID | None) -> None:
+        """Return once the body is committed. Raises Unavailable."""
+        if len(self._waiting) >= _BACKLOG:
+            raise Unavailable
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((body, signed_by, stored))
+        if self._flushing < _FLUSHES:
+            self._flushing += 1
+            self._start(self._flush())
+        await stored
+
+    def _start(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _flush(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+                await self._write(batch)
+        finally:
+            self._flushing -= 1
+
+    async def _write(self, batch: list[tuple[bytes, UUID | None, asyncio.Future[None]]]) -> None:
+        failure: BaseException | None = None
+        try:
+            async with self._rails.db.system() as tx:
+                await tx.none(
+                    _sql.store,
+                    bodies=[body for body, _, _ in batch],
+                    signers=[signer for _, signer, _ in batch],
+                )
+        except BaseException as error:
+            failure = error if isinstance(error, Unavailable) else Unavailable()
+            if not isinstance(error, Exception | asyncio.CancelledError):
+                raise
+        for _, _, stored in batch:
+            if not stored.done():
+                stored.set_result(None) if failure is None else stored.set_exception(failure)
+        if failure is None and not self._waking:
+            self._waking = True
+            self._start(self._wake())
+        elif failure is None:
+            self._wake_again = True
+
+    async def _wake(self) -> None:
+        """Tell the worker, off the request's path: without Redis its own sweep finds the rows."""
+        try:
+            while True:
+                self._wake_again = False
+                await self._rails.wake.drain()
+                await asyncio.sleep(_WAKE_PAUSE)
+                if not self._wake_again:
+                    return
+        except Exception as error:
+            extra = {"why": type(error).__name__}
+            log.warning("the worker could not be woken; its sweep will find the events", extra=extra)
+        finally:
+            self._waking = False
