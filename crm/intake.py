@@ -5,6 +5,8 @@ import logging
 from typing import Any
 from uuid import UUID
 
+from redis.exceptions import RedisError
+
 from crm.core import sql
 from crm.core.errors import Unavailable
 from crm.core.rails import Rails
@@ -17,6 +19,9 @@ _FLUSHES, _BACKLOG = 2, 5_000  # concurrent inserts, and raw bodies that may wai
 _WAKE_PAUSE = 0.02  # seconds between wake-ups: a burst needs one, not one each
 
 
+Waiting = tuple[bytes, UUID | None, asyncio.Future[None]]  # a body, who signed it, and its request
+
+
 class Intake:
     """Stores raw bodies in natural batches: a lone one goes at once, those that arrive meanwhile go together.
 
@@ -25,7 +30,7 @@ class Intake:
 
     def __init__(self, rails: Rails) -> None:
         self._rails = rails
-        self._waiting: list[tuple[bytes, UUID | None, asyncio.Future[None]]] = []
+        self._waiting: list[Waiting] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._flushing, self._waking, self._wake_again = 0, False, False
 
@@ -53,39 +58,43 @@ class Intake:
         finally:
             self._flushing -= 1
 
-    async def _write(self, batch: list[tuple[bytes, UUID | None, asyncio.Future[None]]]) -> None:
-        failure: BaseException | None = None
+    async def _write(self, batch: list[Waiting]) -> None:
+        """Insert a batch and tell everybody in it how it went: nobody may wait for ever."""
         try:
             async with self._rails.db.system() as tx:
-                await tx.none(
-                    _sql.store,
-                    bodies=[body for body, _, _ in batch],
-                    signers=[signer for _, signer, _ in batch],
-                )
-        except BaseException as error:
-            failure = error if isinstance(error, Unavailable) else Unavailable()
-            if not isinstance(error, Exception | asyncio.CancelledError):
-                raise
-        for _, _, stored in batch:
-            if not stored.done():
-                stored.set_result(None) if failure is None else stored.set_exception(failure)
-        if failure is None and not self._waking:
+                bodies, signers = [body for body, _, _ in batch], [signer for _, signer, _ in batch]
+                await tx.none(_sql.store, bodies=bodies, signers=signers)
+        except Unavailable:
+            _tell(batch, Unavailable())
+            return
+        except BaseException:
+            _tell(batch, Unavailable())
+            raise
+        _tell(batch, None)
+        self._wake_again = True
+        if not self._waking:
             self._waking = True
             self._start(self._wake())
-        elif failure is None:
-            self._wake_again = True
 
     async def _wake(self) -> None:
         """Tell the worker, off the request's path: without Redis its own sweep finds the rows."""
         try:
-            while True:
+            while self._wake_again:
                 self._wake_again = False
                 await self._rails.wake.drain()
                 await asyncio.sleep(_WAKE_PAUSE)
-                if not self._wake_again:
-                    return
-        except Exception as error:
+        except (RedisError, OSError) as error:
             extra = {"why": type(error).__name__}
             log.warning("the worker could not be woken; its sweep will find the events", extra=extra)
         finally:
             self._waking = False
+
+
+def _tell(batch: list[Waiting], failure: Exception | None) -> None:
+    for _, _, stored in batch:
+        if stored.done():  # its request was cancelled
+            continue
+        if failure is None:
+            stored.set_result(None)
+        else:
+            stored.set_exception(failure)
