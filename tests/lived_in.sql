@@ -1,0 +1,44 @@
+-- Forty hotels after some months, for tests that read plans: an empty table is planned like no other.
+INSERT INTO tenants (slug, name, email)
+SELECT 'hotel-' || n, 'Hotel ' || n, 'hotel' || n || '@hotels.example' FROM generate_series(1, 40) AS n;
+INSERT INTO users (tenant_id, email, name, role, password_hash)
+SELECT t.id, 'u' || n || '@hotels.example', 'User ' || n, 'ATTENDANT', 'x'
+FROM tenants AS t, generate_series(1, 40) AS n WHERE t.slug <> 'platform';
+INSERT INTO sessions (tenant_id, user_id, refresh_hash, ip, user_agent, expires_at, revoked_at)
+SELECT tenant_id, id, '\x00', '127.0.0.1', 'test', now() + n * INTERVAL '1 hour', CASE WHEN n > 1 THEN now() END
+FROM users, generate_series(1, 8) AS n;
+INSERT INTO audit_log (tenant_id, action, created_at)
+SELECT t.id, 'login.ok', now() - n * INTERVAL '1 hour' FROM tenants AS t, generate_series(1, 300) AS n;
+INSERT INTO channels (tenant_id, name, phone_number_id, waba_id, verify_token, deleted_at)
+SELECT t.id, 'Channel', t.slug || '-' || n, t.slug, t.slug || '-' || n, CASE WHEN n > 20 THEN now() END
+FROM tenants AS t, generate_series(1, 30) AS n WHERE t.slug <> 'platform';
+INSERT INTO contacts (tenant_id, wa_id)
+SELECT t.id, (5548900000000 + n)::text FROM tenants AS t, generate_series(1, 500) AS n WHERE t.slug <> 'platform';
+INSERT INTO contact_identities (tenant_id, kind, value, contact_id)
+SELECT tenant_id, kind, wa_id, id FROM contacts, unnest(ARRAY['wa_id', 'match_key']) AS kind;
+INSERT INTO conversations (tenant_id, contact_id, channel_id, status, archived, unread_count, last_message_at)
+SELECT p.tenant_id, p.id, c.id, CASE WHEN random() < 0.3 THEN 'OPEN' ELSE 'CLOSED' END, random() < 0.2,
+    CASE WHEN random() < 0.1 THEN 1 ELSE 0 END, now() - random() * INTERVAL '90 days'
+FROM contacts AS p
+CROSS JOIN LATERAL (SELECT id FROM channels WHERE tenant_id = p.tenant_id ORDER BY id LIMIT 1) AS c;
+INSERT INTO conversation_counts (tenant_id, status, archived, unread, channel_id, n)
+SELECT c.tenant_id, 'OPEN', FALSE, FALSE, c.id, 1 FROM channels AS c, generate_series(1, 5) AS n;
+INSERT INTO messages (tenant_id, conversation_id, direction, type, status, content, wamid, created_at)
+SELECT c.tenant_id, c.id, 'INBOUND', 'text', 'RECEIVED', 'Olá', 'wamid.' || c.id || n, now() - n * INTERVAL '1 hour'
+FROM conversations AS c, generate_series(1, 4) AS n;
+INSERT INTO messages (
+    tenant_id, conversation_id, direction, type, status, content, client_message_id, created_at, next_attempt_at
+)
+SELECT c.tenant_id, c.id, 'OUTBOUND', 'text', CASE WHEN n = 1 AND random() < 0.02 THEN 'QUEUED' ELSE 'READ' END,
+    'Olá', CASE WHEN n = 2 THEN c.id::text END, now() - n * INTERVAL '1 minute', now()
+FROM conversations AS c, generate_series(1, 2) AS n;
+INSERT INTO parked_statuses (tenant_id, wamid, status, at)
+SELECT t.id, 'wamid.' || n, 'READ', now() FROM tenants AS t, generate_series(1, 50) AS n;
+INSERT INTO webhook_events (received_at, body, processed_at)
+SELECT now() - n * INTERVAL '1 minute', '{}', CASE WHEN n > 20 THEN now() END FROM generate_series(1, 10000) AS n;
+INSERT INTO feed_heads (tenant_id, seq) SELECT id, 200 FROM tenants;
+INSERT INTO feed_events (tenant_id, seq, event, data)
+SELECT t.id, n, 'message:new', '{}' FROM tenants AS t, generate_series(1, 200) AS n;
+INSERT INTO idempotency_keys (tenant_id, user_id, key, request_hash)
+SELECT u.tenant_id, u.id, 'key-' || n, '\x00' FROM users AS u, generate_series(1, 5) AS n;
+ANALYZE;

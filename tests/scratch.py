@@ -1,0 +1,47 @@
+"""A database of one test's own on the suite's server, with the roles of production and no migration yet."""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+
+from ops.dev.home import Home
+
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Scratch:
+    """How to reach it."""
+
+    home: Home
+    name: str
+
+    def url(self, role: str) -> str:
+        """For the role owner, app or system; for the superuser too."""
+        if role == "superuser":
+            port, password = self.home.postgres.port, self.home.secrets["superuserPassword"]
+            return f"postgresql://postgres:{password}@127.0.0.1:{port}/{self.name}"
+        return self.home.database_url(role).removesuffix("/crm") + f"/{self.name}"
+
+    def run(self, query: str, *args: object, role: str = "owner") -> list[tuple]:
+        """One statement, committed; its rows."""
+        with psycopg.connect(self.url(role), autocommit=True) as connection:
+            cursor = connection.execute(query, args or None)
+            return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def database(home: Home) -> Iterator[Scratch]:
+    """Make it as ops/postgres/roles.sql does, and drop it in the end."""
+    scratch = Scratch(home, f"scratch_{next(_numbers)}")
+    server = Scratch(home, "postgres")
+    options = "ENCODING 'UTF8' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C'"
+    server.run(f"CREATE DATABASE {scratch.name} OWNER crm_owner TEMPLATE template0 {options}", role="superuser")
+    try:
+        scratch.run("REVOKE ALL ON SCHEMA public FROM PUBLIC", role="superuser")
+        yield scratch
+    finally:
+        server.run(f"DROP DATABASE {scratch.name} WITH (FORCE)", role="superuser")

@@ -1,0 +1,229 @@
+"""Every door × {no token, too low a role, another hotel's object, a bad body}, generated from the route table."""
+
+import asyncio
+import re
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from crm.app import doors
+from crm.core.http import PUBLIC, SIGNED_IN, Door
+from tests.system import PASSWORD, Guest, Hotel, System, unique_phone
+
+# The doors that ask for no token. A new one is a decision: write it here.
+OPEN = {
+    "GET /health", "GET /health/ready", "GET /metrics", "GET /openapi.json", "GET /docs",
+    "GET /webhooks/whatsapp", "POST /webhooks/whatsapp", "POST /auth/login", "POST /auth/refresh",
+}  # fmt: skip
+
+# The least that each door takes; a new door with a body that has required fields is added here.
+LEAST: dict[str, dict[str, Any]] = {
+    "POST /auth/login": {"email": "a@b.example", "password": PASSWORD},
+    "POST /auth/refresh": {"refreshToken": "x"},
+    "POST /auth/register": {"name": "Eva", "email": "eva@hotel.example", "role": "ATTENDANT"},
+    "POST /api/users": {"name": "Eva", "email": "eva@hotel.example", "role": "ATTENDANT"},
+    "POST /auth/change-password": {"currentPassword": PASSWORD, "newPassword": PASSWORD},
+    "POST /api/tenants": {"name": "Hotel", "slug": "hotel", "email": "a@b.example"},
+    "POST /api/channels": {"whatsappPhoneNumberId": "1", "whatsappBusinessAccountId": "2"},
+    "POST /api/conversations/{id}/assign": {"userId": None},
+    "POST /api/conversations/{id}/messages": {"content": "Olá"},
+    "POST /api/messages/send": {"to": "+55 48 99911-2233", "content": "Olá"},
+}
+
+
+def named(door: Door) -> str:
+    """A door as people write it."""
+    return f"{door.method} {door.path}"
+
+
+def each(found: list[Door]) -> Any:
+    """One test for each of these doors."""
+    assert found
+    return pytest.mark.parametrize("door", found, ids=named)
+
+
+guarded = [door for door in doors if door.role != PUBLIC]
+of_a_hotel = [door for door in doors if door.role in ("ATTENDANT", "TENANT_ADMIN")]
+with_id = [door for door in guarded if "{id}" in door.path]
+with_body = [door for door in doors if door.body]
+
+
+def client(door: Door, system: System, hotel: Hotel) -> httpx.AsyncClient:
+    """Somebody whom this door lets in."""
+    return system.root if door.role == "SUPER_ADMIN" else hotel.admin
+
+
+async def knock(client: httpx.AsyncClient, door: Door, **options: Any) -> httpx.Response:
+    """Call a door with the least it takes; {id} is nobody's unless given."""
+    path = re.sub(r"{\w+}", str(options.pop("id", uuid4())), door.path)
+    if door.body and "content" not in options:
+        options.setdefault("json", LEAST.get(named(door), {}))
+    return await client.request(door.method, path, **options)
+
+
+def is_problem(answer: httpx.Response, status: int, code: str) -> bool:
+    """Whether the answer is this error, in the form of every error (RFC 9457)."""
+    text = answer.json()
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert text["requestId"] == answer.headers["x-request-id"]
+    assert (answer.status_code, text["status"], text["code"]) == (status, status, code), answer.text
+    return True
+
+
+@pytest.fixture(scope="session")
+async def objects(hotel_a: Hotel, root: httpx.AsyncClient) -> dict[str, str]:
+    """A real object of hotel A for each kind of path that names one."""
+    dora = Guest(hotel_a, unique_phone())
+    await dora.writes()
+    me = (await hotel_a.attendant.get("/auth/me")).json()["user"]
+    session = (await hotel_a.attendant.get("/auth/sessions")).json()["data"][0]
+    return {
+        "/api/conversations": (await dora.conversation())["id"],
+        "/api/channels": hotel_a.channel_id,
+        "/api/users": me["id"],
+        "/auth/sessions": session["id"],
+        "/api/tenants": hotel_a.id,
+    }
+
+
+def test_every_door_says_who_may_enter() -> None:
+    known = {"SUPER_ADMIN", "TENANT_ADMIN", "ATTENDANT", SIGNED_IN, PUBLIC}
+    assert [named(door) for door in doors if door.role not in known] == []
+    assert {named(door) for door in doors if door.role == PUBLIC} == OPEN
+
+
+def test_no_door_is_listed_twice() -> None:
+    assert sorted({named(door) for door in doors}) == sorted(named(door) for door in doors)
+
+
+async def test_the_server_has_the_doors_of_the_table_and_no_other(system: System) -> None:
+    paths = (await system.root.get("/openapi.json")).json()["paths"]
+    told = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    assert told == {named(door) for door in doors}
+
+
+@each(guarded)
+async def test_without_a_token_a_door_is_shut(door: Door, system: System) -> None:
+    answer = await knock(system.client(), door)
+    assert is_problem(answer, 401, "unauthenticated")
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@each(guarded)
+async def test_a_made_up_token_opens_nothing(door: Door, system: System) -> None:
+    for word in ("Bearer x", "Bearer a.b.c", "Bearer", "Basic YTpi", "x"):
+        answer = await knock(system.client(Authorization=word), door)
+        assert is_problem(answer, 401, "unauthenticated"), word
+
+
+@each([door for door in doors if door.role == "TENANT_ADMIN"])
+async def test_an_attendant_is_kept_out_of_an_admins_door(door: Door, bruno: httpx.AsyncClient) -> None:
+    assert is_problem(await knock(bruno, door), 403, "forbidden")
+
+
+@each([door for door in doors if door.role == "SUPER_ADMIN"])
+async def test_a_hotels_people_are_kept_out_of_the_platforms_doors(door: Door, hotel_a: Hotel) -> None:
+    for person in (hotel_a.admin, hotel_a.attendant):
+        assert is_problem(await knock(person, door, id=hotel_a.id), 403, "forbidden")
+
+
+@each(of_a_hotel)
+async def test_a_super_admin_must_name_the_hotel(door: Door, root: httpx.AsyncClient, hotel_a: Hotel) -> None:
+    assert is_problem(await knock(root, door), 403, "forbidden")
+    unknown = await knock(root, door, headers={"X-Tenant-Slug": "no-such-hotel"})
+    assert is_problem(unknown, 404, "tenant_not_found")
+
+
+@each(of_a_hotel)
+async def test_the_other_hotels_address_is_refused_at_every_door(
+    door: Door, hotel_a: Hotel, hotel_b: Hotel
+) -> None:
+    answer = await knock(hotel_b.admin, door, headers={"X-Tenant-Slug": hotel_a.slug})
+    assert is_problem(answer, 403, "tenant_mismatch")
+
+
+@each([door for door in with_id if door.role != "SUPER_ADMIN"])
+async def test_an_object_of_another_hotel_is_not_there(
+    door: Door, objects: dict[str, str], hotel_a: Hotel, hotel_b: Hotel
+) -> None:
+    theirs = objects[door.path.partition("/{id}")[0]]
+    people = [hotel_b.admin] if door.role == "TENANT_ADMIN" else [hotel_b.admin, hotel_b.attendant]
+    for person in people:
+        assert is_problem(await knock(person, door, id=theirs), 404, "not_found")
+    assert (await hotel_a.attendant.get("/auth/me")).status_code == 200
+
+
+@each(with_id)
+async def test_an_id_that_names_nothing_is_not_found(door: Door, system: System, hotel_a: Hotel) -> None:
+    for nothing in (uuid4(), "not-an-id", "%00"):
+        answer = await knock(client(door, system, hotel_a), door, id=nothing)
+        assert is_problem(answer, 404, "not_found")
+
+
+@each(with_body)
+async def test_a_field_that_nobody_knows_is_named(door: Door, system: System, hotel_a: Hotel) -> None:
+    body = {**LEAST.get(named(door), {}), "tenantId": hotel_a.id}
+    answer = await knock(client(door, system, hotel_a), door, json=body)
+    assert is_problem(answer, 422, "validation_failed")
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/tenantId"]
+
+
+@each(with_body)
+async def test_a_body_that_is_not_json_is_malformed(door: Door, system: System, hotel_a: Hotel) -> None:
+    headers = {"Content-Type": "application/json"}
+    for raw in (b"", b"{", b"\xff\xfe", b'{"a": NaN}', b"[" * 100_000):
+        answer = await knock(client(door, system, hotel_a), door, content=raw, headers=headers)
+        assert is_problem(answer, 400, "malformed_body"), raw[:10]
+
+
+@each(with_body)
+async def test_a_body_that_is_no_object_is_refused(door: Door, system: System, hotel_a: Hotel) -> None:
+    for raw in (b"[]", b"null", b'"x"', b"1"):
+        headers = {"Content-Type": "application/json"}
+        answer = await knock(client(door, system, hotel_a), door, content=raw, headers=headers)
+        assert is_problem(answer, 422, "validation_failed"), raw
+
+
+@each(with_body)
+async def test_a_body_of_another_type_is_refused(door: Door, system: System, hotel_a: Hotel) -> None:
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        answer = await knock(client(door, system, hotel_a), door, content=b"{}", headers={"Content-Type": kind})
+        assert is_problem(answer, 415, "unsupported_media_type")
+
+
+@each(with_body)
+async def test_a_body_above_a_megabyte_is_too_large(door: Door, system: System, hotel_a: Hotel) -> None:
+    """Told by its length, or found out while it comes."""
+
+    async def pieces() -> Any:
+        for _ in range(17):
+            yield b" " * 65_536
+            await asyncio.sleep(0)
+
+    for content in (b" " * (1024 * 1024 + 1), pieces()):
+        answer = await knock(client(door, system, hotel_a), door, content=content)
+        assert is_problem(answer, 413, "payload_too_large")
+
+
+@each([door for door in guarded if door.query])
+async def test_a_query_that_nobody_knows_is_named(door: Door, system: System, hotel_a: Hotel) -> None:
+    answer = await knock(client(door, system, hotel_a), door, params={"nope": "1"})
+    assert is_problem(answer, 422, "validation_failed")
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/nope"]
+
+
+@pytest.mark.parametrize("path", sorted({door.path for door in doors}))
+async def test_a_method_that_a_path_does_not_take_is_told(path: str, system: System) -> None:
+    taken = {door.method for door in doors if door.path == path}
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - taken:
+        answer = await system.client().request(method, path.replace("{id}", str(uuid4())))
+        assert is_problem(answer, 405, "method_not_allowed")
+        assert set(re.split(r",\s*", answer.headers["allow"])) - {"HEAD"} == taken
+
+
+@pytest.mark.parametrize("path", ["/", "/nope", "/api/nope", "/api/conversations/", "//api/users", "/%00", "/api"])
+async def test_a_path_that_does_not_exist_is_not_found(path: str, system: System) -> None:
+    for method in ("GET", "POST"):
+        assert is_problem(await system.client().request(method, path), 404, "not_found")
