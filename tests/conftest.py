@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -18,6 +19,7 @@ from crm.core.config import Settings
 from ops.dev.home import Home
 from ops.fake_meta import app as fake_meta
 from tests.system import PASSWORD, Guest, Hotel, System, serving, unique_phone
+from tests.visitors import fresh, proxied, visitor
 
 ROOT_EMAIL = "root@platform.example"
 
@@ -103,6 +105,28 @@ def carla(hotel_b: Hotel) -> httpx.AsyncClient:
 def guest(hotel_a: Hotel) -> Guest:
     """A customer of hotel A whom nobody knows yet."""
     return Guest(hotel_a, unique_phone())
+
+
+@pytest.fixture(scope="session")
+async def proxied_url(system: System, settings: Settings) -> AsyncIterator[str]:
+    """The API again, behind a proxy it trusts and below a base domain: visitors have addresses of their own."""
+    async with proxied(settings, base_domains="crm.example") as url:
+        yield url
+
+
+@pytest.fixture
+async def stranger(proxied_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody not signed in, at an address that nobody came from yet."""
+    async with visitor(proxied_url) as client:
+        yield client
+
+
+@pytest.fixture
+async def eva(hotel_a: Hotel) -> dict[str, Any]:
+    """A new attendant of hotel A, whose sessions no other test uses."""
+    new = {"name": "Eva", "email": f"{fresh('eva')}@aurora.example", "role": "ATTENDANT", "password": PASSWORD}
+    made = await hotel_a.admin.post("/api/users", json=new)
+    return dict(made.json()["user"])
 
 
 Sql = Callable[..., Awaitable[list[asyncpg.Record]]]

@@ -1,0 +1,111 @@
+"""The audit log: every deed that matters leaves a line its admin can read, and nobody can change it."""
+
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from tests.conftest import ROOT_EMAIL, Sql
+from tests.system import Hotel, System
+from tests.visitors import fresh, login, pointers
+
+
+async def _log(hotel: Hotel) -> list[dict[str, Any]]:
+    return list((await hotel.admin.get("/api/tenant/audit?limit=100")).json()["data"])
+
+
+async def test_a_line_tells_who_did_what_from_where_under_which_request(hotel_a: Hotel) -> None:
+    request_id = fresh("pedido")
+    await hotel_a.admin.patch("/api/tenant", json={"name": "Aurora"}, headers={"X-Request-Id": request_id})
+    line = next(line for line in await _log(hotel_a) if line["requestId"] == request_id)
+    alice = (await hotel_a.admin.get("/auth/me")).json()["user"]["id"]
+    assert line.keys() == {
+        "id", "actorId", "actorRole", "action", "target", "detail", "ip", "requestId", "createdAt",
+    }  # fmt: skip
+    assert (line["actorId"], line["actorRole"], line["ip"]) == (alice, "TENANT_ADMIN", "127.0.0.1")
+    assert (line["action"], line["target"], line["detail"]) == ("tenant.changed", hotel_a.id, {"fields": ["name"]})
+
+
+async def test_every_request_of_a_super_admin_inside_a_hotel_is_shown_to_its_admin(
+    hotel_a: Hotel, root: httpx.AsyncClient
+) -> None:
+    request_id = fresh("visita")
+    headers = {"X-Tenant-Slug": hotel_a.slug, "X-Request-Id": request_id}
+    assert (await root.get("/api/conversations?limit=1", headers=headers)).status_code == 200
+    line = next(line for line in await _log(hotel_a) if line["requestId"] == request_id)
+    who = (await root.get("/auth/me")).json()["user"]["id"]
+    assert (line["actorId"], line["actorRole"]) == (who, "SUPER_ADMIN")
+    assert "GET /api/conversations" in f"{line['action']} {line['target']} {line['detail']}"
+
+
+async def test_the_platforms_deeds_are_written_to_its_own_log_and_the_making_of_a_hotel_to_the_hotels(
+    system: System, as_owner: Sql
+) -> None:
+    hotel = await system.hotel("Auditado")
+    for verb in ("suspend", "activate"):
+        await system.root.post(f"/api/tenants/{hotel.id}/{verb}")
+    query = "SELECT action FROM audit_log WHERE target = $1 AND actor_role = 'SUPER_ADMIN'"
+    actions = {row["action"] for row in await as_owner(query, hotel.id)}
+    assert actions == {"tenant.created", "tenant.suspended", "tenant.active"}
+    assert "tenant.created" in {line["action"] for line in await _log(hotel)}
+
+
+async def test_sign_ins_and_refusals_are_lines_too(hotel_a: Hotel, stranger: httpx.AsyncClient) -> None:
+    ghost = f"{fresh('ghost')}@aurora.example"
+    await login(stranger, ghost, "wrong", hotel_a.slug)
+    await login(stranger, hotel_a.logins["attendant"], slug=hotel_a.slug)
+    address = stranger.headers["X-Forwarded-For"]
+    lines = [(line["action"], line["target"]) for line in await _log(hotel_a) if line["ip"] == address]
+    assert lines == [("login.ok", hotel_a.logins["attendant"]), ("login.refused", ghost)]
+
+
+async def test_people_are_lines_with_what_changed(hotel_a: Hotel, eva: dict[str, Any]) -> None:
+    path = f"/api/users/{eva['id']}"
+    await hotel_a.admin.patch(path, json={"name": "Eva Maria"})
+    await hotel_a.admin.post(f"{path}/reset-password")
+    lines = [(line["action"], line["detail"]) for line in await _log(hotel_a) if line["target"] == eva["id"]]
+    assert lines == [
+        ("password.reset", {}),
+        ("user.changed", {"name": "Eva Maria"}),
+        ("user.registered", {"role": "ATTENDANT"}),
+    ]
+
+
+async def test_a_refused_deed_leaves_no_line(hotel_a: Hotel) -> None:
+    request_id = fresh("recusa")
+    await hotel_a.admin.patch("/api/tenant", json={"timezone": "Marte"}, headers={"X-Request-Id": request_id})
+    assert request_id not in {line["requestId"] for line in await _log(hotel_a)}
+
+
+async def test_each_hotel_reads_its_own_log_only(hotel_a: Hotel, hotel_b: Hotel) -> None:
+    theirs = {line["id"] for line in await _log(hotel_b)}
+    assert theirs
+    assert theirs.isdisjoint(line["id"] for line in await _log(hotel_a))
+
+
+async def test_the_log_is_walked_by_cursor_without_losing_a_line(system: System) -> None:
+    hotel = await system.hotel("Paginado")
+    for n in range(9):
+        await hotel.admin.patch("/api/tenant", json={"name": f"Nome {n}"})
+    whole = [line["id"] for line in await _log(hotel)]
+    walked, params = [], {"limit": "2"}
+    while "cursor" not in params or params["cursor"]:
+        body = (await hotel.admin.get("/api/tenant/audit", params=params)).json()
+        walked += [line["id"] for line in body["data"]]
+        params["cursor"] = body["pagination"]["nextCursor"]
+    assert walked == whole
+    assert pointers(await hotel.admin.get("/api/tenant/audit?cursor=x")) == {"/cursor"}
+
+
+@pytest.mark.parametrize("change", ["UPDATE audit_log SET action = 'x'", "DELETE FROM audit_log"])
+async def test_the_application_cannot_rewrite_it(hotel_a: Hotel, as_app: Sql, change: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await as_app(change, tenant=hotel_a.id)
+
+
+async def test_the_platforms_own_log_holds_its_sign_ins(stranger: httpx.AsyncClient, as_owner: Sql) -> None:
+    assert (await login(stranger, ROOT_EMAIL)).status_code == 200
+    query = "SELECT tenant_id FROM audit_log WHERE action = 'login.ok' AND ip = $1"
+    rows = await as_owner(query, stranger.headers["X-Forwarded-For"])
+    assert [row["tenant_id"].int for row in rows] == [0]

@@ -1,0 +1,208 @@
+"""A hotel's numbers: unique in the whole installation, and their secrets written but never read back."""
+
+import asyncio
+import secrets
+from typing import Any
+
+import httpx
+import pytest
+
+from crm.core.config import Settings
+from tests.conftest import Sql
+from tests.system import Hotel, System, unique_number_id
+from tests.visitors import pointers, told
+
+_SHAPE = {
+    "id", "name", "whatsappPhoneNumberId", "whatsappBusinessAccountId", "whatsappAccessToken", "whatsappAppSecret",
+    "whatsappWebhookVerifyToken", "displayPhoneNumber", "createdAt",
+}  # fmt: skip
+_TOKEN, _SECRET = "EAAG" + secrets.token_hex(40) + "tok7", secrets.token_hex(14) + "sec9"
+
+
+def _new(**more: Any) -> dict[str, Any]:
+    ids = {"whatsappPhoneNumberId": unique_number_id(), "whatsappBusinessAccountId": unique_number_id()}
+    return {"name": "Spa", **ids, "whatsappAccessToken": _TOKEN, "whatsappAppSecret": _SECRET, **more}
+
+
+async def _made(admin: httpx.AsyncClient, **more: Any) -> dict[str, Any]:
+    answer = await admin.post("/api/channels", json=_new(**more))
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+@pytest.fixture
+async def bare(system: System) -> Any:
+    """The admin of a hotel without a number."""
+    hotel = await system.hotel("Vazio")
+    await hotel.admin.delete(f"/api/channels/{hotel.channel_id}")
+    return hotel.admin
+
+
+async def _shake(system: System, token: str, **more: str) -> httpx.Response:
+    query = {"hub.mode": "subscribe", "hub.verify_token": token, "hub.challenge": "1158201444", **more}
+    async with system.client() as meta:
+        return await meta.get("/webhooks/whatsapp", params=query)
+
+
+async def test_a_new_number_shows_of_its_secrets_the_last_four_characters(alice: httpx.AsyncClient) -> None:
+    new = _new(displayPhoneNumber="+55 48 3222-2000")
+    made = (await alice.post("/api/channels", json=new)).json()
+    assert made.keys() == _SHAPE
+    same = {name: new[name] for name in new if name not in ("whatsappAccessToken", "whatsappAppSecret")}
+    assert {name: made[name] for name in same} == same
+    assert (made["whatsappAccessToken"], made["whatsappAppSecret"]) == ("••••tok7", "••••sec9")
+    assert len(made["whatsappWebhookVerifyToken"]) >= 32
+
+
+async def test_of_a_short_secret_nothing_is_shown_and_of_none_null(alice: httpx.AsyncClient) -> None:
+    made = await _made(alice, whatsappAccessToken="short-one", whatsappAppSecret=None)
+    assert (made["whatsappAccessToken"], made["whatsappAppSecret"]) == ("••••", None)
+
+
+async def test_no_answer_and_no_audit_line_ever_holds_a_secret(alice: httpx.AsyncClient) -> None:
+    new = _new()
+    made = await alice.post("/api/channels", json=new)
+    path, change = f"/api/channels/{made.json()['id']}", {"whatsappAccessToken": _TOKEN, "name": "Spa 2"}
+    answers = [made, await alice.patch(path, json=change), await alice.get(path), await alice.get("/api/channels")]
+    answers += [
+        await alice.post("/api/channels", json=new),
+        await alice.post("/api/channels", json={**new, "x": 1}),
+    ]
+    answers += [await alice.delete(path), await alice.get("/api/tenant/audit?limit=100")]
+    assert [answer.status_code for answer in answers] == [201, 200, 200, 200, 409, 422, 204, 200]
+    assert not any(secret in answer.text for answer in answers for secret in (_TOKEN, _SECRET, _TOKEN[:20]))
+    lines = {(line["action"], line["target"]) for line in answers[-1].json()["data"]}
+    assert {
+        (f"channel.{deed}", path.rsplit("/", maxsplit=1)[-1]) for deed in ("created", "changed", "deleted")
+    } <= lines
+
+
+async def test_the_table_holds_ciphertext_only_and_forgets_it_on_delete(
+    alice: httpx.AsyncClient, as_owner: Sql
+) -> None:
+    made = await _made(alice)
+    query = "SELECT c::text AS line, access_token, app_secret FROM channels AS c WHERE id = $1"
+    (row,) = await as_owner(query, made["id"])
+    plain = [secret.encode() for secret in (_TOKEN, _SECRET)]
+    assert not any(part in row["access_token"] + row["app_secret"] for part in plain)
+    assert not any(part.decode() in row["line"] or part.hex() in row["line"] for part in plain)
+    await alice.delete(f"/api/channels/{made['id']}")
+    (row,) = await as_owner(query, made["id"])
+    assert (row["access_token"], row["app_secret"]) == (None, None)
+
+
+async def test_attendants_see_the_numbers_but_no_verify_token_and_change_nothing(
+    alice: httpx.AsyncClient, bruno: httpx.AsyncClient
+) -> None:
+    full, seen = [(await one.get("/api/channels")).json()["data"] for one in (alice, bruno)]
+    assert [channel["id"] for channel in seen] == [channel["id"] for channel in full]
+    assert {channel["whatsappWebhookVerifyToken"] for channel in seen} == {"••••"}
+    path = f"/api/channels/{full[0]['id']}"
+    answers = [await bruno.get(path), await bruno.patch(path, json={"name": "X"}), await bruno.delete(path)]
+    answers += [await bruno.post("/api/channels", json=_new()), await bruno.put("/api/tenant/whatsapp", json={})]
+    assert [told(answer) for answer in answers] == [(403, "forbidden")] * 5
+
+
+async def test_numbers_are_listed_oldest_first_and_changed_field_by_field(bare: httpx.AsyncClient) -> None:
+    first, second = [await _made(bare) for _ in range(2)]
+    assert (await bare.get("/api/channels")).json()["data"] == [first, second]
+    change = {"name": "Bar", "displayPhoneNumber": "+55 48 1", "whatsappAppSecret": "another-secret-0001"}
+    changed = (await bare.patch(f"/api/channels/{first['id']}", json=change)).json()
+    assert changed == {**first, **change, "whatsappAppSecret": "••••0001"}
+    assert (await bare.get(f"/api/channels/{first['id']}")).json() == changed
+
+
+async def test_everything_wrong_with_a_number_is_named(alice: httpx.AsyncClient) -> None:
+    wrong = {"whatsappPhoneNumberId": "1\n", "whatsappBusinessAccountId": "a b", "name": "", "verifyToken": "x"}
+    expected = {"/whatsappPhoneNumberId", "/whatsappBusinessAccountId", "/name", "/verifyToken"}
+    assert pointers(await alice.post("/api/channels", json=wrong)) == expected
+    assert pointers(await alice.post("/api/channels", json={})) == {
+        "/whatsappPhoneNumberId",
+        "/whatsappBusinessAccountId",
+    }
+
+
+async def test_a_number_in_use_says_whose_only_to_its_own_hotel(hotel_a: Hotel, hotel_b: Hotel) -> None:
+    made = await _made(hotel_a.admin)
+    taken = _new(whatsappPhoneNumberId=made["whatsappPhoneNumberId"])
+    own = await hotel_a.admin.post("/api/channels", json=taken)
+    other = await hotel_b.admin.post("/api/channels", json=taken)
+    assert (*told(own), own.json()["existingId"]) == (409, "conflict", made["id"])
+    assert told(other) == (409, "conflict")
+    assert "existingId" not in other.json()
+    assert made["id"] not in other.text
+
+
+async def test_a_number_cannot_be_changed_into_one_in_use(hotel_a: Hotel, hotel_b: Hotel) -> None:
+    made, theirs = await _made(hotel_a.admin), await _made(hotel_b.admin)
+    path = f"/api/channels/{made['id']}"
+    own = await hotel_a.admin.patch(path, json={"whatsappPhoneNumberId": hotel_a.number_id})
+    other = await hotel_a.admin.patch(path, json={"whatsappPhoneNumberId": theirs["whatsappPhoneNumberId"]})
+    assert (*told(own), own.json()["existingId"]) == (409, "conflict", hotel_a.channel_id)
+    assert (*told(other), other.json().get("existingId")) == (409, "conflict", None)
+    assert (await hotel_a.admin.get(path)).json() == made
+
+
+async def test_of_two_hotels_that_add_a_number_at_once_one_gets_it(hotel_a: Hotel, hotel_b: Hotel) -> None:
+    new = _new()
+    doors = [hotel.admin.post("/api/channels", json=new) for hotel in (hotel_a, hotel_b) * 3]
+    assert sorted(answer.status_code for answer in await asyncio.gather(*doors)) == [201] + [409] * 5
+
+
+async def test_a_deleted_number_is_gone_and_free_for_another_hotel(hotel_a: Hotel, hotel_b: Hotel) -> None:
+    made = await _made(hotel_a.admin)
+    path = f"/api/channels/{made['id']}"
+    assert (await hotel_a.admin.delete(path)).status_code == 204
+    answers = [await hotel_a.admin.delete(path), await hotel_a.admin.get(path)]
+    answers.append(await hotel_a.admin.patch(path, json={"name": "X"}))
+    assert [told(answer) for answer in answers] == [(404, "not_found")] * 3
+    assert made["id"] not in (await hotel_a.admin.get("/api/channels")).text
+    await _made(hotel_b.admin, whatsappPhoneNumberId=made["whatsappPhoneNumberId"])
+
+
+async def test_the_number_of_another_hotel_does_not_exist(hotel_a: Hotel, hotel_b: Hotel) -> None:
+    path = f"/api/channels/{hotel_b.channel_id}"
+    answers = [await hotel_a.admin.get(path), await hotel_a.admin.delete(path)]
+    answers.append(await hotel_a.admin.patch(path, json={"name": "X"}))
+    assert [told(answer) for answer in answers] == [(404, "not_found")] * 3
+    assert (await hotel_b.admin.get(path)).status_code == 200
+
+
+async def test_the_single_number_form_makes_the_first_number_then_changes_it(bare: httpx.AsyncClient) -> None:
+    new, path = _new(), "/api/tenant/whatsapp"
+    assert pointers(await bare.put(path, json={"name": "X"})) <= {
+        "/whatsappPhoneNumberId",
+        "/whatsappBusinessAccountId",
+    }
+    made = (await bare.put(path, json=new)).json()
+    assert (made["whatsappPhoneNumberId"], made["whatsappAccessToken"]) == (
+        new["whatsappPhoneNumberId"],
+        "••••tok7",
+    )
+    changed = await bare.put(path, json={"whatsappAccessToken": "EAAG-another-9999"})
+    assert (changed.status_code, changed.json()) == (200, {**made, "whatsappAccessToken": "••••9999"})
+    assert (await bare.get("/api/channels")).json()["data"] == [changed.json()]
+
+
+async def test_first_numbers_put_at_once_make_one_channel(bare: httpx.AsyncClient) -> None:
+    answers = await asyncio.gather(*(bare.put("/api/tenant/whatsapp", json=_new()) for _ in range(4)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len((await bare.get("/api/channels")).json()["data"]) == 1
+
+
+async def test_metas_handshake_takes_the_platforms_token_and_a_channels_own(
+    system: System, settings: Settings, alice: httpx.AsyncClient
+) -> None:
+    made = await _made(alice)
+    for token in (settings.whatsapp_webhook_verify_token, made["whatsappWebhookVerifyToken"]):
+        answer = await _shake(system, token)
+        assert (answer.status_code, answer.text) == (200, "1158201444")
+        assert answer.headers["Content-Type"].startswith("text/plain")
+    assert (await _shake(system, made["whatsappWebhookVerifyToken"], **{"hub.mode": "x"})).status_code == 403
+    await alice.delete(f"/api/channels/{made['id']}")
+    assert told(await _shake(system, made["whatsappWebhookVerifyToken"])) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("token", ["", "wrong", "é\0", "x" * 5000])
+async def test_metas_handshake_refuses_every_other_token(system: System, token: str) -> None:
+    assert told(await _shake(system, token)) == (403, "forbidden")

@@ -1,0 +1,100 @@
+"""Idempotency-Key: a POST repeated is answered and not done again."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.system import PASSWORD, Hotel, System, unique_number_id
+from tests.visitors import fresh, pointers, told
+
+_PATH = "/api/channels"
+
+
+@pytest.fixture(scope="module")
+async def hotel(system: System) -> Hotel:
+    """One whose numbers are counted here."""
+    return await system.hotel("Repetido")
+
+
+def _new() -> dict[str, Any]:
+    return {"whatsappPhoneNumberId": unique_number_id(), "whatsappBusinessAccountId": unique_number_id()}
+
+
+def _key(text: str | None = None) -> dict[str, str]:
+    return {"Idempotency-Key": text or fresh("chave")}
+
+
+async def _numbers(admin: httpx.AsyncClient) -> list[str]:
+    return [channel["whatsappPhoneNumberId"] for channel in (await admin.get(_PATH)).json()["data"]]
+
+
+async def test_the_same_post_gets_the_same_answer_again(hotel: Hotel) -> None:
+    new, key = _new(), _key()
+    first, second = [await hotel.admin.post(_PATH, json=new, headers=key) for _ in range(2)]
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.content == second.content
+    assert "Idempotency-Replayed" not in first.headers
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert (await _numbers(hotel.admin)).count(new["whatsappPhoneNumberId"]) == 1
+
+
+async def test_the_same_key_with_another_body_is_a_conflict_and_does_nothing(hotel: Hotel) -> None:
+    key, other = _key(), _new()
+    assert (await hotel.admin.post(_PATH, json=_new(), headers=key)).status_code == 201
+    assert told(await hotel.admin.post(_PATH, json=other, headers=key)) == (409, "conflict")
+    message = {"to": "5548999990000", "content": "Oi"}
+    assert told(await hotel.admin.post("/api/messages/send", json=message, headers=key)) == (409, "conflict")
+    assert other["whatsappPhoneNumberId"] not in await _numbers(hotel.admin)
+
+
+async def test_ten_twins_at_once_create_one(hotel: Hotel) -> None:
+    new, key, before = _new(), _key(), len(await _numbers(hotel.admin))
+    answers = await asyncio.gather(*(hotel.admin.post(_PATH, json=new, headers=key) for _ in range(10)))
+    assert {(answer.status_code, answer.content) for answer in answers} == {(201, answers[0].content)}
+    assert sum(answer.headers.get("Idempotency-Replayed") == "true" for answer in answers) == 9
+    assert len(await _numbers(hotel.admin)) == before + 1
+
+
+async def test_ten_keys_at_once_are_ten_requests(hotel: Hotel) -> None:
+    before = len(await _numbers(hotel.admin))
+    answers = await asyncio.gather(*(hotel.admin.post(_PATH, json=_new(), headers=_key()) for _ in range(10)))
+    assert [answer.status_code for answer in answers] == [201] * 10
+    assert len(await _numbers(hotel.admin)) == before + 10
+
+
+async def test_a_failed_request_leaves_the_key_free(hotel: Hotel, hotel_b: Hotel) -> None:
+    new, key = _new(), _key()
+    theirs = (await hotel_b.admin.post(_PATH, json=new)).json()
+    assert told(await hotel.admin.post(_PATH, json={**new, "x": 1}, headers=key)) == (422, "validation_failed")
+    assert told(await hotel.admin.post(_PATH, json=new, headers=key)) == (409, "conflict")
+    await hotel_b.admin.delete(f"{_PATH}/{theirs['id']}")
+    made = await hotel.admin.post(_PATH, json=new, headers=key)
+    assert (made.status_code, made.headers.get("Idempotency-Replayed")) == (201, None)
+
+
+async def test_a_key_is_of_one_person(system: System, hotel: Hotel, hotel_b: Hotel) -> None:
+    email = f"{fresh('ana')}@repetido.example"
+    ana = {"name": "Ana", "email": email, "role": "TENANT_ADMIN", "password": PASSWORD}
+    assert (await hotel.admin.post("/api/users", json=ana)).status_code == 201
+    key, people = _key(), [hotel.admin, await system.sign_in(email, PASSWORD, hotel.slug), hotel_b.admin]
+    answers = [await person.post(_PATH, json=_new(), headers=key) for person in people]
+    assert [answer.status_code for answer in answers] == [201] * 3
+    assert len({answer.json()["id"] for answer in answers}) == 3
+
+
+@pytest.mark.parametrize("key", [b"x" * 201, b"a\tb", b"\xc2\x80"])
+async def test_a_key_is_one_to_two_hundred_printable_characters(hotel: Hotel, key: bytes) -> None:
+    answer = await hotel.admin.post(_PATH, json=_new(), headers=[(b"Idempotency-Key", key)])
+    assert pointers(answer) == {"/Idempotency-Key"}
+    longest = await hotel.admin.post(_PATH, json=_new(), headers=_key(fresh("k").ljust(200, "x")))
+    assert longest.status_code == 201
+
+
+async def test_twins_with_a_client_message_id_send_one_message(hotel: Hotel) -> None:
+    new = {"to": "5548999990001", "content": "Oi", "clientMessageId": fresh("mensagem")}
+    answers = await asyncio.gather(*(hotel.attendant.post("/api/messages/send", json=new) for _ in range(5)))
+    statuses = {answer.status_code for answer in answers}
+    ids = {answer.json().get("id") for answer in answers}
+    assert (len(statuses), len(ids)) == (1, 1), [answer.text for answer in answers]

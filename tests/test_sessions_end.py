@@ -1,0 +1,135 @@
+"""Refresh, logout, passwords, and every way a session ends."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.system import PASSWORD, Hotel, System
+from tests.visitors import bearer, enter, login, me, refresh, told
+
+
+async def test_refresh_gives_new_tokens_that_work(
+    stranger: httpx.AsyncClient, hotel_a: Hotel, eva: dict[str, Any]
+) -> None:
+    first = await enter(stranger, eva["email"], hotel_a.slug)
+    second = (await refresh(stranger, first["refreshToken"])).json()
+    assert second.keys() == first.keys()
+    assert second["user"] == first["user"]
+    assert second["refreshToken"] != first["refreshToken"]
+    assert (await me(stranger, second["accessToken"])).status_code == 200
+    assert (await refresh(stranger, second["refreshToken"])).status_code == 200
+
+
+async def test_a_refresh_token_used_twice_ends_the_whole_family(
+    stranger: httpx.AsyncClient, hotel_a: Hotel, eva: dict[str, Any]
+) -> None:
+    first = await enter(stranger, eva["email"], hotel_a.slug)
+    second = (await refresh(stranger, first["refreshToken"])).json()
+    other = await enter(stranger, eva["email"], hotel_a.slug)
+    assert told(await refresh(stranger, first["refreshToken"])) == (401, "unauthenticated")
+    for token in (first["accessToken"], second["accessToken"]):
+        assert told(await me(stranger, token)) == (401, "unauthenticated")
+    assert told(await refresh(stranger, second["refreshToken"])) == (401, "unauthenticated")
+    assert (await me(stranger, other["accessToken"])).status_code == 200
+    log = (await hotel_a.admin.get("/api/tenant/audit")).json()["data"]
+    assert "refresh.reused" in {line["action"] for line in log if line["actorId"] == eva["id"]}
+
+
+async def test_of_two_refreshes_at_once_exactly_one_wins(
+    stranger: httpx.AsyncClient, hotel_a: Hotel, eva: dict[str, Any]
+) -> None:
+    for _ in range(5):
+        token = (await enter(stranger, eva["email"], hotel_a.slug))["refreshToken"]
+        answers = await asyncio.gather(refresh(stranger, token), refresh(stranger, token))
+        assert sorted(answer.status_code for answer in answers) == [200, 401]
+
+
+async def test_logout_counts_at_once(stranger: httpx.AsyncClient, hotel_a: Hotel, eva: dict[str, Any]) -> None:
+    tokens = await enter(stranger, eva["email"], hotel_a.slug)
+    out = await stranger.post("/auth/logout", headers=bearer(tokens["accessToken"]))
+    assert (out.status_code, out.content) == (204, b"")
+    assert told(await me(stranger, tokens["accessToken"])) == (401, "unauthenticated")
+    assert told(await refresh(stranger, tokens["refreshToken"])) == (401, "unauthenticated")
+
+
+async def test_me_tells_who_where_and_what_they_may(bruno: httpx.AsyncClient, hotel_a: Hotel) -> None:
+    body = (await bruno.get("/auth/me")).json()
+    assert body.keys() == {"user", "tenant", "permissions"}
+    assert body["user"].keys() == {"id", "email", "name", "role", "tenantId", "mustChangePassword"}
+    assert (body["user"]["email"], body["tenant"]["slug"]) == (hotel_a.logins["attendant"], hotel_a.slug)
+    assert body["permissions"] == ["conversations"]
+
+
+async def test_a_new_password_ends_the_other_sessions(
+    stranger: httpx.AsyncClient, hotel_a: Hotel, eva: dict[str, Any]
+) -> None:
+    other, mine = [await enter(stranger, eva["email"], hotel_a.slug) for _ in range(2)]
+    change = {"currentPassword": PASSWORD, "newPassword": "outra-senha-2"}
+    answer = await stranger.post("/auth/change-password", json=change, headers=bearer(mine["accessToken"]))
+    assert answer.status_code == 204
+    assert (await me(stranger, mine["accessToken"])).status_code == 200
+    assert told(await me(stranger, other["accessToken"])) == (401, "unauthenticated")
+    assert (await login(stranger, eva["email"], PASSWORD, hotel_a.slug)).status_code == 401
+    await enter(stranger, eva["email"], hotel_a.slug, "outra-senha-2")
+
+
+async def test_a_new_password_needs_the_current_one_and_eight_characters(
+    stranger: httpx.AsyncClient, hotel_a: Hotel, eva: dict[str, Any]
+) -> None:
+    mine = bearer((await enter(stranger, eva["email"], hotel_a.slug))["accessToken"])
+    wrong = {"currentPassword": "wrong", "newPassword": "outra-senha-2"}
+    assert told(await stranger.post("/auth/change-password", json=wrong, headers=mine)) == (
+        401,
+        "invalid_credentials",
+    )
+    short = {"currentPassword": PASSWORD, "newPassword": "1234567"}
+    assert told(await stranger.post("/auth/change-password", json=short, headers=mine)) == (
+        422,
+        "validation_failed",
+    )
+    await enter(stranger, eva["email"], hotel_a.slug)
+
+
+async def test_a_person_sees_and_ends_their_own_sessions_only(
+    stranger: httpx.AsyncClient, hotel_a: Hotel, eva: dict[str, Any]
+) -> None:
+    other, mine = [await enter(stranger, eva["email"], hotel_a.slug) for _ in range(2)]
+    listed = (await stranger.get("/auth/sessions", headers=bearer(mine["accessToken"]))).json()["data"]
+    assert [session["current"] for session in listed] == [True, False]
+    assert listed[0].keys() == {"id", "ip", "userAgent", "current", "createdAt", "lastUsedAt", "expiresAt"}
+    assert listed[0]["ip"] == stranger.headers["X-Forwarded-For"]
+    path = f"/auth/sessions/{listed[1]['id']}"
+    assert told(await hotel_a.admin.delete(path)) == (404, "not_found")
+    assert (await stranger.delete(path, headers=bearer(mine["accessToken"]))).status_code == 204
+    assert told(await me(stranger, other["accessToken"])) == (401, "unauthenticated")
+
+
+@pytest.mark.parametrize("end", ["deactivated", "another role", "suspended", "canceled"])
+async def test_who_loses_access_is_refused_at_the_next_request(
+    stranger: httpx.AsyncClient, system: System, end: str
+) -> None:
+    hotel = await system.hotel("Efemero")
+    person = (await hotel.attendant.get("/auth/me")).json()["user"]
+    tokens = await enter(stranger, person["email"], hotel.slug)
+    change = {"deactivated": {"active": False}, "another role": {"role": "TENANT_ADMIN"}}.get(end)
+    verb = {"suspended": "suspend", "canceled": "cancel"}.get(end)
+    await hotel.admin.patch(f"/api/users/{person['id']}", json=change) if change else None
+    await system.root.post(f"/api/tenants/{hotel.id}/{verb}") if verb else None
+    expected = (403, "tenant_suspended") if verb else (401, "unauthenticated")
+    assert told(await me(stranger, tokens["accessToken"])) == expected
+    if end != "another role":
+        assert told(await refresh(stranger, tokens["refreshToken"])) == expected
+    if verb:
+        assert told(await login(stranger, person["email"], slug=hotel.slug)) == (403, "tenant_suspended")
+
+
+async def test_a_person_has_at_most_twenty_sessions(
+    stranger: httpx.AsyncClient, hotel_a: Hotel, eva: dict[str, Any]
+) -> None:
+    tokens = [(await enter(stranger, eva["email"], hotel_a.slug))["accessToken"] for _ in range(22)]
+    listed = (await stranger.get("/auth/sessions", headers=bearer(tokens[-1]))).json()["data"]
+    assert len(listed) == 20
+    answers = [(await me(stranger, token)).status_code for token in tokens]
+    assert answers == [401, 401, *[200] * 20]
