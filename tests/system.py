@@ -33,7 +33,9 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def serving(app: ASGIApp, **options: Any) -> AsyncIterator[str]:
     """Serve an ASGI app on a free port; the base URL."""
-    server = _Server(uvicorn.Config(app, port=0, **{**SERVER, "loop": "none", **options}))
+    server = _Server(
+        uvicorn.Config(app, port=0, **{**SERVER, "loop": "none", "timeout_graceful_shutdown": 2, **options})
+    )
     task = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)
@@ -43,7 +45,7 @@ async def serving(app: ASGIApp, **options: Any) -> AsyncIterator[str]:
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
-        server.should_exit = server.force_exit = True
+        server.should_exit = True
         await task
 
 

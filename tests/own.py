@@ -1,0 +1,88 @@
+"""A system of a module's own, whose servers its tests may stop: the suite's system is left in peace."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import httpx
+
+from crm import app, worker
+from crm.core import config, crypto, db, migrate, sql
+from crm.core.config import Settings
+from ops.dev import processes
+from ops.dev.home import Home
+from ops.dev.servers import Server
+from ops.fake_meta import app as fake_meta
+from tests.system import PASSWORD, System, serving
+
+ROOT_EMAIL = "root@platform.example"
+
+
+@contextmanager
+def own_home(path: Path) -> Iterator[Home]:
+    """Postgres and Redis of their own, migrated, with a super admin."""
+    home = Home(path, {})
+    try:
+        home.start()
+        migrate.apply(home.database_url("owner"))
+        yield home
+    finally:
+        home.stop()
+
+
+@asynccontextmanager
+async def own_system(path: Path) -> AsyncIterator[System]:
+    """Servers, API, worker and fake Meta that only the caller uses."""
+    with own_home(path) as home:
+        async with serving(fake_meta()) as graph_url:
+            settings = config.load({**home.environ(), "WHATSAPP_GRAPH_URL": graph_url, "LOG_LEVEL": "ERROR"})
+            await add_root(settings)
+            async with serving(app.build(settings)) as url, working(settings):
+                system = System(url, graph_url, settings, home, httpx.AsyncClient())
+                system.root = await system.sign_in(ROOT_EMAIL, PASSWORD)
+                yield system
+
+
+async def add_root(settings: Settings) -> None:
+    """The super admin."""
+    database = await db.Database.open(settings.database_url, settings.database_system_url, 2, 10)
+    async with database.tenant(db.PLATFORM) as tx:
+        hashed = crypto.password_hash(PASSWORD, 10)
+        await tx.count(sql.load("operations").add_super_admin, email=ROOT_EMAIL, name="Root", hash=hashed)
+    await database.close()
+
+
+@asynccontextmanager
+async def working(settings: Settings) -> AsyncIterator[None]:
+    """A worker."""
+    stop = asyncio.Event()
+    work = asyncio.create_task(worker.run(settings, stop))
+    yield
+    stop.set()
+    await work
+
+
+@contextmanager
+def away(server: Server) -> Iterator[None]:
+    """A server that is stopped for a while; it comes back on the same port."""
+    server.stop()
+    try:
+        yield
+    finally:
+        if server.process is None:
+            server.start()
+
+
+@contextmanager
+def program(home: Home, command: str, **env: str) -> Iterator[Path]:
+    """`python -m crm COMMAND` on the home's servers, as in production; the file its output goes to."""
+    log = home.logs / f"{command}.log"
+    complete = {**os.environ, **home.environ(), **env}
+    child = processes.start([sys.executable, "-m", "crm", command], log, complete)
+    try:
+        yield log
+    finally:
+        processes.stop([child])

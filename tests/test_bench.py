@@ -1,0 +1,21 @@
+"""The benchmark still runs, and counts right; what it measures is judged by people, not here."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_every_acknowledged_webhook_of_the_benchmark_is_a_message(tmp_path: Path) -> None:
+    words = ["--small", "--seconds", "1", "--home", tmp_path / "home", "--scenario", "list", "webhooks"]
+    done = subprocess.run(
+        [sys.executable, "-m", "ops.bench", *words], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = done.stdout.partition("| scenario |")[2]
+    assert "5 tenants" in done.stdout
+    assert re.search(r"^\| list \| [1-9]\d*[^|]*\|[^|]*\|[^|]*\| 0 \|", table, re.MULTILINE)
+    sent, rows = re.search(r"(\d+) sent = (\d+) messages", table).groups()
+    assert int(sent) == int(rows) > 0

@@ -1,0 +1,248 @@
+"""Sockets in several API processes, and what they hear when Redis loses words or a reader does not read."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from crm import app
+from crm.core import feed, metrics, rails
+from crm.core.feed import Event
+from crm.core.rails import Rails
+from tests.own import away, own_system
+from tests.sockets import Ear, Frame, heard_by, listening, narrow
+from tests.system import Guest, Hotel, System, eventually, serving, unique_phone
+
+BIG = "x" * 60_000
+
+
+@pytest.fixture(scope="module")
+async def own(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+    """A system whose Redis may die."""
+    async with own_system(tmp_path_factory.mktemp("hub")) as system:
+        yield system
+
+
+@pytest.fixture(scope="module")
+async def hotel(own: System) -> Hotel:
+    return await own.hotel("Central")
+
+
+@pytest.fixture(scope="module")
+async def second(own: System) -> AsyncIterator[str]:
+    """Another API process on the same servers."""
+    async with serving(app.build(own.settings)) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+async def laid(own: System) -> AsyncIterator[Rails]:
+    laid = await rails.lay(own.settings)
+    yield laid
+    await laid.close()
+
+
+@pytest.fixture
+async def guest(hotel: Hotel) -> Guest:
+    """A customer who has written once."""
+    guest = Guest(hotel, unique_phone())
+    await guest.writes()
+    return guest
+
+
+async def happen(laid: Rails, hotel: Hotel, *told: Any, lost: bool = False) -> None:
+    """Events of one commit; when lost, no word of them is published."""
+    async with laid.db.tenant(UUID(hotel.id)) as tx:
+        await laid.feed.append(tx, [Event("contact:updated", None, {"n": one}) for one in told])
+        if lost:
+            tx.callbacks.clear()
+
+
+async def numbers(ear: Ear, count: int, seconds: float = 10.0) -> list[Any]:
+    return [frame["data"]["n"] for frame in await ear.kept(count, seconds)]
+
+
+async def send(guest: Guest, text: str) -> dict[str, Any]:
+    url = f"/api/conversations/{(await guest.conversation())['id']}/messages"
+    answer = await guest.hotel.attendant.post(url, json={"content": text})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def until(ear: Ear, done: Any, seconds: float = 15.0) -> list[Frame]:
+    """Kept frames up to the one for which `done` is true."""
+    frames = await ear.kept(1, seconds)
+    while not done(frames):
+        frames += await ear.kept(1, seconds)
+    return frames
+
+
+async def test_every_api_process_tells_its_sockets_the_same(hotel: Hotel, second: str, guest: Guest) -> None:
+    async with listening(hotel.admin) as here, listening(hotel.attendant, second) as there:
+        message = await guest.writes("a todos")
+        frames = [await ear.hear("message:new") for ear in (here, there)]
+        assert frames[0] == frames[1]
+        assert frames[0]["data"]["message"] == message
+
+
+async def test_typing_and_logout_cross_from_one_process_to_the_other(
+    own: System, hotel: Hotel, second: str, guest: Guest
+) -> None:
+    key = (await guest.conversation())["id"]
+    alice = await own.sign_in(hotel.logins["admin"], "senha-de-teste-1", hotel.slug)
+    async with listening(alice) as here, listening(hotel.attendant, second) as there:
+        for ear in (here, there):
+            await ear.say("conversation:join", key)
+            await ear.hear("conversation:joined")
+        await there.say("typing", {"conversationId": key, "typing": True})
+        assert (await here.hear("user:typing"))["data"]["name"] == "Bruno"
+        async with listening(alice, second) as other_process:
+            await alice.post("/auth/logout")
+            assert await other_process.closed() == 4401
+
+
+async def test_a_word_that_redis_loses_is_heard_within_three_seconds(laid: Rails, hotel: Hotel) -> None:
+    async with listening(hotel.attendant) as ear:
+        await happen(laid, hotel, "lost", lost=True)
+        assert await numbers(ear, 1, 3.5) == ["lost"]
+
+
+async def test_the_next_word_after_a_lost_one_brings_both_at_once(laid: Rails, hotel: Hotel) -> None:
+    async with listening(hotel.attendant) as ear:
+        for turn in range(5):
+            await happen(laid, hotel, f"lost {turn}", lost=True)
+            await happen(laid, hotel, f"told {turn}")
+            assert await numbers(ear, 2, 1) == [f"lost {turn}", f"told {turn}"]
+
+
+async def test_words_that_arrive_twice_or_out_of_order_are_told_once_and_in_order(
+    laid: Rails, hotel: Hotel
+) -> None:
+    async with listening(hotel.attendant) as ear:
+        for number in range(6):
+            await happen(laid, hotel, number, lost=True)
+        async with laid.db.tenant(UUID(hotel.id)) as tx:
+            rows = await feed.since(tx, ear.ready["seq"])
+        for place in (3, 1, 1, 0, 5, 4, 2, 5):
+            await laid.feed.say(UUID(hotel.id), feed.Happened([rows[place]]))
+        assert await numbers(ear, 6) == [0, 1, 2, 3, 4, 5]
+        assert await ear.heard() == []
+
+
+async def test_a_word_of_another_version_does_not_deafen_the_process(
+    own: System, laid: Rails, hotel: Hotel, guest: Guest
+) -> None:
+    key = (await guest.conversation())["id"]
+    async with (
+        serving(app.build(own.settings)) as url,
+        listening(hotel.admin, url) as alice,
+        listening(hotel.attendant, url) as bruno,
+    ):
+        for ear in (alice, bruno):
+            await ear.say("conversation:join", key)
+            await ear.hear("conversation:joined")
+        for word in (b'{"type":"of next year"}', b"no json", b"\xff\x00", b"{}"):
+            await laid.redis.publish(feed.channel(UUID(hotel.id)), word)
+        await bruno.say("typing", {"conversationId": key, "typing": True})
+        assert (await alice.hear("user:typing"))["data"]["typing"] is True
+
+
+async def test_while_redis_is_away_all_is_taken_and_every_socket_hears_it_in_order(
+    own: System, hotel: Hotel, second: str, guest: Guest
+) -> None:
+    async with listening(hotel.admin) as here, listening(hotel.attendant, second) as there:
+        with away(own.home.redis):
+            for number in range(5):
+                body = guest.body(guest.message(text=f"entra {number}"))
+                assert (await hotel.webhook(body)).status_code == 200
+                await send(guest, f"sai {number}")
+            ticks = lambda frames: sum(frame["data"].get("status") == "READ" for frame in frames) == 5  # noqa: E731
+            heard = [await until(ear, ticks) for ear in (here, there)]
+        assert heard[0] == heard[1]
+        seqs = [frame["seq"] for frame in heard[0]]
+        assert seqs == list(range(here.ready["seq"] + 1, here.ready["seq"] + 1 + len(seqs)))
+        texts = [item["data"]["message"]["content"] for item in heard[0] if item["event"] == "message:new"]
+        assert sorted(texts) == [f"entra {n}" for n in range(5)] + [f"sai {n}" for n in range(5)]
+
+
+async def test_after_redis_returns_words_travel_by_it_again(
+    own: System, hotel: Hotel, second: str, guest: Guest
+) -> None:
+    key = (await guest.conversation())["id"]
+    async with listening(hotel.admin) as alice, listening(hotel.attendant, second) as bruno:
+        for ear in (alice, bruno):
+            await ear.say("conversation:join", key)
+            await ear.hear("conversation:joined")
+        with away(own.home.redis):
+            await asyncio.sleep(0.2)
+
+        async def typing_arrives() -> bool:  # nothing but Redis carries it
+            await bruno.say("typing", {"conversationId": key, "typing": True})
+            return any(frame["event"] == "user:typing" for frame in await alice.heard())
+
+        await eventually(typing_arrives)
+
+
+async def test_events_of_the_moment_in_which_redis_restarts_are_not_lost(
+    own: System, laid: Rails, hotel: Hotel
+) -> None:
+    async with listening(hotel.attendant) as ear:
+        for turn in range(3):
+            with away(own.home.redis):
+                await happen(laid, hotel, f"away {turn}")
+            await happen(laid, hotel, f"back {turn}")
+        expected = [f"{when} {turn}" for turn in range(3) for when in ("away", "back")]
+        assert await numbers(ear, 6) == expected
+
+
+async def test_a_person_may_come_in_and_join_while_redis_is_away(
+    own: System, laid: Rails, hotel: Hotel, guest: Guest
+) -> None:
+    with away(own.home.redis):
+        async with listening(hotel.admin) as ear:
+            await ear.say("conversation:join", (await guest.conversation())["id"])
+            await ear.hear("conversation:joined")
+            await happen(laid, hotel, "quiet")
+            assert await numbers(ear, 1, 4) == ["quiet"]
+
+
+async def test_a_burst_in_one_commit_drops_nobody_who_reads(laid: Rails, hotel: Hotel) -> None:
+    async with listening(hotel.admin) as a, listening(hotel.attendant) as b:
+        await happen(laid, hotel, *range(700))
+        assert [await numbers(ear, 700) for ear in (a, b)] == [list(range(700))] * 2
+
+
+def dropped() -> float:
+    """Slow readers dropped by this process."""
+    return metrics.registry.get_sample_value("crm_sockets_dropped_total", {"code": "1013"}) or 0.0
+
+
+async def _dropped_since(before: float) -> bool:
+    return dropped() > before
+
+
+async def test_who_does_not_read_is_dropped_and_nobody_waits_for_them(laid: Rails, hotel: Hotel) -> None:
+    async with narrow(hotel.admin) as stuck, listening(hotel.attendant) as reads:
+        before = dropped()
+        stuck.socket.transport.pause_reading()
+        for _ in range(100):
+            await happen(laid, hotel, BIG)
+            assert await numbers(reads, 1, 1) == [BIG]
+        await eventually(lambda: _dropped_since(before))  # stuck for five seconds, looked for every two
+        stuck.socket.transport.resume_reading()
+        assert await stuck.closed(10) in {1006, 1013}
+        await happen(laid, hotel, "on")
+        assert await numbers(reads, 1) == ["on"]
+
+
+async def test_who_was_dropped_comes_back_and_resumes(laid: Rails, hotel: Hotel, guest: Guest) -> None:
+    async with listening(hotel.attendant) as ear:
+        since = ear.ready["seq"]
+    message = await guest.writes("enquanto fora")
+    async with listening(hotel.attendant) as ear:
+        await ear.say("resume", {"since": since})
+        frame = await heard_by(ear, "message:new", message["id"])
+        assert json.dumps(frame["data"]["message"]) == json.dumps(message)

@@ -1,0 +1,174 @@
+"""Postgres goes away and comes back: nothing is acknowledged that is not kept, and nobody restarts anything."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from ops.dev import processes
+from tests.own import away, own_system, program, working
+from tests.sockets import at_socket, heard_by, listening, token_of
+from tests.system import PASSWORD, Guest, Hotel, System, eventually, unique_phone
+
+
+@pytest.fixture(scope="module")
+async def own(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+    """A system whose Postgres may die."""
+    async with own_system(tmp_path_factory.mktemp("outage")) as system:
+        yield system
+
+
+@pytest.fixture(scope="module")
+async def hotel(own: System) -> Hotel:
+    return await own.hotel("Apagao")
+
+
+@pytest.fixture
+async def guest(hotel: Hotel) -> Guest:
+    """A customer who has written once."""
+    guest = Guest(hotel, unique_phone())
+    await guest.writes()
+    return guest
+
+
+def is_unavailable(answer: httpx.Response) -> bool:
+    """503 as the contract words it."""
+    assert answer.status_code == 503, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert int(answer.headers["retry-after"]) > 0
+    problem = answer.json()
+    assert (problem["code"], problem["status"]) == ("unavailable", 503)
+    return {"type", "title", "detail", "requestId"} <= set(problem) and "asyncpg" not in answer.text
+
+
+async def health(client: httpx.AsyncClient, path: str) -> tuple[int, dict[str, Any]]:
+    answer = await client.get(path)
+    return answer.status_code, answer.json()
+
+
+async def works_again(client: httpx.AsyncClient) -> bool:
+    return (await client.get("/api/conversations")).status_code == 200
+
+
+async def messages_of(guest: Guest) -> set[str]:
+    return {item["wamid"] for item in await guest.history()}
+
+
+async def test_without_postgres_every_door_answers_503_and_the_process_is_up(
+    own: System, hotel: Hotel, guest: Guest
+) -> None:
+    url = f"/api/conversations/{(await guest.conversation())['id']}/messages"
+    with away(own.home.postgres):
+        assert is_unavailable(await hotel.attendant.get("/api/conversations"))
+        assert is_unavailable(await hotel.attendant.post(url, json={"content": "x"}))
+        assert is_unavailable(await hotel.webhook(guest.body(guest.message())))
+        assert is_unavailable(await own.login(hotel.logins["admin"], PASSWORD, hotel.slug))
+        assert await health(hotel.admin, "/health") == (200, {"status": "ok"})
+        status, ready = await health(hotel.admin, "/health/ready")
+        assert (status, ready["checks"]["postgres"], ready["checks"]["redis"]) == (503, "failing", "ok")
+        assert (await hotel.admin.get("/metrics")).status_code == 200
+        unsigned = await hotel.webhook(guest.body(guest.message()), secret="wrong")
+        assert unsigned.status_code in {401, 503}
+    await eventually(lambda: works_again(hotel.attendant))
+    assert (await health(hotel.admin, "/health/ready"))[0] == 200
+
+
+async def test_what_was_acknowledged_before_the_outage_is_there_after_it(own: System, guest: Guest) -> None:
+    nodes = [guest.message(text=f"número {number}") for number in range(30)]
+    sure = await asyncio.gather(*(guest.hotel.webhook(guest.body(node)) for node in nodes[:10]))
+    in_flight = asyncio.gather(*(guest.hotel.webhook(guest.body(node)) for node in nodes[10:]))
+    await asyncio.sleep(0.01)
+    with away(own.home.postgres):
+        statuses = [answer.status_code for answer in (*sure, *await in_flight)]
+    assert (set(statuses[:10]), set(statuses) <= {200, 503}) == ({200}, True)
+    taken = {node["id"] for node, status in zip(nodes, statuses, strict=True) if status == 200}
+
+    async def all_there() -> bool:
+        return await works_again(guest.hotel.attendant) and taken <= await messages_of(guest)
+
+    await eventually(all_there)
+    again = [node for node in nodes if node["id"] not in taken] + nodes[:5]
+    assert {(await guest.hotel.webhook(guest.body(node))).status_code for node in again} == {200}
+    await eventually(lambda: _is_all(guest, {node["id"] for node in nodes}))
+    assert len(await guest.history()) == len(nodes) + 1
+
+
+async def _is_all(guest: Guest, wamids: set[str]) -> bool:
+    return wamids <= await messages_of(guest)
+
+
+async def test_a_send_accepted_before_the_outage_goes_out_once_after_it(own: System, guest: Guest) -> None:
+    url = f"/api/conversations/{(await guest.conversation())['id']}/messages"
+    accepted = await guest.hotel.attendant.post(url, json={"content": "aceita"})
+    with away(own.home.postgres):
+        assert accepted.status_code == 201
+    await eventually(lambda: works_again(guest.hotel.attendant))
+    fresh = await guest.hotel.attendant.post(url, json={"content": "depois"})
+
+    async def settled() -> bool:
+        states = {item["id"]: item["status"] for item in await guest.history()}
+        return states[fresh.json()["id"]] == "READ" and states[accepted.json()["id"]] not in ("QUEUED", "SENDING")
+
+    await eventually(settled, 70)
+    async with httpx.AsyncClient(base_url=own.graph_url) as client:
+        sent = (await client.get("/_fake/sent", params={"phoneNumberId": guest.hotel.number_id})).json()
+    assert [one["callback"] for one in _listed(sent)].count(accepted.json()["id"]) == 1
+
+
+def _listed(sent: Any) -> list[dict[str, Any]]:
+    return sent["data"] if isinstance(sent, dict) else sent
+
+
+async def test_an_open_socket_survives_the_outage_and_hears_what_follows(own: System, guest: Guest) -> None:
+    hotel, key = guest.hotel, (await guest.conversation())["id"]
+    async with listening(hotel.attendant) as ear:
+        with away(own.home.postgres):
+            await ear.say("conversation:join", key)
+            assert (await ear.hear("error"))["data"]["code"] == "unavailable"
+            await ear.say("resume", {"since": 0})
+            assert (await ear.hear("error"))["data"]["code"] == "unavailable"
+            async with at_socket(hotel.url, token_of(hotel.admin)) as newcomer:
+                assert await newcomer.closed() == 1012
+        await eventually(lambda: works_again(hotel.attendant))
+        message = await guest.writes("de volta")
+        await heard_by(ear, "message:new", message["id"])
+
+
+async def test_killed_connections_are_a_503_at_worst_and_then_all_is_well(
+    own: System, hotel: Hotel, guest: Guest
+) -> None:
+    async def ask() -> int:
+        return (await hotel.attendant.get("/api/conversations")).status_code
+
+    own.home.postgres.stop()
+    own.home.postgres.start()
+    assert set(await asyncio.gather(*(ask() for _ in range(20)))) <= {200, 503}
+    await eventually(lambda: works_again(hotel.attendant))
+    assert set(await asyncio.gather(*(ask() for _ in range(20)))) == {200}
+    await guest.writes("ainda")
+
+
+async def test_api_and_worker_started_without_postgres_come_up_and_recover(own: System, hotel: Hotel) -> None:
+    port = str(processes.free_port())
+    env = {"PORT": port, "WHATSAPP_GRAPH_URL": own.graph_url}
+    headers = {"Authorization": hotel.attendant.headers["Authorization"]}
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=20) as client:
+        with away(own.home.postgres), program(own.home, "api", **env) as log:
+            await eventually(lambda: _is_up(client))
+            assert is_unavailable(await client.get("/api/conversations")), log.read_text()
+            assert (await client.get("/health/ready")).status_code == 503
+            async with working(own.settings):
+                await asyncio.sleep(0.3)
+                own.home.postgres.start()
+                await eventually(lambda: works_again(client))
+                await Guest(hotel, unique_phone()).writes("recebida")
+                assert (await client.get("/health/ready")).status_code == 200
+
+
+async def _is_up(client: httpx.AsyncClient) -> bool:
+    try:
+        return (await client.get("/health")).status_code == 200
+    except httpx.TransportError:
+        return False

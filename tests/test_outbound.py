@@ -1,0 +1,233 @@
+"""The river out: order, what goes over the wire, and every way in which an attempt can end."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from crm import outbound
+from crm.core import rails
+from crm.core.config import Settings
+from tests.conftest import Sql
+from tests.meta import accepted, becomes, now, script, send, status, told
+from tests.system import Guest, Hotel, System, eventually, unique_number_id, unique_phone
+
+PERMANENT = [
+    (400, 131030, "check_number"),
+    (401, 190, "update_token"),
+    (403, 131042, "check_payment"),
+    (400, 100, None),
+]
+TRANSIENT = [{"status": 500, "code": 131016}, {"status": 503}, {"status": 400, "code": 999, "isTransient": True}]
+QUEUE = """INSERT INTO messages (tenant_id, conversation_id, direction, type, status, content, next_attempt_at,
+                                 lease_until, attempts)
+           VALUES ($1, $2, 'OUTBOUND', 'text', $3, $4, now(), now() + $5 * INTERVAL '1 second', $6)
+           RETURNING id, conversation_id"""
+HURRY = "UPDATE messages SET next_attempt_at = now() - INTERVAL '2 seconds' WHERE id = $1 RETURNING attempts"
+
+
+@pytest.fixture
+async def dora(system: System) -> Guest:
+    """A guest who has just written to a hotel that has no other."""
+    guest = Guest(await system.hotel("Vazia"), unique_phone())
+    await guest.writes()
+    return guest
+
+
+async def _texts(system: System, hotel: Hotel) -> list[str]:
+    return [taken["body"]["text"]["body"] for taken in await accepted(system, hotel)]
+
+
+async def _row(
+    as_owner: Sql, guest: Guest, state: str, text: str, lease: int = 0, attempts: int = 0
+) -> dict[str, Any]:
+    """An outbound row put straight into the table: nobody is woken for it."""
+    conversation = (await guest.conversation())["id"]
+    [row] = await as_owner(QUEUE, guest.hotel.id, conversation, state, text, lease, attempts)
+    return {"id": str(row["id"]), "conversationId": str(row["conversation_id"])}
+
+
+async def _tried(as_owner: Sql, message: dict[str, Any], attempts: int = 1) -> float:
+    """Wait until so many attempts have ended; in how many seconds the next one is due."""
+    query = """SELECT extract(EPOCH FROM next_attempt_at - now())::float8 AS due FROM messages
+               WHERE id = $1 AND status = 'QUEUED' AND attempts = $2"""
+    return float((await eventually(lambda: as_owner(query, message["id"], attempts)))[0]["due"])
+
+
+async def test_twenty_quick_messages_arrive_in_order(dora: Guest, system: System) -> None:
+    conversation = await dora.conversation()
+    sent = [await send(dora.hotel, conversation, str(place)) for place in range(20)]
+    await becomes(dora.hotel, sent[-1], "SENT", "DELIVERED", "READ")
+    assert await _texts(system, dora.hotel) == [str(place) for place in range(20)]
+
+
+async def test_workers_that_meet_on_a_lane_send_each_message_once(
+    dora: Guest, system: System, settings: Settings, as_owner: Sql
+) -> None:
+    rows = [await _row(as_owner, dora, "QUEUED", str(place)) for place in range(10)]
+    laid = await rails.lay(settings)
+    tenant, lane = (await as_owner("SELECT tenant_id, conversation_id FROM messages WHERE id = $1", rows[0]["id"]))[
+        0
+    ]
+    await asyncio.gather(*[outbound.run_lane(laid, tenant, lane) for _ in range(5)])
+    await becomes(dora.hotel, rows[-1], "SENT", "DELIVERED", "READ")
+    assert await _texts(system, dora.hotel) == [str(place) for place in range(10)]
+    await laid.close()
+
+
+async def test_what_goes_over_the_wire(dora: Guest, system: System) -> None:
+    message = await send(dora.hotel, await dora.conversation(), "Veja https://exemplo.com.br 😀")
+    [taken] = await eventually(lambda: accepted(system, dora.hotel))
+    assert taken["body"] == {
+        "messaging_product": "whatsapp",
+        "recipient_type": "individual",
+        "to": f"+{dora.wa_id}",
+        "type": "text",
+        "text": {"body": "Veja https://exemplo.com.br 😀", "preview_url": True},
+        "biz_opaque_callback_data": message["id"],
+    }
+    assert (await becomes(dora.hotel, message, "READ"))["wamid"] == taken["wamid"]
+
+
+async def test_a_guest_without_a_phone_is_named_by_bsuid(dora: Guest, system: System, as_owner: Sql) -> None:
+    node = {**dora.message(), "from_user_id": "BR.1502576394655843"}
+    del node["from"]
+    await told(dora.hotel, as_owner, dora.hotel.envelope(messages=[node]))
+    listed = (await dora.hotel.attendant.get("/api/conversations")).json()["data"]
+    nameless = next(item for item in listed if item["contact"]["waId"] is None)
+    await becomes(dora.hotel, await send(dora.hotel, nameless), "READ")
+    [taken] = await accepted(system, dora.hotel)
+    assert (taken["body"]["recipient"], taken["body"].get("to")) == ("BR.1502576394655843", None)
+
+
+async def test_the_wa_id_is_learnt_from_metas_answer(system: System) -> None:
+    hotel, short = await system.hotel("Vazia"), unique_phone()
+    guest = Guest(hotel, f"{short[:4]}9{short[4:]}")
+    await guest.writes()
+    message = await send(hotel, await guest.conversation())
+    await becomes(hotel, message, "READ")
+    [conversation] = (await hotel.attendant.get("/api/conversations")).json()["data"]
+    assert conversation["contact"]["waId"] == short
+    await becomes(hotel, await send(hotel, conversation), "READ")
+    assert [taken["to"] for taken in await accepted(system, hotel)] == [f"+{guest.wa_id}", f"+{short}"]
+
+
+@pytest.mark.parametrize(("http", "code", "action"), PERMANENT)
+async def test_a_permanent_refusal_fails_with_what_helps_and_holds_up_nothing(
+    http: int, code: int, action: str | None, dora: Guest, system: System
+) -> None:
+    await script(
+        system, dora.hotel, error={"status": http, "code": code, "message": "Não", "details": "Porque não"}
+    )
+    conversation = await dora.conversation()
+    failed = await becomes(dora.hotel, await send(dora.hotel, conversation, "um"), "FAILED")
+    error = {"code": code, "title": f"(#{code}) Não", "detail": "Porque não", "action": action}
+    assert (failed["error"], bool(failed["failedAt"]), failed["wamid"]) == (error, True, None)
+    await becomes(dora.hotel, await send(dora.hotel, conversation, "dois"), "READ")
+    assert await _texts(system, dora.hotel) == ["dois"]
+
+
+@pytest.mark.parametrize("error", TRANSIENT)
+async def test_a_passing_fault_is_tried_again_until_it_is_sent(
+    error: dict[str, Any], dora: Guest, system: System, as_owner: Sql
+) -> None:
+    await script(system, dora.hotel, error=error)
+    message = await send(dora.hotel, await dora.conversation())
+    assert 0 < await _tried(as_owner, message) < 30
+    await as_owner(HURRY, message["id"])
+    sent = await becomes(dora.hotel, message, "READ")
+    assert (sent["error"], len(await accepted(system, dora.hotel))) == (None, 1)
+
+
+async def test_a_fault_that_does_not_pass_ends_failed(dora: Guest, system: System, as_owner: Sql) -> None:
+    await script(system, dora.hotel, times=None, error={"status": 500, "code": 131016})
+    message = await _row(as_owner, dora, "QUEUED", "um", attempts=outbound.ATTEMPTS - 2)
+    await _tried(as_owner, message, outbound.ATTEMPTS - 1)
+    await as_owner(HURRY, message["id"])
+    failed = await becomes(dora.hotel, message, "FAILED")
+    assert failed["error"]["code"] == 131016
+    assert await accepted(system, dora.hotel) == []
+
+
+async def test_a_throttled_pair_waits_in_order_and_delays_nobody_else(
+    dora: Guest, system: System, as_owner: Sql
+) -> None:
+    caio = Guest(dora.hotel, unique_phone())
+    await caio.writes()
+    await script(system, dora.hotel, to=dora.wa_id, error={"status": 400, "code": 131056})
+    first, second = [await send(dora.hotel, await dora.conversation(), text) for text in ("um", "dois")]
+    assert await _tried(as_owner, first) > 4
+    await becomes(dora.hotel, await send(dora.hotel, await caio.conversation(), "Caio"), "READ")
+    assert ((await now(dora.hotel, first))["status"], (await now(dora.hotel, second))["status"]) == (
+        "QUEUED",
+        "QUEUED",
+    )
+    await as_owner(HURRY, first["id"])
+    await becomes(dora.hotel, second, "READ")
+    assert await _texts(system, dora.hotel) == ["Caio", "um", "dois"]
+
+
+@pytest.mark.parametrize(("cut", "taken"), [("before", 0), ("after", 1)])
+async def test_a_cut_connection_leaves_the_message_uncertain_and_never_repeats_it(
+    cut: str, taken: int, dora: Guest, system: System
+) -> None:
+    await script(system, dora.hotel, cut=cut, status=False)
+    conversation = await dora.conversation()
+    message = await becomes(dora.hotel, await send(dora.hotel, conversation, "um"), "UNCERTAIN")
+    await becomes(dora.hotel, await send(dora.hotel, conversation, "dois"), "READ")
+    await asyncio.sleep(2.5)  # two sweeps
+    assert (await now(dora.hotel, message))["status"] == "UNCERTAIN"
+    assert (await _texts(system, dora.hotel)).count("um") == taken
+
+
+async def test_an_uncertain_message_is_settled_by_metas_status(dora: Guest, system: System, as_owner: Sql) -> None:
+    await script(system, dora.hotel, cut="after", status=False)
+    message = await becomes(dora.hotel, await send(dora.hotel, await dora.conversation()), "UNCERTAIN")
+    [taken] = await accepted(system, dora.hotel)
+    node = status(taken["wamid"], "delivered", biz_opaque_callback_data=message["id"])
+    await told(dora.hotel, as_owner, dora.hotel.envelope(statuses=[node]))
+    settled = await now(dora.hotel, message)
+    assert (settled["status"], settled["wamid"], settled["error"]) == ("DELIVERED", taken["wamid"], None)
+
+
+async def test_a_channel_without_a_token_fails_and_says_so(system: System) -> None:
+    hotel = await system.hotel("Vazia")
+    number, account = unique_number_id(), unique_number_id()
+    new = {"whatsappPhoneNumberId": number, "whatsappBusinessAccountId": account}
+    channel = (await hotel.admin.post("/api/channels", json=new)).json()
+    guest = Guest(replace(hotel, number_id=number, waba_id=account, channel_id=channel["id"]), unique_phone())
+    await guest.writes()
+    failed = await becomes(hotel, await send(hotel, await guest.conversation()), "FAILED")
+    assert (failed["error"]["code"], failed["error"]["action"]) == (190, "update_token")
+
+
+async def test_a_deleted_channel_sends_no_more(dora: Guest, system: System) -> None:
+    answer = await dora.hotel.admin.delete(f"/api/channels/{dora.hotel.channel_id}")
+    assert answer.status_code == 204
+    failed = await becomes(dora.hotel, await send(dora.hotel, await dora.conversation()), "FAILED")
+    assert failed["error"]["action"] == "update_token"
+    assert await accepted(system, dora.hotel) == []
+
+
+async def test_a_row_nobody_was_woken_for_is_swept_within_seconds(
+    dora: Guest, system: System, as_owner: Sql
+) -> None:
+    message = await _row(as_owner, dora, "QUEUED", "perdida")
+    asked = datetime.now(UTC)
+    sent = await becomes(dora.hotel, message, "READ")
+    assert (datetime.fromisoformat(sent["sentAt"]) - asked).total_seconds() < 6
+    assert await _texts(system, dora.hotel) == ["perdida"]
+
+
+async def test_a_lease_in_force_is_waited_for_and_one_that_ran_out_is_uncertain(
+    dora: Guest, system: System, as_owner: Sql
+) -> None:
+    leased = await _row(as_owner, dora, "SENDING", "um", lease=3)
+    behind = await send(dora.hotel, await dora.conversation(), "dois")
+    await asyncio.sleep(1.5)
+    assert [(await now(dora.hotel, each))["status"] for each in (leased, behind)] == ["SENDING", "QUEUED"]
+    await becomes(dora.hotel, leased, "UNCERTAIN")
+    await becomes(dora.hotel, behind, "READ")
+    assert await _texts(system, dora.hotel) == ["dois"]

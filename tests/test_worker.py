@@ -1,0 +1,198 @@
+"""The worker: Redis is only a hint, work is done by one at a time, and a stop is quick and clean."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from crm import app, worker
+from crm.core import rails
+from crm.core.config import Settings
+from crm.core.rails import Rails
+from ops.dev.home import Home
+from tests.conftest import Sql
+from tests.meta import accepted, becomes, raw, script, send, stored
+from tests.system import Guest, Hotel, System, eventually, serving, unique_phone
+
+ROOT = Path(__file__).parents[1]
+QUEUE = """INSERT INTO messages (tenant_id, conversation_id, direction, type, status, content, next_attempt_at)
+           VALUES ($1, $2, 'OUTBOUND', 'text', 'QUEUED', $3, now()) RETURNING id"""
+
+
+@pytest.fixture
+async def laid(settings: Settings) -> AsyncIterator[Rails]:
+    """Connections of a worker of the test's own."""
+    laid = await rails.lay(settings, rails.JOB_SECONDS)
+    yield laid
+    await laid.close()
+
+
+@pytest.fixture
+async def dora(system: System) -> Guest:
+    """A guest who has just written to a hotel that has no other."""
+    guest = Guest(await system.hotel("Vazia"), unique_phone())
+    await guest.writes()
+    return guest
+
+
+async def test_flushing_redis_loses_no_message_in_or_out(dora: Guest, system: System) -> None:
+    redis, conversation = Redis.from_url(system.home.redis_url), await dora.conversation()
+
+    async def flush() -> None:
+        for _ in range(100):
+            await redis.flushall()
+            await asyncio.sleep(0.01)
+
+    flushing = asyncio.create_task(flush())
+    for place in range(15):
+        await dora.hotel.webhook(dora.body(dora.message(text=f"entra {place}")))
+        await send(dora.hotel, conversation, f"sai {place}")
+    await flushing
+    await redis.aclose()
+
+    async def all_there() -> bool:
+        history = await dora.history()
+        return len(history) == 31 and all(item["status"] in ("RECEIVED", "READ") for item in history)
+
+    await eventually(all_there, 20)
+    assert len(await accepted(system, dora.hotel)) == 15
+
+
+async def test_an_event_nobody_was_woken_for_is_swept_within_seconds(dora: Guest, as_owner: Sql) -> None:
+    sent = dora.message(text="sem aviso")
+    await as_owner("INSERT INTO webhook_events (body) VALUES ($1)", raw(dora.body(sent)))
+    assert await stored(as_owner, sent["id"]) == 1
+    assert (await eventually(lambda: dora.seen(sent["id"]), 6))["content"] == "sem aviso"
+
+
+async def test_a_wake_up_that_fails_is_logged_and_not_felt(
+    dora: Guest, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = msgspec.structs.replace(settings, redis_url="redis://127.0.0.1:1/0")
+    sent = dora.message(text="sem Redis")
+    async with serving(app.build(away)) as url:
+        dora.hotel.url, home = url, dora.hotel.url
+        with caplog.at_level(logging.WARNING):
+            arrived = await dora.hotel.webhook(dora.body(sent))
+            path = f"{url}/api/conversations/{(await dora.conversation())['id']}/messages"
+            answered = await dora.hotel.attendant.post(path, json={"content": "também"})
+            await eventually(lambda: _says(caplog, "the worker could not be woken"))
+    dora.hotel.url = home
+    assert (arrived.status_code, answered.status_code) == (200, 201)
+    assert await _says(caplog, "after commit: a wake-up or a publish failed")
+    await eventually(lambda: dora.seen(sent["id"]))
+    await becomes(dora.hotel, answered.json(), "READ")
+
+
+async def _says(caplog: pytest.LogCaptureFixture, text: str) -> bool:
+    return any(text in record.getMessage() for record in caplog.records)
+
+
+async def test_a_piece_of_work_is_done_by_one_and_once_more_when_asked_meanwhile(laid: Rails) -> None:
+    jobs, log = worker.Jobs(laid), []
+
+    async def work() -> int:
+        log.append("begins")
+        await asyncio.sleep(0.05)
+        log.append("ends")
+        return 1
+
+    await asyncio.gather(*[jobs._one_at_a_time("lane", work) for _ in range(5)])
+    assert log == ["begins", "ends", "begins", "ends"]
+    await jobs._one_at_a_time("lane", work)
+    assert log.count("begins") == 3
+
+
+async def test_different_lanes_do_not_wait_for_each_other(laid: Rails) -> None:
+    jobs, both = worker.Jobs(laid), asyncio.Barrier(2)
+
+    async def work() -> int:
+        await both.wait()
+        return 1
+
+    async with asyncio.timeout(5):
+        await asyncio.gather(jobs._one_at_a_time("one", work), jobs._one_at_a_time("other", work))
+
+
+async def test_work_that_fails_leaves_its_lane_free(laid: Rails) -> None:
+    jobs = worker.Jobs(laid)
+
+    async def broken() -> int:
+        raise LookupError
+
+    for _ in range(2):
+        with pytest.raises(LookupError):
+            await jobs._one_at_a_time("lane", broken)
+
+
+async def test_a_worker_that_is_stopped_finishes_the_send_in_hand(
+    dora: Guest, laid: Rails, system: System, as_owner: Sql
+) -> None:
+    await script(system, dora.hotel, delayMs=800)
+    conversation, jobs = await dora.conversation(), worker.Jobs(laid)
+    [row] = await as_owner(QUEUE, dora.hotel.id, conversation["id"], "quase")
+    lane = (UUID(dora.hotel.id), UUID(conversation["id"]))
+    sending = asyncio.create_task(jobs.send(*lane))
+    await eventually(lambda: accepted(system, dora.hotel))
+    await jobs.finish(5)
+    assert sending.done()
+    await becomes(dora.hotel, {"id": str(row["id"]), "conversationId": conversation["id"]}, "READ")
+    assert len(await accepted(system, dora.hotel)) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_the_worker_stops_on_a_signal_within_seconds(
+    number: signal.Signals, home: Home, graph_url: str, system: System
+) -> None:
+    env = {**os.environ, **home.environ(), "WHATSAPP_GRAPH_URL": graph_url, "LOG_LEVEL": "INFO"}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "crm", "worker"),
+        cwd=ROOT,
+        env=env,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert process.stdout
+    async with asyncio.timeout(20):
+        while b"worker started" not in (line := await process.stdout.readline()):
+            assert line, "the worker ended before it started"
+    asked = time.monotonic()
+    process.send_signal(number)
+    rest, _ = await asyncio.wait_for(process.communicate(), 20)
+    assert (process.returncode, b"worker stopped" in rest, b"Traceback" in rest) == (0, True, False), rest
+    assert time.monotonic() - asked < 5
+
+
+BLOCKED = """
+WITH people AS (
+    INSERT INTO contacts (tenant_id) SELECT $1::uuid FROM generate_series(1, 230) RETURNING id
+), talks AS (
+    INSERT INTO conversations (tenant_id, contact_id, channel_id)
+    SELECT $1::uuid, id, $2::uuid FROM people RETURNING id
+)
+INSERT INTO messages (tenant_id, conversation_id, direction, type, status, content, next_attempt_at, lease_until)
+SELECT $1::uuid, talks.id, 'OUTBOUND', 'text', head.status, '', now(), head.lease
+FROM talks, (VALUES ('SENDING', now() + INTERVAL '1 minute'), ('QUEUED', NULL)) AS head (status, lease)
+RETURNING id"""
+
+
+async def test_many_lanes_that_must_wait_do_not_hide_one_that_may_go(
+    hotel_b: Hotel, dora: Guest, as_owner: Sql
+) -> None:
+    rows = await as_owner(BLOCKED, hotel_b.id, hotel_b.channel_id)
+    try:
+        conversation = await dora.conversation()
+        [row] = await as_owner(QUEUE, dora.hotel.id, conversation["id"], "livre")
+        await becomes(dora.hotel, {"id": str(row["id"]), "conversationId": conversation["id"]}, "READ")
+    finally:
+        ids = [row["id"] for row in rows]
+        await as_owner("UPDATE messages SET status = 'FAILED' WHERE id = ANY($1::uuid[]) RETURNING 1", ids)
