@@ -45,6 +45,12 @@ class ConversationRow(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
+class ListedRow(ConversationRow, frozen=True):
+    """A conversation of the list, with how many there are in all, when that was asked."""
+
+    total: int
+
+
 class PlaceRow(msgspec.Struct, frozen=True):
     """The open conversation of a contact over a channel."""
 
@@ -195,16 +201,19 @@ async def page(call: Call) -> Page[ConversationOut]:
     query: ConversationList = call.query
     before, before_id = query.start
     filters = _filters(call)
+    counted = query.cursor is None
     place = {"before": before, "before_id": before_id, "archived": query.archived, "max": query.limit + 1}
     if query.skip or any(value is not None for value in filters.values()):
         await call.tx.plan_anew()
-        rows = await call.tx.many(_sql.page_filtered, ConversationRow, **place, skip=query.skip, **filters)
+        rows = await call.tx.many(
+            _sql.page_filtered, ListedRow, **place, counted=counted, skip=query.skip, **filters
+        )
     else:
-        rows = await call.tx.many(_sql.page, ConversationRow, **place)
-    total = None if query.cursor else await call.tx.value(_sql.total, archived=query.archived, **filters)
+        rows = await call.tx.many(_sql.page, ListedRow, **place, counted=counted)
+    total = rows[0].total if rows else await call.tx.value(_sql.total, archived=query.archived, **filters)
     items = rows[: query.limit]
     last = (items[-1].last_message_at, items[-1].id) if len(rows) > query.limit else None
-    return paging.paged(query, [shown(row) for row in items], total, last)
+    return paging.paged(query, [shown(row) for row in items], total if counted else None, last)
 
 
 def _filters(call: Call) -> dict[str, Any]:

@@ -61,9 +61,8 @@ class Intake:
     async def _write(self, batch: list[Waiting]) -> None:
         """Insert a batch and tell everybody in it how it went: nobody may wait for ever."""
         try:
-            async with self._rails.db.system() as tx:
-                bodies, signers = [body for body, _, _ in batch], [signer for _, signer, _ in batch]
-                await tx.none(_sql.store, bodies=bodies, signers=signers)
+            bodies, signers = [body for body, _, _ in batch], [signer for _, signer, _ in batch]
+            await self._rails.db.system_alone(_sql.store, bodies=bodies, signers=signers)
         except Unavailable:
             _tell(batch, Unavailable())
             return

@@ -144,6 +144,16 @@ class Database:
         """A transaction that sees one tenant; jobs give no caller. Raises Unauthenticated, TenantSuspended."""
         return Transaction(self._app, tenant, _opening(tenant, caller))
 
+    async def system_alone(self, query: Query, **params: Any) -> None:
+        """One statement of the system's role as its own transaction: one round trip instead of three."""
+        started = time.perf_counter()
+        try:
+            async with self._system.acquire(timeout=_ACQUIRE_SECONDS) as connection:
+                metrics.pool_wait.observe(time.perf_counter() - started)
+                await connection.execute(query.text, *_args(query, params))
+        except (TimeoutError, *_AWAY) as error:
+            raise Unavailable from error
+
     def system(self, tenant: UUID | None = None, caller: Caller | None = None) -> "Transaction":
         """A transaction of the system's role; with a tenant it may also write what it was granted there."""
         return Transaction(self._system, tenant, _opening(tenant, caller))

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from crm.core.errors import InvalidCredentials, RateLimited, Unavailable
 
 LOGIN = RateLimitItemPerMinute(5, 15)
-AT_ONCE, QUEUE = 2, 200  # bcrypt has two threads; who waits longer than two hundred others is sent away
+AT_ONCE, QUEUE = 3, 200  # one more than bcrypt has threads, so that they never wait; the 201st is sent away
 
 
 class Limits:
