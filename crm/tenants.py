@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from crm import audit
-from crm.core import crypto, sql
+from crm.core import access, crypto, sql
 from crm.core.access import SUPER_ADMIN, TENANT_ADMIN
 from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound, invalid
@@ -20,7 +20,7 @@ from crm.core.page import Page, PageQuery, paged, stamp
 
 _sql = sql.load("tenants")
 SETTINGS_LIMIT = 64 * 1024  # bytes, as JSON
-RESERVED = {"www", "api", "app", "admin", "platform"}
+RESERVED = access.RESERVED | {"platform"}
 Status = Literal["TRIAL", "ACTIVE", "SUSPENDED", "CANCELED"]
 
 

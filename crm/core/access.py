@@ -20,7 +20,7 @@ _sql = sql.load("access")
 SUPER_ADMIN: Final = "SUPER_ADMIN"
 TENANT_ADMIN: Final = "TENANT_ADMIN"
 ATTENDANT: Final = "ATTENDANT"
-_RESERVED = {"www", "api", "app", "admin"}
+RESERVED = {"www", "api", "app", "admin"}
 _slugs: dict[str, UUID] = {}  # a slug never changes, and only found ones are kept
 
 
@@ -132,7 +132,7 @@ def subdomain(host: str, base_domains: str) -> str | None:
     name = host.rpartition(":")[0] or host
     for base in split(base_domains):
         label = name.lower().removesuffix(f".{base.lower()}")
-        if label != name.lower() and "." not in label and label not in _RESERVED:
+        if label != name.lower() and "." not in label and label not in RESERVED:
             return label
     return None
 

@@ -213,19 +213,18 @@ class Hub:
         """Send a socket everything after `since`, then go on live; False when the feed no longer has it all."""
         socket.replaying = True
         try:
-            while True:
+            await self._catch_up(room)  # what this process has not heard yet is no future
+            while since != (room.last or 0):
                 async with self._rails.db.tenant(socket.tenant) as tx:
                     events = await feed.since(tx, since)
-                if since > (room.last or 0) or (events and events[0].seq != since + 1):
+                told = [event for event in events if event.seq <= (room.last or 0)]  # the others come live
+                if not told or told[0].seq != since + 1:
                     return False
-                if not events and since < (room.last or 0):
-                    return False
-                for event in events:
+                for event in told:
                     socket.push(text_frame(event.frame()))
-                    since = event.seq
-                if since >= (room.last or 0):
-                    return True
+                since = told[-1].seq
                 await socket.drained()
+            return True
         finally:
             socket.replaying = False
 
