@@ -55,6 +55,10 @@ SERVER: dict[str, Any] = {
 }
 
 
+# When cores are short the API comes first: Meta is acknowledged now, what is stored can be worked a little later.
+YIELDING = 5
+
+
 @cli.command()
 def worker() -> None:
     """Run the jobs: raw webhooks into messages, queued messages out to Meta."""
@@ -63,6 +67,8 @@ def worker() -> None:
     from crm import worker as work
 
     settings = _settings()
+
+    os.nice(YIELDING)
 
     async def main() -> None:
         stop = asyncio.Event()

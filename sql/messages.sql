@@ -73,7 +73,10 @@ SELECT
     given.content,
     given.payload,
     given.wamid,
-    (SELECT quoted.id FROM messages AS quoted WHERE quoted.wamid = given.reply),
+    CASE
+        WHEN given.reply IS NOT NULL
+            THEN (SELECT quoted.id FROM messages AS quoted WHERE quoted.wamid = given.reply)
+    END,
     least(given.at, now())
 FROM
     unnest(
