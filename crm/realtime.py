@@ -16,8 +16,9 @@ from crm.core import access, sql
 from crm.core.access import Who
 from crm.core.errors import NotFound, Problem, TenantSuspended, Unauthenticated, Unavailable
 from crm.core.feed import Passing
-from crm.core.hub import Hub, Room, Socket
+from crm.core.hub import Hub
 from crm.core.rails import Rails
+from crm.core.rooms import Room, Socket
 
 _sql = sql.load("realtime")
 
@@ -154,7 +155,7 @@ async def _stay(websocket: WebSocket, who: Who, name: str) -> None:
     assert who.tenant is not None
     if hub.of_user(who.tenant, who.user) >= SOCKETS_PER_USER:
         raise Closed(TOO_MANY)
-    socket = Socket(websocket._send, who.tenant, who.user, who.session, name)
+    socket = Socket(websocket._send, who, who.tenant, name)
     try:
         room = await hub.enter(socket)
     except Unavailable as error:

@@ -1,4 +1,5 @@
--- Who is calling, and in which tenant. Called by crm/core/access.py before a request's own transaction.
+-- Who is calling, and in which tenant. Called by crm/core/access.py before a request's own transaction,
+-- and by crm/core/hub.py for open sockets.
 
 -- name: tenant_by_slug(slug text) -> maybe TenantRow
 -- The tenant an address names; the platform's own row is nobody's address.
@@ -17,3 +18,17 @@ WHERE slug = :slug AND id <> '00000000-0000-0000-0000-000000000000';
 -- Index: audit_log_pkey
 INSERT INTO audit_log (actor_id, actor_role, action, detail, ip, request_id)
 VALUES (:actor, 'SUPER_ADMIN', 'platform.acted', jsonb_build_object('request', :action::text), :ip, :request);
+
+-- name: still_in(sessions uuid[]) -> many StillInRow
+-- Which of a tenant's sessions may go on: asked for open sockets when Redis was away and ends may have been lost.
+-- Index: sessions_pkey
+SELECT s.id
+FROM sessions AS s
+INNER JOIN users AS u ON s.tenant_id = u.tenant_id AND s.user_id = u.id
+INNER JOIN tenants AS t ON s.tenant_id = t.id
+WHERE
+    s.id = ANY(:sessions::uuid[])
+    AND s.revoked_at IS NULL
+    AND s.expires_at > now()
+    AND u.active
+    AND t.status IN ('TRIAL', 'ACTIVE');

@@ -209,6 +209,16 @@ async def test_a_person_may_come_in_and_join_while_redis_is_away(
             assert await numbers(ear, 1, 4) == ["quiet"]
 
 
+async def test_who_lost_the_right_while_redis_was_away_is_closed_when_it_returns(own: System) -> None:
+    hotel = await own.hotel("Cais")
+    async with listening(hotel.admin) as alice, listening(hotel.attendant) as bruno:
+        with away(own.home.redis):
+            assert (await hotel.attendant.post("/auth/logout")).status_code == 204
+        assert await bruno.closed() == 4401
+        await alice.say("ping", {})
+        await alice.hear("pong")
+
+
 async def test_a_burst_in_one_commit_drops_nobody_who_reads(laid: Rails, hotel: Hotel) -> None:
     async with listening(hotel.admin) as a, listening(hotel.attendant) as b:
         await happen(laid, hotel, *range(700))

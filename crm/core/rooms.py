@@ -1,0 +1,129 @@
+"""The open sockets of a tenant in this process: each with a bounded queue, all told the same in the same order."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+from crm.core import feed, metrics
+from crm.core.access import Who
+from crm.core.feed import End, EventRow, Passing
+
+QUEUE_LIMIT = 512  # frames that may wait for one socket
+STUCK_SECONDS = 5.0  # a write that takes longer: the reader is dropped
+SLOW = 1013
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Socket:
+    """One open socket: a bounded queue and the task that writes it. `send` is ASGI's."""
+
+    __slots__ = (
+        "_frames", "_more", "_send", "closing", "expires", "joined", "name", "replaying", "session", "task",
+        "tenant", "user", "visiting", "writing_since",
+    )  # fmt: skip
+
+    def __init__(self, send: Send, who: Who, tenant: UUID, name: str) -> None:
+        self._send, self.tenant, self.name = send, tenant, name
+        self.user, self.session, self.visiting = who.user, who.session, who.visiting
+        self._frames: deque[dict[str, Any]] = deque()
+        self._more = asyncio.Event()
+        self.joined: set[UUID] = set()
+        self.closing: int | None = None
+        self.writing_since: float | None = None
+        self.replaying = False
+        self.expires: asyncio.TimerHandle | None = None
+        self.task = asyncio.current_task()
+
+    def push(self, frame: dict[str, Any]) -> None:
+        """Queue a frame; a reader too slow for the queue is told to come back and resume."""
+        if self.closing is not None:
+            return
+        if len(self._frames) >= QUEUE_LIMIT and self.writing_since is not None:
+            self.close(SLOW)
+            return
+        self._frames.append(frame)
+        self._more.set()
+
+    def say(self, event: str, data: object) -> None:
+        """Queue a frame for this socket alone."""
+        self.push(text_frame(feed.encode({"event": event, "data": data}).decode()))
+
+    def close(self, code: int) -> None:
+        """Close after what is being written now; what waits is not sent any more."""
+        if self.closing is None:
+            self.closing = code
+            metrics.dropped.labels(str(code)).inc()
+            self._frames.clear()
+            self._more.set()
+
+    async def drained(self) -> None:
+        """Return once nothing waits; a reader that has stopped is dropped by the watch meanwhile."""
+        while self._frames and self.closing is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+    async def write(self) -> None:
+        """Write what is queued until the socket closes."""
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            while self._frames and self.closing is None:
+                self.writing_since = time.monotonic()
+                await self._send(self._frames.popleft())
+                self.writing_since = None
+            if self.closing is not None:
+                await self._send({"type": "websocket.close", "code": self.closing, "reason": ""})
+                return
+
+    def drop_if_stuck(self, now: float) -> None:
+        """End the handler of a peer that has stopped reading: a close frame would wait behind the rest."""
+        if self.writing_since is not None and now - self.writing_since > STUCK_SECONDS and self.task:
+            metrics.dropped.labels(str(SLOW)).inc()
+            self.task.cancel()
+
+
+def text_frame(text: str) -> dict[str, Any]:
+    """A text as ASGI sends it."""
+    return {"type": "websocket.send", "text": text}
+
+
+class Room:
+    """The sockets of one tenant in this process, and the last event they were told."""
+
+    def __init__(self, tenant: UUID) -> None:
+        self.tenant = tenant
+        self.sockets: set[Socket] = set()
+        self.last: int | None = None
+        self.catching_up = asyncio.Lock()
+        self.ready = asyncio.Lock()
+
+    def tell(self, events: list[EventRow]) -> bool:
+        """Pass on what comes next in order; False when something before it is missing."""
+        for event in events:
+            if self.last is None or event.seq <= self.last:
+                continue
+            if event.seq != self.last + 1:
+                return False
+            self.last = event.seq
+            frame = text_frame(event.frame())
+            for socket in self.sockets:
+                if not socket.replaying:
+                    socket.push(frame)
+        return True
+
+    def pass_on(self, word: Passing) -> None:
+        """A word for those who joined its conversation, except who said it."""
+        frame = text_frame(word.frame())
+        for socket in self.sockets:
+            if word.conversation_id in socket.joined and socket.user != word.not_to:
+                socket.push(frame)
+
+    def end(self, word: End) -> None:
+        """Close the sockets it names."""
+        for socket in list(self.sockets):
+            named = word.session in (None, socket.session) and word.user in (None, socket.user)
+            if named and socket.session != word.not_session:
+                socket.close(word.code)
