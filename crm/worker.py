@@ -12,7 +12,7 @@ from uuid import UUID
 from saq import Worker
 
 from crm import inbound, messages, outbound
-from crm.core import log, queue, rails, sql
+from crm.core import log, metrics, queue, rails, sql
 from crm.core.config import Settings
 from crm.core.errors import Problem
 from crm.core.rails import Rails
@@ -91,6 +91,11 @@ class Jobs:
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Work until `stop` is set; then finish what is in hand, for at most 20 seconds."""
+    with metrics.served(settings.host, settings.worker_metrics_port):
+        await _run(settings, stop)
+
+
+async def _run(settings: Settings, stop: asyncio.Event) -> None:
     jobs = Jobs(await rails.lay(settings, rails.JOB_SECONDS))
     client = queue.connect(settings.redis, timeout=None)
     workers = [_worker(client, jobs, name, size) for name, size in ((queue.INBOUND, 2), (queue.OUTBOUND, 32))]

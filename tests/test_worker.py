@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
 
+import httpx
 import msgspec
 import pytest
 from redis.asyncio import Redis
@@ -18,9 +19,11 @@ from crm import app, worker
 from crm.core import rails
 from crm.core.config import Settings
 from crm.core.rails import Rails
+from ops.dev import processes
 from ops.dev.home import Home
 from tests.conftest import Sql
 from tests.meta import accepted, becomes, raw, script, send, stored
+from tests.own import working
 from tests.system import Guest, Hotel, System, eventually, serving, unique_phone
 
 ROOT = Path(__file__).parents[1]
@@ -196,3 +199,12 @@ async def test_many_lanes_that_must_wait_do_not_hide_one_that_may_go(
     finally:
         ids = [row["id"] for row in rows]
         await as_owner("UPDATE messages SET status = 'FAILED' WHERE id = ANY($1::uuid[]) RETURNING 1", ids)
+
+
+async def test_a_worker_serves_its_own_numbers_where_it_is_told_to(settings: Settings) -> None:
+    port = processes.free_port()
+    async with working(msgspec.structs.replace(settings, worker_metrics_port=port)), httpx.AsyncClient() as client:
+        page = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+        assert "crm_sends_total" in page
+        assert "crm_webhook_elements_total" in page
+    assert processes.is_free(port)

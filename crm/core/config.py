@@ -37,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     host: str = "127.0.0.1"
     port: int = 3001
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    worker_metrics_port: int = 0
     bcrypt_rounds: int = 10
     database_pool: int = 10
 

@@ -1,6 +1,9 @@
 """The numbers of this process, for Prometheus, under names that say what is counted."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -44,6 +47,21 @@ oldest = Gauge(
     "crm_waiting_oldest_seconds", "Age of the oldest row that waits, by queue.", ["what"], registry=registry
 )
 logins = Counter("crm_logins_total", "Logins: ok, refused, limited.", ["outcome"], registry=registry)
+
+
+@contextmanager
+def served(host: str, port: int) -> Iterator[None]:
+    """Serve the numbers of a process that has no doors of its own, such as the worker; port 0 serves nothing."""
+    if not port:
+        yield
+        return
+    server, thread = start_http_server(port, host, registry)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def page() -> bytes:
