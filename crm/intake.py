@@ -15,7 +15,8 @@ log = logging.getLogger(__name__)
 _sql = sql.load("inbound")
 
 BATCH = 500  # raw bodies of one insert
-_FLUSHES, _BACKLOG = 2, 5_000  # concurrent inserts, and raw bodies that may wait for one
+_FLUSHES = 2  # concurrent inserts
+BACKLOG, BACKLOG_BYTES = 5_000, 64 * 1024 * 1024  # what may wait for one: a slow Postgres must not fill the memory
 _WAKE_PAUSE = 0.02  # seconds between wake-ups: a burst needs one, not one each
 
 
@@ -32,12 +33,14 @@ class Intake:
         self._rails = rails
         self._waiting: list[Waiting] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting_bytes = 0
         self._flushing, self._waking, self._wake_again = 0, False, False
 
     async def store(self, body: bytes, signed_by: UUID | None) -> None:
         """Return once the body is committed. Raises Unavailable."""
-        if len(self._waiting) >= _BACKLOG:
+        if len(self._waiting) >= BACKLOG or self._waiting_bytes >= BACKLOG_BYTES:
             raise Unavailable
+        self._waiting_bytes += len(body)
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((body, signed_by, stored))
         if self._flushing < _FLUSHES:
@@ -54,6 +57,7 @@ class Intake:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+                self._waiting_bytes -= sum(len(body) for body, _, _ in batch)
                 await self._write(batch)
         finally:
             self._flushing -= 1
