@@ -6,7 +6,6 @@ Alice (admin) and Bruno (attendant) work at hotel A, Carla (attendant) at hotel 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -14,27 +13,20 @@ import httpx
 import pytest
 
 from crm import app, worker
-from crm.core import config, crypto, db, migrate, sql
+from crm.core import config
 from crm.core.config import Settings
 from ops.dev.home import Home
 from ops.fake_meta import app as fake_meta
+from tests.own import ROOT_EMAIL, add_root, own_home
 from tests.system import PASSWORD, Guest, Hotel, System, serving, unique_phone
 from tests.visitors import fresh, proxied, visitor
-
-ROOT_EMAIL = "root@platform.example"
 
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """Postgres and Redis of this run alone, migrated."""
-    path: Path = tmp_path_factory.mktemp("home")
-    home = Home(path, {})
-    try:
-        home.start()
-        migrate.apply(home.database_url("owner"))
+    with own_home(tmp_path_factory.mktemp("home")) as home:
         yield home
-    finally:
-        home.stop()
 
 
 @pytest.fixture(scope="session")
@@ -53,12 +45,7 @@ def settings(home: Home, graph_url: str) -> Settings:
 @pytest.fixture(scope="session")
 async def system(home: Home, settings: Settings, graph_url: str) -> AsyncIterator[System]:
     """API and worker, running, with a super admin."""
-    database = await db.Database.open(settings.database_url, settings.database_system_url, 2, 10)
-    async with database.tenant(db.PLATFORM) as tx:
-        hashed = crypto.password_hash(PASSWORD, 10)
-        query = sql.load("operations").add_super_admin
-        await tx.count(query, email=ROOT_EMAIL, name="Root", hash=hashed)
-    await database.close()
+    await add_root(settings)
     stop = asyncio.Event()
     async with serving(app.build(settings)) as url:
         work = asyncio.create_task(worker.run(settings, stop))
