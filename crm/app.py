@@ -17,7 +17,9 @@ from crm import (
     audit,
     channels,
     conversations,
+    dead_letters,
     inbound,
+    jobs,
     messages,
     operations,
     realtime,
@@ -44,6 +46,8 @@ doors: Sequence[Door] = [
     *channels.routes,
     *tenants.routes,
     *audit.routes,
+    *dead_letters.routes,
+    *jobs.routes,
     *operations.routes,
 ]
 

@@ -1,5 +1,6 @@
 """Reads Meta's envelope (Meta: webhook transport, inbound types, statuses): four levels, each field optional."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -7,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from crm import dead_letters
 from crm.contacts import Person
 from crm.core import meta
 from crm.messages import Advance, Inbound
@@ -36,6 +38,7 @@ _LABELS = {
     "request_welcome": "Abriu a conversa",
     "unsupported": "Mensagem que a API não entrega",
 }
+_NUMBER = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _KNOWN = {"from", "from_user_id", "id", "timestamp", "type"}
 _TEXTS = ("body", "caption", "name", "formatted_name", "filename", "title", "text", "emoji")
 
@@ -58,6 +61,16 @@ def elements(body: Any) -> Iterator[Element]:
             yield from _of_change(str(entry.get("id", "")), change)
 
 
+def lane(body: Any) -> str:
+    """The phone_number_id that a POST names first, '' when it names none: those of one number wait in one lane."""
+    for entry in _dicts(_dict(body).get("entry")):
+        for change in _dicts(entry.get("changes")):
+            number = str(_dict(_dict(change.get("value")).get("metadata")).get("phone_number_id", ""))
+            if _NUMBER.fullmatch(number):
+                return number
+    return ""
+
+
 def _of_change(account: str, change: dict[str, Any]) -> Iterator[Element]:
     value, field = _dict(change.get("value")), str(change.get("field", ""))
     number = str(_dict(value.get("metadata")).get("phone_number_id", ""))
@@ -70,6 +83,23 @@ def _of_change(account: str, change: dict[str, Any]) -> Iterator[Element]:
     for kind, node in parts:
         other = (kind == "status" and _text(node.get("status")) not in STATUSES) or "group_id" in node
         yield Element("other" if other else kind, account, number, node, profiles, field)  # type: ignore[arg-type]
+
+
+def letter(element: Element) -> tuple[str, str, dict[str, Any]]:
+    """The element as a dead letter: its kind, what it is about, and all it was made of."""
+    node, wamid = element.node, _text(element.node.get("id"))
+    parts = [wamid, node.get("status")] if element.kind == "status" else [wamid]
+    about = dead_letters.name_of(*parts if wamid else [node])
+    return f"inbound.{element.kind}", about, msgspec.structs.asdict(element)
+
+
+def posted(item: dict[str, Any]) -> bytes:
+    """The POST that holds a dead letter's element alone, as Meta would have sent it."""
+    kind, number = item["kind"], item["number"]
+    value = {"metadata": {"phone_number_id": number}, "contacts": item["profiles"]}
+    value["statuses" if kind == "status" else "messages"] = [item["node"]]
+    change = {"field": item["field"], "value": value}
+    return msgspec.json.encode({"entry": [{"id": item["account"], "changes": [change]}]})
 
 
 def inbound(element: Element, channel: UUID) -> Inbound:

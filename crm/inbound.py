@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from typing import Any
+from collections.abc import Callable
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
 from starlette.responses import PlainTextResponse, Response
 
-from crm import channels, contacts, envelope, messages
+from crm import channels, contacts, dead_letters, envelope, messages
 from crm.channels import RouteRow
 from crm.core import crypto, http, metrics, payload, sql
 from crm.core.db import Tx
@@ -17,31 +18,31 @@ from crm.core.feed import Event
 from crm.core.http import PUBLIC, Call, Door
 from crm.core.rails import Rails
 from crm.envelope import Element
+from crm.intake import Post
 
 log = logging.getLogger(__name__)
 _sql = sql.load("inbound")
 _channels = sql.load("channels")
 
 BODY_LIMIT = 3 * 1024 * 1024  # Meta: payload ≤ 3 MB
-BATCH = 500  # raw events per turn of the drain
+BATCH, BATCH_BYTES = 500, 512 * 1024  # raw events per turn of the drain, and bytes of one lane in it
 _TENANTS = 4  # tenants worked at once: 2,009 messages/s against 1,168 one after another
 
 
 class EventRow(msgspec.Struct, frozen=True):
     """A raw event as stored."""
 
-    received_at: Any
+    received_at: datetime
     id: UUID
     body: bytes
     signed_by: UUID | None
 
 
 class Dead(msgspec.Struct, frozen=True):
-    """What could not be worked, whole, and why; its tenant is None when it belongs to none."""
+    """An element that could not be worked, and why."""
 
-    tenant: UUID | None
-    kind: str
-    item: dict[str, Any]
+    tenant: UUID
+    element: Element
     error: Exception
 
 
@@ -76,11 +77,11 @@ async def receive(call: Call) -> Response:
     body = await http.read(request, BODY_LIMIT)
     signer = await _signer(call.rails, body, signature)
     try:
-        payload.read(body)
+        lane = envelope.lane(payload.read(body))
     except ValueError as error:
         raise MalformedBody from error
     try:
-        await request.state.intake.store(body, signer)
+        await request.state.intake.store(Post(body, signer, lane))
     except Unavailable:
         metrics.webhooks.labels("failed").inc()
         raise
@@ -119,37 +120,39 @@ async def _routes_named(rails: Rails, body: bytes) -> list[RouteRow]:
         return await channels.routes_of(tx, {item.number for item in named}, {item.account for item in named})
 
 
-async def drain(rails: Rails) -> int:
-    """Work raw events until none waits; how many were worked."""
+async def drain(rails: Rails, go_on: Callable[[], bool] = lambda: True) -> int:
+    """Work raw events until none waits, or `go_on` says no; how many were worked."""
     total = 0
-    while True:
-        worked = await work(rails)
+    while go_on() and (worked := await work(rails)):
         total += worked
-        if worked < BATCH:
-            return total
+    return total
 
 
 async def work(rails: Rails) -> int:
-    """One turn: claim a batch, sort it by tenant, apply each tenant's part, mark the batch done.
+    """One turn: take a batch, sort it by tenant, apply each tenant's part.
 
-    The claim is the row lock itself: it ends with this transaction, so a worker killed here holds nothing
-    back. What a tenant's part had committed by then is found again by its wamid and changes nothing.
+    What is taken waits again when this transaction does not commit, so a worker killed here holds nothing back.
+    What a tenant's part had committed by then is found again by its wamid and changes nothing.
     """
     async with rails.db.system() as tx:
-        events = await tx.many(_sql.claim, EventRow, max=BATCH)
+        events = await tx.many(_sql.claim, EventRow, max=BATCH, bytes=BATCH_BYTES)
         if not events:
             return 0
         named = [(event, await _elements(tx, event)) for event in events]
         routes = await _routes(tx, [element for _, parts in named for element in parts])
         by_tenant, ignored = _sorted(named, routes)
         for dead in await _apply_all(rails, by_tenant):
-            await _bury(tx, dead)
-        await tx.none(
-            _sql.done,
-            times=[event.received_at for event in events],
-            ids=[event.id for event in events],
-            ignored=[ignored.get(event.id, 0) for event in events],
-        )
+            metrics.elements.labels("dead").inc()
+            kind, about, item = envelope.letter(dead.element)
+            await dead_letters.bury(tx, dead.tenant, kind, about, item, _told(dead.error))
+        if ignored:
+            left = [event for event in events if event.id in ignored]
+            await tx.none(
+                _sql.ignored,
+                times=[event.received_at for event in left],
+                ids=[event.id for event in left],
+                counts=[ignored[event.id] for event in left],
+            )
     return len(events)
 
 
@@ -183,7 +186,8 @@ async def _elements(tx: Tx, event: EventRow) -> list[Element]:
     try:
         return list(envelope.elements(payload.read(event.body)))
     except Exception as error:
-        await _bury(tx, Dead(None, "event", {"eventId": str(event.id)}, error))
+        item = {"eventId": str(event.id), "receivedAt": event.received_at.isoformat()}
+        await dead_letters.bury(tx, event.signed_by, dead_letters.EVENT, str(event.id), item, _told(error))
         return []
 
 
@@ -221,7 +225,7 @@ async def _apply(rails: Rails, tenant: UUID, parts: Parts) -> list[Dead]:
         except Unavailable:
             raise
         except Exception as error:
-            bad.append(Dead(tenant, element.kind, _item(element), error))
+            bad.append(Dead(tenant, element, error))
     return bad
 
 
@@ -239,16 +243,8 @@ async def _apply_together(rails: Rails, tenant: UUID, parts: Parts) -> None:
     metrics.elements.labels("replay").inc(len(inbound) - len(arrived))
 
 
-def _item(element: Element) -> dict[str, Any]:
-    return {"account": element.account, "number": element.number, "node": element.node}
-
-
-async def _bury(tx: Tx, dead: Dead) -> None:
-    metrics.elements.labels("dead").inc()
-    name = type(dead.error).__name__
-    log.error("dead letter", extra={"tenantId": str(dead.tenant), "kind": dead.kind, "error": name})
-    error = f"{name}: {dead.error}"[:500]
-    await tx.none(_sql.bury, tenant=dead.tenant, kind=f"inbound.{dead.kind}", item=dead.item, error=error)
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 routes = [

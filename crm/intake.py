@@ -5,6 +5,7 @@ import logging
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from redis.exceptions import RedisError
 
 from crm.core import sql
@@ -20,7 +21,15 @@ BACKLOG, BACKLOG_BYTES = 5_000, 64 * 1024 * 1024  # what may wait for one: a slo
 _WAKE_PAUSE = 0.02  # seconds between wake-ups: a burst needs one, not one each
 
 
-Waiting = tuple[bytes, UUID | None, asyncio.Future[None]]  # a body, who signed it, and its request
+class Post(msgspec.Struct, frozen=True):
+    """A body, who signed it (None: the platform's secret), and the lane it waits in."""
+
+    body: bytes
+    signed_by: UUID | None
+    lane: str
+
+
+Waiting = tuple[Post, asyncio.Future[None]]  # a body and its request
 
 
 class Intake:
@@ -36,13 +45,13 @@ class Intake:
         self._waiting_bytes = 0
         self._flushing, self._waking, self._wake_again = 0, False, False
 
-    async def store(self, body: bytes, signed_by: UUID | None) -> None:
+    async def store(self, post: Post) -> None:
         """Return once the body is committed. Raises Unavailable."""
         if len(self._waiting) >= BACKLOG or self._waiting_bytes >= BACKLOG_BYTES:
             raise Unavailable
-        self._waiting_bytes += len(body)
+        self._waiting_bytes += len(post.body)
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((body, signed_by, stored))
+        self._waiting.append((post, stored))
         if self._flushing < _FLUSHES:
             self._flushing += 1
             self._start(self._flush())
@@ -57,7 +66,7 @@ class Intake:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
-                self._waiting_bytes -= sum(len(body) for body, _, _ in batch)
+                self._waiting_bytes -= sum(len(post.body) for post, _ in batch)
                 await self._write(batch)
         finally:
             self._flushing -= 1
@@ -65,8 +74,7 @@ class Intake:
     async def _write(self, batch: list[Waiting]) -> None:
         """Insert a batch and tell everybody in it how it went: nobody may wait for ever."""
         try:
-            bodies, signers = [body for body, _, _ in batch], [signer for _, signer, _ in batch]
-            await self._rails.db.system_alone(_sql.store, bodies=bodies, signers=signers)
+            await write(self._rails, [post for post, _ in batch])
         except Unavailable:
             _tell(batch, Unavailable())
             return
@@ -93,8 +101,18 @@ class Intake:
             self._waking = False
 
 
+async def write(rails: Rails, posts: list[Post]) -> None:
+    """One insert, committed when it returns. Raises Unavailable."""
+    await rails.db.system_alone(
+        _sql.store,
+        bodies=[post.body for post in posts],
+        signers=[post.signed_by for post in posts],
+        lanes=[post.lane for post in posts],
+    )
+
+
 def _tell(batch: list[Waiting], failure: Exception | None) -> None:
-    for _, _, stored in batch:
+    for _, stored in batch:
         if stored.done():  # its request was cancelled
             continue
         if failure is None:

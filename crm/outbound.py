@@ -1,30 +1,35 @@
 """The river out: one lane per conversation; claim its head, call Meta, settle, and on to the next.
 
-An attempt ends SENT, FAILED, QUEUED again (Meta said no, for now) or UNCERTAIN (Meta may have read it): what
-is uncertain is never repeated by us; Meta's status carries our message id back and settles it.
+A try ends SENT, FAILED, QUEUED again (Meta said no, for now) or UNCERTAIN (Meta may have read it): what is
+uncertain is never repeated by us; Meta's status carries our message id back and settles it, or a person does.
 """
 
+import asyncio
 import logging
+import random
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from saq.utils import exponential_backoff
 
-from crm import channels, contacts, messages
+from crm import channels, contacts, dead_letters, messages
 from crm.channels import SenderRow
 from crm.core import meta, metrics
 from crm.core.crypto import SealBroken
+from crm.core.db import Tx
 from crm.core.meta import MetaError
+from crm.core.meta_errors import PAIR, PERMANENT, TRANSIENT, UNCERTAIN, Refusal, rule
 from crm.core.rails import Rails
-from crm.messages import ClaimedRow
+from crm.messages import ClaimedRow, Ending
 
 log = logging.getLogger(__name__)
 
 LEASE_SECONDS = meta.SEND_SECONDS + 20
-ATTEMPTS = 8  # with the waits below: about ten minutes
-_FIRST_WAIT, _LONGEST_WAIT, _PAIR_WAIT = 2, 300, 6
-_PAIR_RATE = 131056  # Meta: pair rate limit, wait 4^attempt seconds
+TRIES = 8  # with the waits below: about ten minutes
+_FIRST_WAIT, _LONGEST_WAIT = 2, 300
+_NO_TOKEN = rule(Refusal(401, 190))
 
 
 class Parcel(msgspec.Struct, frozen=True):
@@ -35,23 +40,12 @@ class Parcel(msgspec.Struct, frozen=True):
     recipient: dict[str, str]
 
 
-async def run_lane(rails: Rails, tenant: UUID, conversation: UUID) -> int:
-    """Send what the lane holds, in order, until it is empty or must wait; how many were tried."""
+async def run_lane(rails: Rails, tenant: UUID, conversation: UUID, go_on: Callable[[], bool] = lambda: True) -> int:
+    """Send what the lane holds, in order, until it is empty, must wait, or `go_on` says no; how many were tried."""
     tried = 0
-    while parcel := await _take(rails, tenant, conversation):
+    while go_on() and (parcel := await _take(rails, tenant, conversation)):
         tried += 1
-        try:
-            sent = await _send(rails, tenant, parcel)
-        except MetaError as error:
-            await _settle(rails, tenant, parcel.message, error)
-            continue
-        metrics.sends.labels("sent").inc()
-        async with rails.db.tenant(tenant) as tx:
-            await rails.feed.append(tx, await messages.settle_sent(tx, parcel.message.id, sent.wamid))
-        if sent.wa_id and parcel.recipient.get("to") != f"+{sent.wa_id}":
-            async with rails.db.tenant(tenant) as tx:
-                await contacts.hold(tx)
-                await contacts.learn_wa_id(tx, parcel.message.contact_id, sent.wa_id)
+        await _try(rails, tenant, parcel)
     return tried
 
 
@@ -65,16 +59,37 @@ async def _take(rails: Rails, tenant: UUID, conversation: UUID) -> Parcel | None
         return Parcel(message, sender, await contacts.recipient(tx, message.contact_id))
 
 
+async def _try(rails: Rails, tenant: UUID, parcel: Parcel) -> None:
+    try:
+        sent = await _send(rails, tenant, parcel)
+    except MetaError as error:
+        await _settle(rails, tenant, parcel.message, error)
+        return
+    except asyncio.CancelledError:  # the worker must end, and nobody will hear Meta's answer
+        gone = MetaError(UNCERTAIN, None, "the worker was stopped before Meta answered")
+        await asyncio.shield(_settle(rails, tenant, parcel.message, gone))
+        raise
+    metrics.sends.labels("sent").inc()
+    async with rails.db.tenant(tenant) as tx:
+        await rails.feed.append(tx, await messages.settle_sent(tx, parcel.message.id, sent.wamid))
+    if sent.wa_id and parcel.recipient.get("to") != f"+{sent.wa_id}":
+        async with rails.db.tenant(tenant) as tx:
+            await contacts.hold(tx)
+            await contacts.learn_wa_id(tx, parcel.message.contact_id, sent.wa_id)
+
+
 async def _send(rails: Rails, tenant: UUID, parcel: Parcel) -> meta.Sent:
     """Call Meta. Raises MetaError."""
     sender, message = parcel.sender, parcel.message
-    if sender is None or sender.access_token is None:
-        raise MetaError("permanent", 190, "the channel has no access token")
+    if sender is None:
+        raise MetaError(PERMANENT, None, "the channel is out of use")
+    if sender.access_token is None:
+        raise MetaError(_NO_TOKEN, 190, "the channel has no access token")
     try:
         token = rails.box.open(sender.access_token, tenant, "channels.access_token")
     except SealBroken as error:
         log.exception("an access token does not open", extra={"channelId": str(sender.id)})
-        raise MetaError("transient", None, "the channel's access token does not open") from error
+        raise MetaError(TRANSIENT, None, "the channel's access token does not open") from error
     return await rails.graph.send(sender.phone_number_id, token, _body(message, parcel.recipient))
 
 
@@ -94,23 +109,48 @@ def _body(message: ClaimedRow, recipient: dict[str, str]) -> dict[str, Any]:
 
 
 async def _settle(rails: Rails, tenant: UUID, message: ClaimedRow, error: MetaError) -> None:
-    status, wait = _verdict(error, message.attempts)
-    metrics.sends.labels(status.lower()).inc()
-    log.warning(
-        "a send did not succeed",
-        extra={"messageId": str(message.id), "code": error.code, "retry": error.retry, "becomes": status},
-    )
-    told = meta.told(error.code, error.title, error.detail)
+    """Write down how a try ended; what the channel is to blame for makes the channel rest."""
+    ending = verdict(error, message.attempts)
+    metrics.sends.labels(ending.status.lower()).inc()
+    told = {"messageId": str(message.id), "code": error.code, "retry": error.rule.retry, "becomes": ending.status}
+    log.warning("a send did not succeed", extra=told)
     async with rails.db.tenant(tenant) as tx:
-        await rails.feed.append(tx, await messages.settle(tx, message, status, told, wait))
+        events = await messages.settle(tx, message, ending)
+        if not ending.spent:
+            await _rest(tx, message, error, ending)
+        if ending.status == "FAILED" and error.rule.retry != "permanent":
+            item = {"messageId": message.id, "conversationId": message.conversation_id, "error": ending.error}
+            await dead_letters.bury(tx, tenant, dead_letters.SEND, str(message.id), item, str(error))
+        await rails.feed.append(tx, events)
 
 
-def _verdict(error: MetaError, attempts: int) -> tuple[str, int]:
-    """What the message becomes, and in how many seconds it is tried again."""
-    if error.retry == "uncertain":
-        return "UNCERTAIN", 0
-    if error.retry == "permanent" or attempts >= ATTEMPTS:
-        return "FAILED", 0
-    if error.code == _PAIR_RATE:
-        return "QUEUED", min(4**attempts, _LONGEST_WAIT) + _PAIR_WAIT
-    return "QUEUED", 1 + int(exponential_backoff(attempts, _FIRST_WAIT, _LONGEST_WAIT, jitter=True))
+async def _rest(tx: Tx, message: ClaimedRow, error: MetaError, ending: Ending) -> None:
+    """Send nothing over the channel (or its account) for a while, or until people have done something."""
+    whole = error.rule.scope == "account"
+    wait = None if error.rule.people else ending.wait
+    begun = await channels.rest(tx, message.channel_id, whole, wait, ending.error)
+    if begun and error.rule.people:
+        log.error("a channel rests until people act", extra={"channels": begun, "code": error.code})
+
+
+def verdict(error: MetaError, tries: int) -> Ending:
+    """What becomes of a message after so many tries, and in how many seconds (Meta: error codes, rates)."""
+    told = meta.told(error.code, error.title, error.detail, error.rule.action)
+    match error.rule.retry, error.rule.scope:
+        case "uncertain", _:
+            return Ending("UNCERTAIN", messages.UNCERTAIN, messages.OFFER_SECONDS)
+        case "permanent", _:
+            return Ending("FAILED", told)
+        case "throttled", "channel" | "account":
+            wait = max(error.after, error.rule.wait)
+            return Ending("QUEUED", told, wait * random.uniform(1, 1.5), spent=False)  # noqa: S311 (jitter)
+        case _:
+            if tries >= TRIES:
+                return Ending("FAILED", told)
+            return Ending("QUEUED", told, max(error.after, error.rule.wait + _wait(error, tries)))
+
+
+def _wait(error: MetaError, tries: int) -> float:
+    if error.code == PAIR:
+        return float(min(4**tries, _LONGEST_WAIT))
+    return 1 + float(exponential_backoff(tries, _FIRST_WAIT, _LONGEST_WAIT, jitter=True))

@@ -2,26 +2,29 @@
 
 import asyncio
 import logging
+import os
 import signal
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from saq import Worker
 
 from crm import inbound, messages, outbound
 from crm.core import log, metrics, queue, rails, sql
 from crm.core.config import Settings
-from crm.core.errors import Problem
+from crm.core.errors import Problem, Unavailable
 from crm.core.rails import Rails
+from crm.lanes import Lanes
 
 _log = logging.getLogger(__name__)
+_operations = sql.load("operations")
 
 SWEEP_SECONDS, DRAIN_SECONDS = 1.0, 20
-FOLD_EVERY, TIDY_EVERY = 60, 3600  # sweeps
-_LANES = 16  # lanes worked at once by one sweep
+SEEN_EVERY, FOLD_EVERY, TIDY_EVERY = 5, 60, 3600  # sweeps
 
 
 class QuietWorker(Worker[Any]):
@@ -34,59 +37,76 @@ class Jobs:
     """What wake-ups and the sweep call. Each piece of work runs once at a time in this process."""
 
     def __init__(self, rails: Rails) -> None:
-        self.rails = rails
-        self._running: dict[object, bool] = {}  # the work -> whether somebody asked again meanwhile
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._room = asyncio.Semaphore(_LANES)
+        self.rails, self.id = rails, uuid4()
+        self.lanes = Lanes(self._send)
+        self._open = True
+        self._draining: asyncio.Task[None] | None = None
+        self._drain_again = False
 
-    async def drain(self) -> None:
-        """Work the raw events that wait."""
-        await self._one_at_a_time("drain", lambda: inbound.drain(self.rails))
+    def drain(self) -> None:
+        """Work the raw events that wait; asked again meanwhile, once more."""
+        self._drain_again = True
+        if self._open and (self._draining is None or self._draining.done()):
+            self._draining = asyncio.create_task(self._drain())
 
-    async def send(self, tenant: UUID, conversation: UUID) -> None:
-        """Work one lane."""
-        lane = (tenant, conversation)
-        await self._one_at_a_time(lane, lambda: outbound.run_lane(self.rails, tenant, conversation))
+    async def _drain(self) -> None:
+        while self._drain_again and self._open:
+            self._drain_again = False
+            await _safely("drain", self._drain_once)
 
-    async def _one_at_a_time(self, key: object, work: Callable[[], Awaitable[int]]) -> None:
-        """Run the work; who comes meanwhile leaves at once, and it runs again for them."""
-        if key in self._running:
-            self._running[key] = True
-            return
-        try:
-            again = True
-            while again:
-                self._running[key] = False
-                await work()
-                again = self._running[key]
-        finally:
-            del self._running[key]
+    async def _drain_once(self) -> None:
+        await inbound.drain(self.rails, self._goes_on)
+
+    async def _send(self, tenant: UUID, conversation: UUID) -> None:
+        log.bind(tenantId=tenant)
+
+        async def work() -> None:
+            await outbound.run_lane(self.rails, tenant, conversation, self._goes_on)
+
+        await _safely("send", work)
+
+    def _goes_on(self) -> bool:
+        return self._open
 
     async def sweep(self) -> None:
-        """Start work on the events and lanes that nobody was woken for; a slow one holds up no other."""
-        self._start("drain", self.drain)
+        """Begin work on what nobody was woken for, and on what has fallen due; a slow one holds up no other."""
+        self.drain()
         async with self.rails.db.system() as tx:
+            due = await messages.due_tenants(tx)
             lanes = await messages.waiting_lanes(tx)
+        for row in due:
+            await self._fall_due(row.tenant_id, row.scheduled)
         for lane in lanes:
-            if (lane.tenant_id, lane.conversation_id) not in self._running:
-                self._start("send", partial(self._send_in_turn, lane.tenant_id, lane.conversation_id))
+            if not self.lanes.runs(lane.tenant_id, lane.conversation_id):
+                self.lanes.want(lane.tenant_id, lane.conversation_id)
 
-    async def _send_in_turn(self, tenant: UUID, conversation: UUID) -> None:
-        async with self._room:
-            await self.send(tenant, conversation)
+    async def _fall_due(self, tenant: UUID, scheduled: bool) -> None:
+        async with self.rails.db.tenant(tenant) as tx:
+            lanes, events = await messages.fall_due(tx) if scheduled else ([], await messages.offer(tx))
+            await self.rails.feed.append(tx, events)
+        for conversation in lanes:
+            self.lanes.want(tenant, conversation)
 
-    def _start(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        task = asyncio.create_task(_safely(name, work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def seen(self) -> None:
+        """Say that this worker is there."""
+        place = {"host": socket.gethostname(), "pid": os.getpid(), "lanes": len(self.lanes)}
+        async with self.rails.db.system() as tx:
+            await tx.none(_operations.worker_seen, id=self.id, **place)
 
     async def finish(self, seconds: float) -> None:
-        """Wait for what is in hand, then give it up: its rows are still there."""
-        ends = asyncio.get_running_loop().time() + seconds
-        while self._running and asyncio.get_running_loop().time() < ends:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-        for task in self._tasks:
-            task.cancel()
+        """Begin nothing more, finish what is in hand, give up what takes too long: its rows are still there."""
+        self._open = False
+        draining = [self._draining] if self._draining and not self._draining.done() else []
+        await asyncio.gather(self.lanes.close(seconds), *(_within(task, seconds) for task in draining))
+        with suppress(Problem):
+            async with self.rails.db.system() as tx:
+                await tx.none(_operations.worker_gone, id=self.id)
+
+
+async def _within(task: asyncio.Task[None], seconds: float) -> None:
+    """Wait for it, then give it up."""
+    with suppress(TimeoutError, asyncio.CancelledError):
+        await asyncio.wait_for(task, seconds)
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -98,32 +118,33 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 async def _run(settings: Settings, stop: asyncio.Event) -> None:
     jobs = Jobs(await rails.lay(settings, rails.JOB_SECONDS))
     client = queue.connect(settings.redis, timeout=None)
-    workers = [_worker(client, jobs, name, size) for name, size in ((queue.INBOUND, 2), (queue.OUTBOUND, 32))]
+    workers = [_worker(client, jobs, name) for name in (queue.INBOUND, queue.OUTBOUND)]
     tasks = [asyncio.create_task(worker.start()) for worker in workers]
     tasks.append(asyncio.create_task(_sweep_for_ever(jobs, stop)))
     _log.info("worker started")
     await stop.wait()
-    await jobs.finish(DRAIN_SECONDS)
     for worker in workers:
         worker.event.set()
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    await jobs.finish(DRAIN_SECONDS)
     await client.aclose()
     await jobs.rails.close()
     _log.info("worker stopped")
 
 
-def _worker(client: Any, jobs: Jobs, name: str, concurrency: int) -> QuietWorker:
+def _worker(client: Any, jobs: Jobs, name: str) -> QuietWorker:
+    """Takes wake-ups: they begin work and are done, so that no lane of one tenant fills the queue's hands."""
+
     async def drain(_context: Any) -> None:
-        await _safely("drain", jobs.drain)
+        jobs.drain()
 
     async def send(_context: Any, tenant_id: str, conversation_id: str) -> None:
-        log.bind(tenantId=tenant_id)
-        await _safely("send", lambda: jobs.send(UUID(tenant_id), UUID(conversation_id)))
+        jobs.lanes.want(UUID(tenant_id), UUID(conversation_id))
 
     functions = [(queue.DRAIN, drain)] if name == queue.INBOUND else [(queue.SEND, send)]
-    return QuietWorker(queue.queue(client, name), functions=functions, concurrency=concurrency)
+    return QuietWorker(queue.queue(client, name), functions=functions, concurrency=2)
 
 
 async def _safely(name: str, work: Callable[[], Awaitable[None]]) -> None:
@@ -137,14 +158,17 @@ async def _safely(name: str, work: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _sweep_for_ever(jobs: Jobs, stop: asyncio.Event) -> None:
-    """Once a second look in Postgres itself for what waits: Redis may be away, flushed or evicted."""
+    """Once a second look in Postgres itself for what waits: Redis may be away, flushed or evicted.
+
+    The second is the event loop's, which no setting of the clock changes.
+    """
+    rounds = [(1, "sweep", jobs.sweep), (SEEN_EVERY, "seen", jobs.seen)]
+    rounds += [(FOLD_EVERY, "fold", partial(fold, jobs.rails)), (TIDY_EVERY, "tidy", partial(tidy, jobs.rails))]
     turn = 0
     while not stop.is_set():
-        await _safely("sweep", jobs.sweep)
-        if turn % FOLD_EVERY == 0:
-            await _safely("fold", partial(fold, jobs.rails))
-        if turn % TIDY_EVERY == 0:
-            await _safely("tidy", partial(tidy, jobs.rails))
+        for every, name, work in rounds:
+            if turn % every == 0:
+                await _safely(name, work)
         turn += 1
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), SWEEP_SECONDS)
@@ -157,12 +181,18 @@ async def fold(rails: Rails) -> None:
 
 
 async def tidy(rails: Rails) -> None:
-    """Forget what has served its time."""
+    """Forget what has served its time, each by itself: one that must wait for a lock holds up no other."""
+    days = rails.settings.webhook_events_days
+    cuts = [(sql.load("inbound").cut, {"days": days}), (sql.load("feed").cut, {})]
+    for query, params in cuts:
+        with suppress(Unavailable):
+            async with rails.db.system() as tx:
+                await tx.value(query, **params)
     async with rails.db.system() as tx:
-        for name, query in (
-            ("feed", "tidy"),
+        for name, query_name in (
+            ("dead_letters", "tidy"),
             ("idempotency", "tidy"),
-            ("inbound", "tidy"),
             ("messages", "tidy"),
+            ("operations", "tidy_workers"),
         ):
-            await tx.count(getattr(sql.load(name), query))
+            await tx.count(getattr(sql.load(name), query_name))

@@ -19,7 +19,7 @@ VALUES (
 ON CONFLICT (phone_number_id) WHERE deleted_at IS NULL DO NOTHING
 RETURNING
     id, name, phone_number_id, waba_id, display_phone_number,
-    access_token_hint, app_secret_hint, verify_token, created_at;
+    access_token_hint, app_secret_hint, verify_token, created_at, paused_until, pause;
 
 -- name: id_of_number(phone_number_id text) -> value uuid
 -- The caller's own channel with this number.
@@ -40,7 +40,9 @@ SELECT
     access_token_hint,
     app_secret_hint,
     verify_token,
-    created_at
+    created_at,
+    paused_until,
+    pause
 FROM channels
 WHERE deleted_at IS NULL
 ORDER BY created_at, id;
@@ -57,7 +59,9 @@ SELECT
     access_token_hint,
     app_secret_hint,
     verify_token,
-    created_at
+    created_at,
+    paused_until,
+    pause
 FROM channels
 WHERE deleted_at IS NULL
 ORDER BY created_at, id
@@ -75,7 +79,9 @@ SELECT
     access_token_hint,
     app_secret_hint,
     verify_token,
-    created_at
+    created_at,
+    paused_until,
+    pause
 FROM channels
 WHERE id = :id AND deleted_at IS NULL;
 
@@ -97,15 +103,60 @@ SET
     phone_number_id = coalesce(:phone_number_id, phone_number_id),
     waba_id = coalesce(:waba_id, waba_id),
     display_phone_number = coalesce(:display, display_phone_number),
-    access_token = coalesce(:access_token, access_token),
+    access_token = coalesce(:access_token::bytea, access_token),
     access_token_hint = coalesce(:access_token_hint, access_token_hint),
     app_secret = coalesce(:app_secret, app_secret),
     app_secret_hint = coalesce(:app_secret_hint, app_secret_hint),
+    -- A new token is what a channel that Meta refused waits for.
+    paused_until = CASE WHEN :access_token::bytea IS NULL THEN paused_until END,
+    pause = CASE WHEN :access_token::bytea IS NULL THEN pause END,
     updated_at = now()
 WHERE id = :id AND deleted_at IS NULL
 RETURNING
     id, name, phone_number_id, waba_id, display_phone_number,
-    access_token_hint, app_secret_hint, verify_token, created_at;
+    access_token_hint, app_secret_hint, verify_token, created_at, paused_until, pause;
+
+-- name: rest(id uuid, whole boolean, wait float8, pause jsonb) -> many RestingRow
+-- Nothing is sent over the channel (or over its whole account) for `wait` seconds, NULL: until people resume it.
+-- A shorter rest never ends a longer one. `begins` is false where it rests already.
+-- Index: channels_created_ix
+WITH asked AS (
+    SELECT
+        id,
+        waba_id
+    FROM channels
+    WHERE id = :id
+)
+
+UPDATE channels AS c
+SET
+    paused_until = greatest(c.paused_until, coalesce(now() + :wait * INTERVAL '1 second', 'infinity')),
+    pause = CASE WHEN c.paused_until = 'infinity' THEN c.pause ELSE :pause END
+FROM asked
+WHERE c.deleted_at IS NULL AND (c.id = asked.id OR (:whole AND c.waba_id = asked.waba_id))
+RETURNING c.id, coalesce(old.paused_until <= now(), TRUE) AS begins;
+
+-- name: resume(id uuid) -> maybe ChannelRow
+-- Sending goes on.
+-- Index: channels_pkey
+UPDATE channels
+SET paused_until = NULL, pause = NULL, updated_at = now()
+WHERE id = :id AND deleted_at IS NULL
+RETURNING
+    id, name, phone_number_id, waba_id, display_phone_number,
+    access_token_hint, app_secret_hint, verify_token, created_at, paused_until, pause;
+
+-- name: resting() -> many RestingTenantRow
+-- How many channels of each tenant wait for people, for the metrics.
+-- as: system
+SELECT
+    t.slug,
+    count(*) AS channels
+FROM channels AS c
+INNER JOIN tenants AS t ON c.tenant_id = t.id
+WHERE c.paused_until = 'infinity' AND c.deleted_at IS NULL
+GROUP BY t.slug
+ORDER BY t.slug;
 
 -- name: delete(id uuid) -> count
 -- Takes a number out of use and forgets its secrets.

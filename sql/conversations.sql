@@ -181,6 +181,13 @@ ON CONFLICT (tenant_id, contact_id, channel_id) WHERE status <> 'CLOSED'
 DO UPDATE SET updated_at = now()
 RETURNING id, contact_id, channel_id;
 
+-- name: restate(id uuid, message uuid, status text) -> none
+-- Shows a new status of the last message.
+-- Index: conversations_pkey
+UPDATE conversations
+SET last_message_status = :status
+WHERE id = :id AND last_message_id = :message;
+
 -- name: touch(ids uuid[], messages uuid[], directions text[], types text[], previews text[], statuses text[], ats timestamptz[], unreads int[], windows timestamptz[]) -> many ConversationRow
 -- Notes the newest message of conversations. One processed late never replaces a newer one; the 24-hour
 -- window is only ever moved forward.

@@ -55,8 +55,7 @@ SELECT
 FROM feed_heads
 WHERE tenant_id = ANY(:tenants::uuid[]);
 
--- name: tidy() -> count
--- Forgets events older than 48 hours.
+-- name: cut() -> value int
+-- Makes the parts of the next days and drops those older than 48 hours; how many were dropped.
 -- as: system
-DELETE FROM feed_events
-WHERE created_at < now() - INTERVAL '48 hours';
+SELECT crm.cut_days('feed_events', INTERVAL '48 hours');

@@ -1,59 +1,121 @@
 -- Meta's raw webhooks: stored before they are acknowledged, claimed by the drain. Called by crm/inbound.py.
 -- All of it runs as crm_system: no tenant is known yet, and no message is readable to this role.
 
--- name: store(bodies bytea[], signers uuid[]) -> none
--- Stores a batch of raw bodies, each with the tenant whose own secret signed it (NULL: the platform's).
+-- name: store(bodies bytea[], signers uuid[], lanes text[]) -> none
+-- Stores a batch of raw bodies, each with the tenant whose own secret signed it (NULL: the platform's), and lets
+-- them wait in their lanes.
 -- Index: webhook_events_pkey
 -- as: system
-INSERT INTO webhook_events (body, signed_by)
-SELECT
-    body,
-    signed_by
-FROM unnest(:bodies::bytea[], :signers::uuid[]) AS given (body, signed_by);
+WITH given AS MATERIALIZED (
+    SELECT
+        uuidv7() AS id,
+        body,
+        signed_by,
+        lane
+    FROM unnest(:bodies::bytea[], :signers::uuid[], :lanes::text[]) AS given (body, signed_by, lane)
+),
 
--- name: claim(max bigint) -> many EventRow
--- The oldest events nobody works on. The row lock is the lease: it ends with the transaction, or its worker.
--- Index: webhook_events_waiting_ix
--- as: system
+kept AS (
+    INSERT INTO webhook_events (id, body, signed_by, lane)
+    SELECT
+        id,
+        body,
+        signed_by,
+        lane
+    FROM given
+)
+
+INSERT INTO webhook_waiting (lane, received_at, id, bytes)
 SELECT
-    received_at,
+    lane,
+    now(),
     id,
-    body,
-    signed_by
-FROM webhook_events
-WHERE processed_at IS NULL
-ORDER BY received_at, id
-LIMIT :max
-FOR NO KEY UPDATE SKIP LOCKED;
+    octet_length(body)
+FROM given;
 
--- name: done(times timestamptz[], ids uuid[], ignored int[]) -> none
--- Marks events as worked, with how many of their elements led to no channel.
+-- name: claim(max bigint, bytes bigint) -> many EventRow
+-- Takes the oldest events of every lane nobody works on, an equal share of each: a flood waits behind itself.
+-- It takes by deleting: the row lock is the lease, and all of it is undone with the transaction, or its worker.
+-- The lane's lock keeps a second worker from overtaking; a lane's share is cut at so many bytes.
+-- Index: webhook_waiting_pkey, webhook_events_pkey
+-- as: system
+WITH RECURSIVE lanes AS (
+    (SELECT lane FROM webhook_waiting ORDER BY lane LIMIT 1)
+    UNION ALL
+    SELECT (SELECT w.lane FROM webhook_waiting AS w WHERE w.lane > lanes.lane ORDER BY w.lane LIMIT 1)
+    FROM lanes
+    WHERE lanes.lane IS NOT NULL
+),
+
+mine AS MATERIALIZED (
+    SELECT
+        lane,
+        count(*) OVER () AS many
+    FROM lanes
+    WHERE lane IS NOT NULL AND pg_try_advisory_xact_lock(hashtextextended(lane, 10))
+),
+
+picked AS MATERIALIZED (
+    SELECT
+        share.*,
+        sum(share.bytes) OVER (PARTITION BY share.lane ORDER BY share.received_at, share.id) - share.bytes AS ahead
+    FROM mine
+    CROSS JOIN LATERAL (
+        SELECT
+            lane,
+            received_at,
+            id,
+            bytes
+        FROM webhook_waiting
+        WHERE lane = mine.lane
+        ORDER BY received_at, id
+        LIMIT greatest(:max / mine.many, 10)
+        FOR UPDATE SKIP LOCKED
+    ) AS share
+),
+
+taken AS (
+    DELETE FROM webhook_waiting AS w
+    USING picked
+    WHERE w.lane = picked.lane AND w.received_at = picked.received_at AND w.id = picked.id AND picked.ahead < :bytes
+    RETURNING w.received_at, w.id
+)
+
+SELECT
+    e.received_at,
+    e.id,
+    e.body,
+    e.signed_by
+FROM taken
+INNER JOIN webhook_events AS e ON taken.received_at = e.received_at AND taken.id = e.id
+ORDER BY e.received_at, e.id;
+
+-- name: ignored(times timestamptz[], ids uuid[], counts int[]) -> none
+-- Notes of events how many of their elements led to no channel.
 -- Index: webhook_events_pkey
 -- as: system
 UPDATE webhook_events AS e
-SET processed_at = now(), ignored = given.ignored
-FROM unnest(:times::timestamptz[], :ids::uuid[], :ignored::int[]) AS given (received_at, id, ignored)
+SET ignored = given.ignored
+FROM unnest(:times::timestamptz[], :ids::uuid[], :counts::int[]) AS given (received_at, id, ignored)
 WHERE e.received_at = given.received_at AND e.id = given.id;
 
--- name: bury(tenant uuid, kind text, item jsonb, error text) -> none
--- Keeps what could not be worked, whole, with its error.
--- Index: dead_letters_pkey
--- as: system
-INSERT INTO dead_letters (tenant_id, kind, item, error)
-VALUES (:tenant, :kind, :item, :error);
-
--- name: waiting() -> one WaitingRow
--- How many events wait, and for how long the oldest has (seconds), for the metrics.
--- Index: webhook_events_waiting_ix
+-- name: waiting() -> many WaitingRow
+-- How many events wait in each lane, whose it is, and for how long its oldest has waited (seconds).
+-- Index: webhook_waiting_pkey
 -- as: system
 SELECT
+    c.tenant_id,
+    t.slug,
+    w.lane,
     count(*) AS rows,
-    coalesce(extract(EPOCH FROM now() - min(received_at)), 0)::float8 AS oldest
-FROM webhook_events
-WHERE processed_at IS NULL;
+    extract(EPOCH FROM now() - min(w.received_at))::float8 AS oldest
+FROM webhook_waiting AS w
+LEFT JOIN channels AS c ON w.lane = c.phone_number_id AND c.deleted_at IS NULL
+LEFT JOIN tenants AS t ON c.tenant_id = t.id
+GROUP BY c.tenant_id, t.slug, w.lane
+ORDER BY oldest DESC, w.lane ASC;
 
--- name: tidy() -> count
--- Forgets worked events after 30 days.
+-- name: cut(days int) -> value int
+-- Makes the parts of the next days and drops what is older; how many parts were dropped.
 -- as: system
-DELETE FROM webhook_events
-WHERE received_at < now() - INTERVAL '30 days' AND processed_at IS NOT NULL;
+SELECT crm.cut_days('webhook_events', make_interval(days => :days));

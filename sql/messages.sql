@@ -1,5 +1,6 @@
--- Messages: history by keyset, what comes in, what goes out, and the ranked statuses.
--- Called by crm/messages/ in a tenant's transaction; `lanes` and the tidying cross tenants as crm_system.
+-- Messages: history by keyset, what comes in, what is put into the queue, and the ranked statuses.
+-- Called by crm/messages/ in a tenant's transaction; the tidying crosses tenants as crm_system.
+-- What happens to a message on its way out is in sends.sql.
 
 -- name: before(conversation uuid, before timestamptz, before_id uuid, max bigint) -> many MessageRow
 -- Messages older than a place, newest first.
@@ -89,25 +90,28 @@ RETURNING
     id, conversation_id, direction, type, status, content, payload, wamid, reply_to, sent_by, error,
     created_at, sent_at, delivered_at, read_at, failed_at, send_at;
 
--- name: queue(conversation uuid, content text, reply_to uuid, client_id text, sent_by uuid) -> maybe MessageRow
--- Queues a text where the 24-hour window is open: the window is checked by this statement itself.
+-- name: queue(conversation uuid, content text, reply_to uuid, client_id text, sent_by uuid, send_at timestamptz) -> maybe MessageRow
+-- Queues a text, or schedules it, where the 24-hour window is open (then): this statement itself checks it.
 -- reply_to stays NULL unless the message is in the same conversation.
 -- Index: conversations_pkey
 INSERT INTO messages (
-    conversation_id, direction, type, status, content, reply_to, client_message_id, sent_by, next_attempt_at
+    conversation_id, channel_id, direction, type, status, content, reply_to, client_message_id, sent_by,
+    next_attempt_at, send_at
 )
 SELECT
     c.id,
+    c.channel_id,
     'OUTBOUND',
     'text',
-    'QUEUED',
+    CASE WHEN :send_at::timestamptz IS NULL THEN 'QUEUED' ELSE 'SCHEDULED' END,
     :content,
     (SELECT quoted.id FROM messages AS quoted WHERE quoted.id = :reply_to AND quoted.conversation_id = c.id),
     :client_id,
     :sent_by,
-    now()
+    now(),
+    :send_at
 FROM conversations AS c
-WHERE c.id = :conversation AND c.window_expires_at > now()
+WHERE c.id = :conversation AND c.window_expires_at > coalesce(:send_at, now())
 ON CONFLICT (tenant_id, conversation_id, client_message_id) WHERE client_message_id IS NOT NULL DO NOTHING
 RETURNING
     id, conversation_id, direction, type, status, content, payload, wamid, reply_to, sent_by, error,
@@ -119,40 +123,6 @@ RETURNING
 SELECT id
 FROM messages
 WHERE conversation_id = :conversation AND client_message_id = :client_id;
-
--- name: claim(conversation uuid, lease float8) -> maybe ClaimedRow
--- Takes the head of a conversation's lane. Two workers meet on the head's row lock: the second one reads it
--- again, finds it SENDING and gets nothing, so the order is kept and nothing is sent twice.
--- Index: messages_lane_ix
-WITH head AS (
-    SELECT id
-    FROM messages
-    WHERE conversation_id = :conversation AND status IN ('QUEUED', 'SENDING')
-    ORDER BY created_at, id
-    LIMIT 1
-    FOR NO KEY UPDATE
-)
-
-UPDATE messages AS m
-SET
-    status = 'SENDING',
-    attempts = m.attempts + 1,
-    lease_until = now() + :lease * INTERVAL '1 second'
-FROM head, conversations AS c
-WHERE
-    m.id = head.id
-    AND m.status = 'QUEUED'
-    AND m.next_attempt_at <= now()
-    AND c.tenant_id = m.tenant_id
-    AND c.id = m.conversation_id
-RETURNING
-    m.id,
-    m.conversation_id,
-    c.channel_id,
-    c.contact_id,
-    m.content,
-    (SELECT quoted.wamid FROM messages AS quoted WHERE quoted.id = m.reply_to) AS reply_to_wamid,
-    m.attempts;
 
 -- name: advance(wamids text[], messages uuid[], statuses text[], ats timestamptz[], errors jsonb[]) -> many AdvancedRow
 -- Raises statuses, found by wamid or by our own id that Meta echoes; each keeps its time. A lower rank only
@@ -167,7 +137,11 @@ WITH given AS MATERIALIZED (
             :wamids::text[], :messages::uuid[], :statuses::text[], :ats::timestamptz[], :errors::jsonb[]
         ) AS report (wamid, message_id, status, at, error)
     LEFT JOIN messages AS m ON report.wamid = m.wamid AND m.direction = 'OUTBOUND'
-    LEFT JOIN messages AS echoed ON report.message_id = echoed.id AND echoed.direction = 'OUTBOUND'
+    LEFT JOIN messages AS echoed
+        ON
+            report.message_id = echoed.id
+            AND echoed.direction = 'OUTBOUND'
+            AND NOT report.wamid = ANY(echoed.retired_wamids)
 ),
 
 locked AS MATERIALIZED (
@@ -256,100 +230,6 @@ ORDER BY at, id;
 DELETE FROM parked_statuses
 WHERE wamid = :wamid
 RETURNING wamid, status, at, error;
-
--- name: settle(conversation uuid, id uuid, status text, error jsonb, wait float8) -> many AdvancedRow
--- Ends an attempt without success, unless a status of Meta's has already raised the message.
--- Index: messages_pkey
-WITH settled AS (
-    UPDATE messages AS m
-    SET
-        status = :status,
-        error = :error,
-        lease_until = NULL,
-        next_attempt_at = now() + :wait * INTERVAL '1 second',
-        failed_at = CASE WHEN :status = 'FAILED' THEN now() END
-    WHERE m.conversation_id = :conversation AND m.id = :id AND m.status = 'SENDING'
-    RETURNING coalesce(m.wamid, '') AS wamid, m.id, m.conversation_id, m.status, now() AS at, m.error
-),
-
-listed AS (
-    UPDATE conversations AS c
-    SET last_message_status = settled.status
-    FROM settled
-    WHERE c.id = settled.conversation_id AND c.last_message_id = settled.id
-)
-
-SELECT
-    wamid,
-    id,
-    conversation_id,
-    status,
-    at,
-    error
-FROM settled;
-
--- name: expire(conversation uuid) -> many AdvancedRow
--- Leases that ran out: their worker died, and Meta may or may not have read the message.
--- Index: messages_lane_ix
-WITH expired AS (
-    UPDATE messages AS m
-    SET status = 'UNCERTAIN', lease_until = NULL
-    WHERE m.conversation_id = :conversation AND m.status = 'SENDING' AND m.lease_until < now()
-    RETURNING coalesce(m.wamid, '') AS wamid, m.id, m.conversation_id, m.status, now() AS at, m.error
-),
-
-listed AS (
-    UPDATE conversations AS c
-    SET last_message_status = expired.status
-    FROM expired
-    WHERE c.id = expired.conversation_id AND c.last_message_id = expired.id
-)
-
-SELECT
-    wamid,
-    id,
-    conversation_id,
-    status,
-    at,
-    error
-FROM expired;
-
--- name: lanes() -> many LaneRow
--- Lanes whose waking was lost, or whose worker died: due for a second and still waiting. Ids only.
--- The head of a lane decides: what waits behind a head that must wait is not due either.
--- Index: messages_lane_ix
--- as: system
-WITH heads AS (
-    SELECT DISTINCT ON (tenant_id, conversation_id)
-        tenant_id,
-        conversation_id,
-        status,
-        next_attempt_at,
-        lease_until
-    FROM messages
-    WHERE status IN ('QUEUED', 'SENDING')
-    ORDER BY tenant_id, conversation_id, created_at
-)
-
-SELECT
-    tenant_id,
-    conversation_id
-FROM heads
-WHERE
-    (status = 'QUEUED' AND next_attempt_at < now() - INTERVAL '1 second')
-    OR (status = 'SENDING' AND lease_until < now())
-ORDER BY tenant_id, conversation_id
-LIMIT 200;
-
--- name: waiting() -> one WaitingRow
--- How much waits to be sent, and since when (seconds), for the metrics.
--- Index: messages_lane_ix
--- as: system
-SELECT
-    count(*) AS rows,
-    coalesce(extract(EPOCH FROM now() - min(created_at)), 0)::float8 AS oldest
-FROM messages
-WHERE status IN ('QUEUED', 'SENDING');
 
 -- name: tidy() -> count
 -- Forgets statuses of messages that were never ours, after Meta's seven days of retries.

@@ -12,3 +12,24 @@ FROM _yoyo_migration;
 INSERT INTO users (email, name, role, password_hash)
 VALUES (:email, :name, 'SUPER_ADMIN', :hash)
 ON CONFLICT (tenant_id, email) DO NOTHING;
+
+-- name: worker_seen(id uuid, host text, pid int, lanes int) -> none
+-- A worker says that it is there.
+-- Index: workers_pkey
+-- as: system
+INSERT INTO workers (id, host, pid, lanes)
+VALUES (:id, :host, :pid, :lanes)
+ON CONFLICT (id) DO UPDATE SET seen_at = now(), lanes = excluded.lanes;
+
+-- name: worker_gone(id uuid) -> none
+-- A worker ends as it should.
+-- Index: workers_pkey
+-- as: system
+DELETE FROM workers
+WHERE id = :id;
+
+-- name: tidy_workers() -> count
+-- Forgets workers that ended without a word.
+-- as: system
+DELETE FROM workers
+WHERE seen_at < now() - INTERVAL '1 hour';

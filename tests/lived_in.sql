@@ -32,10 +32,24 @@ INSERT INTO messages (
 SELECT c.tenant_id, c.id, 'OUTBOUND', 'text', CASE WHEN n = 1 AND random() < 0.02 THEN 'QUEUED' ELSE 'READ' END,
     'Olá', CASE WHEN n = 2 THEN c.id::text END, now() - n * INTERVAL '1 minute', now()
 FROM conversations AS c, generate_series(1, 2) AS n;
+INSERT INTO messages (
+    tenant_id, conversation_id, channel_id, direction, type, status, content, send_at, next_attempt_at
+)
+SELECT c.tenant_id, c.id, c.channel_id, 'OUTBOUND', 'text', s.status, 'Olá', now() + INTERVAL '1 day', now()
+FROM (SELECT *, row_number() OVER (PARTITION BY tenant_id) AS n FROM conversations) AS c,
+    unnest(ARRAY['SCHEDULED', 'UNCERTAIN']) AS s (status)
+WHERE c.n <= 60;
 INSERT INTO parked_statuses (tenant_id, wamid, status, at)
 SELECT t.id, 'wamid.' || n, 'READ', now() FROM tenants AS t, generate_series(1, 50) AS n;
-INSERT INTO webhook_events (received_at, body, processed_at)
-SELECT now() - n * INTERVAL '1 minute', '{}', CASE WHEN n > 20 THEN now() END FROM generate_series(1, 10000) AS n;
+INSERT INTO webhook_events (received_at, body)
+SELECT now() - n * INTERVAL '1 minute', '{}' FROM generate_series(1, 10000) AS n;
+INSERT INTO webhook_waiting (lane, received_at, id, bytes)
+SELECT 'hotel-' || n % 7, received_at, id, 2
+FROM (SELECT received_at, id, row_number() OVER () AS n FROM webhook_events) AS e WHERE n <= 50;
+INSERT INTO dead_letters (tenant_id, kind, about, item, error, status, ended_at)
+SELECT t.id, 'inbound.message', 'wamid.' || n, '{}', 'x', CASE WHEN n < 3 THEN 'WAITING' ELSE 'RETRIED' END,
+    CASE WHEN n < 3 THEN NULL ELSE now() END
+FROM tenants AS t, generate_series(1, 40) AS n;
 INSERT INTO feed_heads (tenant_id, seq) SELECT id, 200 FROM tenants;
 INSERT INTO feed_events (tenant_id, seq, event, data)
 SELECT t.id, n, 'message:new', '{}' FROM tenants AS t, generate_series(1, 200) AS n;

@@ -8,7 +8,7 @@ import asyncpg
 import httpx
 
 from tests.conftest import Sql
-from tests.system import Hotel, System, eventually
+from tests.system import Guest, Hotel, System, eventually
 
 
 def raw(body: Any) -> bytes:
@@ -27,8 +27,22 @@ async def told(hotel: Hotel, as_owner: Sql, body: Any, secret: str | None = None
     sent = body if isinstance(body, bytes) else raw(body)
     answer = await hotel.webhook(sent, secret)
     assert answer.status_code == 200, answer.text
-    query = "SELECT * FROM webhook_events WHERE body = $1 AND processed_at IS NOT NULL"
+    query = """SELECT * FROM webhook_events AS e WHERE body = $1
+               AND NOT EXISTS (SELECT FROM webhook_waiting AS w WHERE w.id = e.id)"""
     return (await eventually(lambda: as_owner(query, sent)))[0]
+
+
+async def dead_letter(guest: Guest) -> str:
+    """The id of a dead letter of the guest's hotel: a message that names no sender."""
+    node = guest.message()
+    del node["from"]
+    assert (await guest.hotel.webhook(guest.body(node))).status_code == 200
+
+    async def buried() -> str | None:
+        letters = (await guest.hotel.admin.get("/api/dead-letters?limit=100")).json()["data"]
+        return next((letter["id"] for letter in letters if letter["about"] == node["id"]), None)
+
+    return str(await eventually(buried))
 
 
 def status(wamid: str, name: str, **more: Any) -> dict[str, Any]:

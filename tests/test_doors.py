@@ -10,6 +10,7 @@ import pytest
 
 from crm.app import doors
 from crm.core.http import PUBLIC, SIGNED_IN, Door
+from tests.meta import dead_letter
 from tests.system import PASSWORD, Guest, Hotel, System, unique_phone
 
 # The doors that ask for no token. A new one is a decision: write it here.
@@ -29,6 +30,7 @@ LEAST: dict[str, dict[str, Any]] = {
     "POST /api/channels": {"whatsappPhoneNumberId": "1", "whatsappBusinessAccountId": "2"},
     "POST /api/conversations/{id}/assign": {"userId": None},
     "POST /api/conversations/{id}/messages": {"content": "Olá"},
+    "POST /api/admin/webhook-events/replay": {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"},
     "POST /api/messages/send": {"to": "+55 48 99911-2233", "content": "Olá"},
 }
 
@@ -76,13 +78,15 @@ def is_problem(answer: httpx.Response, status: int, code: str) -> bool:
 async def objects(hotel_a: Hotel, root: httpx.AsyncClient) -> dict[str, str]:
     """A real object of hotel A for each kind of path that names one."""
     dora = Guest(hotel_a, unique_phone())
-    await dora.writes()
+    message = await dora.writes()
     me = (await hotel_a.attendant.get("/auth/me")).json()["user"]
     session = (await hotel_a.attendant.get("/auth/sessions")).json()["data"][0]
     return {
         "/api/conversations": (await dora.conversation())["id"],
         "/api/channels": hotel_a.channel_id,
         "/api/users": me["id"],
+        "/api/messages": message["id"],
+        "/api/dead-letters": await dead_letter(dora),
         "/auth/sessions": session["id"],
         "/api/tenants": hotel_a.id,
     }
@@ -164,10 +168,10 @@ async def test_an_id_that_names_nothing_is_not_found(door: Door, system: System,
 
 @each(with_body)
 async def test_a_field_that_nobody_knows_is_named(door: Door, system: System, hotel_a: Hotel) -> None:
-    body = {**LEAST.get(named(door), {}), "tenantId": hotel_a.id}
+    body = {**LEAST.get(named(door), {}), "tenant_id": hotel_a.id}
     answer = await knock(client(door, system, hotel_a), door, json=body)
     assert is_problem(answer, 422, "validation_failed")
-    assert [error["pointer"] for error in answer.json()["errors"]] == ["/tenantId"]
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/tenant_id"]
 
 
 @each(with_body)
@@ -216,7 +220,8 @@ async def test_a_query_that_nobody_knows_is_named(door: Door, system: System, ho
 
 @pytest.mark.parametrize("path", sorted({door.path for door in doors}))
 async def test_a_method_that_a_path_does_not_take_is_told(path: str, system: System) -> None:
-    taken = {door.method for door in doors if door.path == path}
+    patterns = {door: re.sub(r"{\w+}", "[^/]+", door.path) for door in doors}
+    taken = {door.method for door, pattern in patterns.items() if re.fullmatch(pattern, path)}
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - taken:
         answer = await system.client().request(method, path.replace("{id}", str(uuid4())))
         assert is_problem(answer, 405, "method_not_allowed")

@@ -128,7 +128,7 @@ async def test_the_same_post_at_the_same_time_is_stored_once(guest: Guest, as_ow
     answers = await asyncio.gather(*[guest.hotel.webhook(body) for _ in range(6)])
     assert [answer.status_code for answer in answers] == [200] * 6
     await told(guest.hotel, as_owner, body)
-    waiting = "SELECT 1 FROM webhook_events WHERE body = $1 AND processed_at IS NULL"
+    waiting = "SELECT 1 FROM webhook_events INNER JOIN webhook_waiting USING (received_at, id) WHERE body = $1"
     await eventually(lambda: _none(as_owner, waiting, body))
     assert [item["content"] for item in await guest.history()] == ["dois", "um"]
     assert (await guest.conversation())["unreadCount"] == 2

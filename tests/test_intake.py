@@ -8,7 +8,7 @@ import pytest
 from crm.core import rails
 from crm.core.config import Settings
 from crm.core.errors import Unavailable
-from crm.intake import BACKLOG_BYTES, Intake
+from crm.intake import BACKLOG_BYTES, Intake, Post
 from ops.dev.home import Home
 from tests.conftest import Sql
 
@@ -20,7 +20,7 @@ async def test_while_postgres_is_slow_no_more_waits_than_memory_allows(settings:
     intake, owner = Intake(laid), await asyncpg.connect(home.database_url("owner"))
     async with owner.transaction():
         await owner.execute("LOCK TABLE webhook_events IN ACCESS EXCLUSIVE MODE")
-        posts = [asyncio.create_task(intake.store(BODY, None)) for _ in range(100)]
+        posts = [asyncio.create_task(intake.store(Post(BODY, None, ""))) for _ in range(100)]
         await asyncio.sleep(0.3)
         refused = [post for post in posts if post.done()]
         assert {type(post.exception()) for post in refused} == {Unavailable}
@@ -35,7 +35,7 @@ async def test_what_is_stored_is_told_one_by_one_and_a_cancelled_request_harms_n
 ) -> None:
     laid = await rails.lay(settings)
     intake, mark = Intake(laid), b'{"mark": "one by one"}'
-    posts = [asyncio.create_task(intake.store(mark, None)) for _ in range(5)]
+    posts = [asyncio.create_task(intake.store(Post(mark, None, ""))) for _ in range(5)]
     await asyncio.sleep(0)
     posts[2].cancel()
     kept = posts[:2] + posts[3:]

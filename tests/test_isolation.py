@@ -11,6 +11,7 @@ import pytest
 from crm.core import db, sql
 from ops.dev.home import Home
 from tests.conftest import Sql
+from tests.meta import dead_letter
 from tests.system import Guest, Hotel, System, eventually, unique_phone
 
 TABLES = """
@@ -40,6 +41,7 @@ async def ids(hotel_a: Hotel, tables: list[str], as_owner: Sql) -> dict[str, str
     stray = {"id": f"wamid.{dora.wa_id}.stray", "status": "sent", "timestamp": "1700000000", "recipient_id": "1"}
     assert (await hotel_a.webhook(hotel_a.envelope(statuses=[stray]))).status_code == 200
     assert await as_owner("SELECT FROM users WHERE tenant_id = $1", UUID(hotel_a.id))
+    await dead_letter(dora)
 
     async def full() -> bool:
         return not [table for table in tables if not await rows_of(as_owner, table, hotel_a.id)]

@@ -16,8 +16,8 @@ from tests.system import Guest, Hotel, System, eventually, unique_number_id, uni
 
 PERMANENT = [
     (400, 131030, "check_number"),
-    (401, 190, "update_token"),
-    (403, 131042, "check_payment"),
+    (400, 131047, "send_template"),
+    (404, 132001, None),
     (400, 100, None),
 ]
 TRANSIENT = [{"status": 500, "code": 131016}, {"status": 503}, {"status": 400, "code": 999, "isTransient": True}]
@@ -143,8 +143,8 @@ async def test_a_passing_fault_is_tried_again_until_it_is_sent(
 
 async def test_a_fault_that_does_not_pass_ends_failed(dora: Guest, system: System, as_owner: Sql) -> None:
     await script(system, dora.hotel, times=None, error={"status": 500, "code": 131016})
-    message = await _row(as_owner, dora, "QUEUED", "um", attempts=outbound.ATTEMPTS - 2)
-    await _tried(as_owner, message, outbound.ATTEMPTS - 1)
+    message = await _row(as_owner, dora, "QUEUED", "um", attempts=outbound.TRIES - 2)
+    await _tried(as_owner, message, outbound.TRIES - 1)
     await as_owner(HURRY, message["id"])
     failed = await becomes(dora.hotel, message, "FAILED")
     assert failed["error"]["code"] == 131016
@@ -192,22 +192,38 @@ async def test_an_uncertain_message_is_settled_by_metas_status(dora: Guest, syst
     assert (settled["status"], settled["wamid"], settled["error"]) == ("DELIVERED", taken["wamid"], None)
 
 
-async def test_a_channel_without_a_token_fails_and_says_so(system: System) -> None:
+async def _told(hotel: Hotel, message: dict[str, Any], code: int) -> dict[str, Any] | None:
+    found = await now(hotel, message)
+    return found if found["error"] and found["error"]["code"] == code else None
+
+
+async def test_a_channel_without_a_token_waits_for_one_and_says_so(system: System) -> None:
     hotel = await system.hotel("Vazia")
     number, account = unique_number_id(), unique_number_id()
     new = {"whatsappPhoneNumberId": number, "whatsappBusinessAccountId": account}
     channel = (await hotel.admin.post("/api/channels", json=new)).json()
     guest = Guest(replace(hotel, number_id=number, waba_id=account, channel_id=channel["id"]), unique_phone())
     await guest.writes()
-    failed = await becomes(hotel, await send(hotel, await guest.conversation()), "FAILED")
-    assert (failed["error"]["code"], failed["error"]["action"]) == (190, "update_token")
+    message = await send(hotel, await guest.conversation())
+    waiting = await eventually(lambda: _told(hotel, message, 190))
+    assert (waiting["status"], waiting["error"]["code"], waiting["error"]["action"]) == (
+        "QUEUED",
+        190,
+        "update_token",
+    )
+    [*_, paused] = (await hotel.admin.get("/api/channels")).json()["data"]
+    assert (paused["paused"]["until"], paused["paused"]["error"]["action"]) == (None, "update_token")
+    token = {"whatsappAccessToken": "EAAG-a-token-that-works"}
+    assert (await hotel.admin.patch(f"/api/channels/{channel['id']}", json=token)).json()["paused"] is None
+    refused = await eventually(lambda: _told(hotel, message, 100))  # Meta does not know the number
+    assert (refused["status"], refused["error"]["action"]) == ("QUEUED", "update_token")
 
 
 async def test_a_deleted_channel_sends_no_more(dora: Guest, system: System) -> None:
     answer = await dora.hotel.admin.delete(f"/api/channels/{dora.hotel.channel_id}")
     assert answer.status_code == 204
     failed = await becomes(dora.hotel, await send(dora.hotel, await dora.conversation()), "FAILED")
-    assert failed["error"]["action"] == "update_token"
+    assert failed["error"]["title"] == "the channel is out of use"
     assert await accepted(system, dora.hotel) == []
 
 

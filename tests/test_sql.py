@@ -142,6 +142,7 @@ def test_the_plan_of_a_query_uses_the_index_it_names(
 ) -> None:
     """A plan for values not known yet, as PostgreSQL keeps one."""
     plan = "\n".join(line[0] for line in planners[query.system].execute(f"EXPLAIN (GENERIC_PLAN) {query.text}"))
+    plan = re.sub(r"_\d{4}_\d\d_\d\d_", "_", plan)  # the index of a day's part is its table's
     assert [index for index in planned(query) if not re.search(rf"\b{index}\b", plan)] == [], plan
 
 
@@ -163,7 +164,7 @@ def test_every_query_has_a_caller() -> None:
 
 def test_the_tidying_of_the_worker_finds_its_queries() -> None:
     code = (Path(crm.__path__[0]) / "worker.py").read_text()
-    pairs = re.findall(r"\(\"(\w+)\", \"(\w+)\"\)", code)
+    pairs = re.findall(r"\(\"(\w+)\", \"(tidy\w*)\"\)", code)
     assert len(pairs) >= 4
     assert [pair for pair in pairs if pair[1] not in sql.load(pair[0]).all] == []
 

@@ -27,6 +27,8 @@ from tests.own import working
 from tests.system import Guest, Hotel, System, eventually, serving, unique_phone
 
 ROOT = Path(__file__).parents[1]
+UNTOLD = """WITH raw AS (INSERT INTO webhook_events (body) VALUES ($1) RETURNING received_at, id)
+            INSERT INTO webhook_waiting (lane, received_at, id, bytes) SELECT '', received_at, id, 1 FROM raw"""
 QUEUE = """INSERT INTO messages (tenant_id, conversation_id, direction, type, status, content, next_attempt_at)
            VALUES ($1, $2, 'OUTBOUND', 'text', 'QUEUED', $3, now()) RETURNING id"""
 
@@ -72,7 +74,7 @@ async def test_flushing_redis_loses_no_message_in_or_out(dora: Guest, system: Sy
 
 async def test_an_event_nobody_was_woken_for_is_swept_within_seconds(dora: Guest, as_owner: Sql) -> None:
     sent = dora.message(text="sem aviso")
-    await as_owner("INSERT INTO webhook_events (body) VALUES ($1)", raw(dora.body(sent)))
+    await as_owner(UNTOLD, raw(dora.body(sent)))
     assert await stored(as_owner, sent["id"]) == 1
     assert (await eventually(lambda: dora.seen(sent["id"]), 6))["content"] == "sem aviso"
 
@@ -100,56 +102,34 @@ async def _says(caplog: pytest.LogCaptureFixture, text: str) -> bool:
     return any(text in record.getMessage() for record in caplog.records)
 
 
-async def test_a_piece_of_work_is_done_by_one_and_once_more_when_asked_meanwhile(laid: Rails) -> None:
-    jobs, log = worker.Jobs(laid), []
-
-    async def work() -> int:
-        log.append("begins")
-        await asyncio.sleep(0.05)
-        log.append("ends")
-        return 1
-
-    await asyncio.gather(*[jobs._one_at_a_time("lane", work) for _ in range(5)])
-    assert log == ["begins", "ends", "begins", "ends"]
-    await jobs._one_at_a_time("lane", work)
-    assert log.count("begins") == 3
-
-
-async def test_different_lanes_do_not_wait_for_each_other(laid: Rails) -> None:
-    jobs, both = worker.Jobs(laid), asyncio.Barrier(2)
-
-    async def work() -> int:
-        await both.wait()
-        return 1
-
-    async with asyncio.timeout(5):
-        await asyncio.gather(jobs._one_at_a_time("one", work), jobs._one_at_a_time("other", work))
-
-
-async def test_work_that_fails_leaves_its_lane_free(laid: Rails) -> None:
-    jobs = worker.Jobs(laid)
-
-    async def broken() -> int:
-        raise LookupError
-
-    for _ in range(2):
-        with pytest.raises(LookupError):
-            await jobs._one_at_a_time("lane", broken)
-
-
-async def test_a_worker_that_is_stopped_finishes_the_send_in_hand(
+async def test_a_worker_that_is_stopped_finishes_the_send_in_hand_and_begins_no_other(
     dora: Guest, laid: Rails, system: System, as_owner: Sql
 ) -> None:
     await script(system, dora.hotel, delayMs=800)
     conversation, jobs = await dora.conversation(), worker.Jobs(laid)
-    [row] = await as_owner(QUEUE, dora.hotel.id, conversation["id"], "quase")
-    lane = (UUID(dora.hotel.id), UUID(conversation["id"]))
-    sending = asyncio.create_task(jobs.send(*lane))
+    sends = [await as_owner(QUEUE, dora.hotel.id, conversation["id"], text) for text in ("quase", "depois")]
+    jobs.lanes.want(UUID(dora.hotel.id), UUID(conversation["id"]))
     await eventually(lambda: accepted(system, dora.hotel))
     await jobs.finish(5)
-    assert sending.done()
-    await becomes(dora.hotel, {"id": str(row["id"]), "conversationId": conversation["id"]}, "READ")
+    states = "SELECT status FROM messages WHERE id = $1"
+    assert (await as_owner(states, sends[0][0]["id"]))[0][0] in ("SENT", "DELIVERED", "READ")
     assert len(await accepted(system, dora.hotel)) == 1
+    message = {"id": str(sends[1][0]["id"]), "conversationId": conversation["id"]}
+    await becomes(dora.hotel, message, "READ")  # by the suite's own worker
+
+
+async def test_a_worker_that_gives_up_a_send_leaves_it_uncertain_at_once(
+    dora: Guest, laid: Rails, system: System, as_owner: Sql
+) -> None:
+    await script(system, dora.hotel, hang=True)
+    conversation, jobs = await dora.conversation(), worker.Jobs(laid)
+    [row] = await as_owner(QUEUE, dora.hotel.id, conversation["id"], "sem resposta")
+    jobs.lanes.want(UUID(dora.hotel.id), UUID(conversation["id"]))
+    state = "SELECT status FROM messages WHERE id = $1 AND status <> 'QUEUED'"
+    await eventually(lambda: as_owner(state, row["id"]))
+    await asyncio.sleep(0.2)
+    await jobs.finish(0.1)
+    assert [found[0] for found in await as_owner(state, row["id"])] == ["UNCERTAIN"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

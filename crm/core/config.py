@@ -40,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     worker_metrics_port: int = 0
     bcrypt_rounds: int = 10
     database_pool: int = 10
+    webhook_events_days: int = 30
 
     @property
     def redis(self) -> str:
@@ -108,6 +109,8 @@ def _problems(settings: Settings) -> list[str]:
         problems.append("ENCRYPTION_KEYS: needs one or more keys of at least 32 characters each")
     if not 10 <= settings.bcrypt_rounds <= 16:
         problems.append("BCRYPT_ROUNDS: between 10 and 16")
+    if not 2 <= settings.webhook_events_days <= 3650:
+        problems.append("WEBHOOK_EVENTS_DAYS: between 2 and 3650")
     if settings.app_env == "production":
         problems += _weak(settings)
     return problems

@@ -1,54 +1,45 @@
 """Meta's Graph API: one client, and one error that says what to do next (Meta: error codes)."""
 
 import asyncio
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 import msgspec
 
-from crm.core import metrics
+from crm.core import meta_errors, metrics
+from crm.core.meta_errors import PERMANENT, TRANSIENT, UNCERTAIN, Refusal, Rule, rule
 
-Retry = Literal["permanent", "transient", "throttled", "uncertain"]
-
-_TRANSIENT = {1, 2, 131000, 131016, 133004, 131057, 2494100}
-_THROTTLED = {4, 80007, 130429, 131056, 133016, 131048, 131064}
 _TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 SEND_SECONDS = 40  # a whole send, whatever drips; a lease must outlast it
-_ACTIONS = {
-    0: "update_token",
-    190: "update_token",
-    131047: "send_template",
-    131026: "check_number",
-    131030: "check_number",
-    131049: "wait_24_hours",
-    131050: "opted_out",
-    131042: "check_payment",
-    131045: "register_number",
-    133010: "register_number",
-    131056: "slow_down",
-    130429: "slow_down",
-}
+LONGEST_PAUSE = 3600  # seconds: no answer of Meta's makes a channel rest longer
 
 
 class MetaError(Exception):
-    """A call that did not succeed. `code` is Meta's (None when no answer came), `retry` what may be done."""
+    """A call that did not succeed. `code` is Meta's (None when no answer came), `rule` what may be done.
 
-    def __init__(self, retry: Retry, code: int | None, title: str, detail: str = "") -> None:
-        super().__init__(f"{retry}: ({code}) {title}")
-        self.retry: Retry = retry
-        self.code, self.title, self.detail = code, title, detail
+    `after` is for how many seconds Meta asked to be left alone, 0 when it did not say.
+    """
+
+    def __init__(self, rule: Rule, code: int | None, title: str, detail: str = "", after: float = 0) -> None:
+        super().__init__(f"{rule.retry}: ({code}) {title}")
+        self.rule, self.code, self.title, self.detail, self.after = rule, code, title, detail, after
 
 
-def told(code: int | None, title: str, detail: str) -> dict[str, Any]:
+def told(code: int | None, title: str, detail: str, action: str | None = None) -> dict[str, Any]:
     """An error as a message carries it (contract, section 6): `action` is a word for what helps, or None."""
-    return {"code": code, "title": title, "detail": detail, "action": _ACTIONS.get(code or -1)}
+    return {"code": code, "title": title, "detail": detail, "action": action or meta_errors.action(code)}
 
 
 class _ErrorBody(msgspec.Struct):
-    code: int = 0
+    code: int | None = None
+    error_subcode: int = 0
     message: str = ""
     error_data: Any = None
     is_transient: bool = False
+
+
+class _Usage(msgspec.Struct):
+    estimated_time_to_regain_access: float = 0
 
 
 class _Answer(msgspec.Struct):
@@ -87,11 +78,11 @@ class Graph:
                 async with asyncio.timeout(SEND_SECONDS):
                     response = await self._post(f"{phone_number_id}/messages", access_token, message)
             except TimeoutError as error:
-                raise MetaError("uncertain", None, "Meta did not answer in time") from error
+                raise MetaError(UNCERTAIN, None, "Meta did not answer in time") from error
         answer = _decoded(response)
         wamid = answer.messages[0].get("id") if answer.messages else None
         if not isinstance(wamid, str):
-            raise MetaError("uncertain", None, "Meta accepted the call and named no message")
+            raise MetaError(UNCERTAIN, None, "Meta accepted the call and named no message")
         wa_id = answer.contacts[0].get("wa_id") if answer.contacts else None
         return Sent(wamid, wa_id if isinstance(wa_id, str) else None)
 
@@ -99,12 +90,12 @@ class Graph:
         try:
             return await self._http.post(path, json=body, headers={"Authorization": f"Bearer {access_token}"})
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise MetaError("transient", None, "Meta could not be reached") from error
+            raise MetaError(TRANSIENT, None, "Meta could not be reached") from error
         except httpx.InvalidURL as error:
-            raise MetaError("permanent", None, "the channel's phone number id is not usable") from error
+            raise MetaError(PERMANENT, None, "the channel's phone number id is not usable") from error
         except httpx.TransportError as error:
             # The request may have been read: there is no idempotency key, so it is never repeated blindly.
-            raise MetaError("uncertain", None, "the connection ended before Meta answered") from error
+            raise MetaError(UNCERTAIN, None, "the connection ended before Meta answered") from error
 
 
 def _decoded(response: httpx.Response) -> _Answer:
@@ -115,18 +106,21 @@ def _decoded(response: httpx.Response) -> _Answer:
     if response.is_success and answer.error is None:
         return answer
     error = answer.error or _ErrorBody()
-    raise MetaError(_retry(error, response.status_code), error.code or None, error.message, _detail(error))
+    refusal = Refusal(response.status_code, error.code, error.error_subcode, error.is_transient)
+    raise MetaError(rule(refusal), error.code, error.message, _detail(error), _asked(response.headers))
 
 
-def _retry(error: _ErrorBody, status: int) -> Retry:
-    """Meta's code first, HTTP status only without one: throttling arrives as 400 as well as 429."""
-    if error.code in _THROTTLED:
-        return "throttled"
-    if error.code in _TRANSIENT or error.is_transient:
-        return "transient"
-    if error.code:
-        return "permanent"
-    return "throttled" if status == 429 else "transient" if status >= 500 else "permanent"
+def _asked(headers: httpx.Headers) -> float:
+    """Seconds until we may come back: Retry-After, or the minutes of X-Business-Use-Case-Usage (Meta: rates)."""
+    seconds = headers.get("retry-after", "")
+    if seconds.isdecimal():
+        return min(float(seconds), LONGEST_PAUSE)
+    try:
+        usage = msgspec.json.decode(headers.get("x-business-use-case-usage", "{}"), type=dict[str, list[_Usage]])
+    except msgspec.DecodeError:
+        return 0
+    minutes = max((part.estimated_time_to_regain_access for parts in usage.values() for part in parts), default=0)
+    return min(minutes * 60, LONGEST_PAUSE)
 
 
 def _detail(error: _ErrorBody) -> str:

@@ -42,9 +42,22 @@ dropped = Counter("crm_sockets_dropped_total", "Sockets closed by us, by code.",
 caught_up = Counter(
     "crm_feed_caught_up_total", "Events read from the feed because Redis lost them.", registry=registry
 )
-waiting = Gauge("crm_waiting", "Rows that wait to be worked: webhook events, sends.", ["what"], registry=registry)
+waiting = Gauge("crm_waiting", "Rows that wait to be worked: webhook_events, sends.", ["what"], registry=registry)
 oldest = Gauge(
     "crm_waiting_oldest_seconds", "Age of the oldest row that waits, by queue.", ["what"], registry=registry
+)
+tenants_oldest = Gauge(
+    "crm_tenant_waiting_oldest_seconds",
+    "Age of the oldest row that waits, by queue and tenant.",
+    ["what", "tenant"],
+    registry=registry,
+)
+buried = Counter("crm_dead_letters_total", "Things that could not be worked, by kind.", ["kind"], registry=registry)
+letters = Gauge(
+    "crm_dead_letters_waiting", "Dead letters nobody has looked into, by tenant.", ["tenant"], registry=registry
+)
+paused = Gauge(
+    "crm_channels_paused", "Channels Meta lets us send nothing over, by tenant.", ["tenant"], registry=registry
 )
 logins = Counter("crm_logins_total", "Logins: ok, refused, limited.", ["outcome"], registry=registry)
 

@@ -11,7 +11,7 @@ from crm.core.errors import ValidationFailed, invalid
 
 T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
-FIRST = datetime.max.replace(tzinfo=UTC)  # asyncpg sends it as 'infinity': before it comes everything
+FIRST = datetime.max.replace(tzinfo=UTC)  # asyncpg's word for 'infinity': before it comes everything
 LAST_ID = UUID(int=2**128 - 1)
 DEEPEST = 20_000  # rows that a page number may skip; beyond, the cursor costs the same everywhere
 

@@ -1,22 +1,46 @@
 """Messages: the history, what a person sends, what customers sent, and the states of sending."""
 
+from crm.messages import decisions, doors, schedule
 from crm.messages.arriving import receive
-from crm.messages.doors import routes
-from crm.messages.settling import advance, claim, expire_leases, settle, settle_sent, unpark, waiting_lanes
-from crm.messages.shapes import Advance, ClaimedRow, Inbound, LaneRow, MessageOut, MessageRow
+from crm.messages.decisions import send_again
+from crm.messages.schedule import due_tenants, fall_due
+from crm.messages.sends import (
+    OFFER_SECONDS,
+    UNCERTAIN,
+    Ending,
+    advance,
+    claim,
+    expire_leases,
+    offer,
+    settle,
+    settle_sent,
+    unpark,
+    waiting_lanes,
+)
+from crm.messages.shapes import Advance, ClaimedRow, Inbound, LaneRow, MessageOut, MessageRow, WaitingSendsRow
+
+routes = [*doors.routes, *schedule.routes, *decisions.routes]
 
 __all__ = [
+    "OFFER_SECONDS",
+    "UNCERTAIN",
     "Advance",
     "ClaimedRow",
+    "Ending",
     "Inbound",
     "LaneRow",
     "MessageOut",
     "MessageRow",
+    "WaitingSendsRow",
     "advance",
     "claim",
+    "due_tenants",
     "expire_leases",
+    "fall_due",
+    "offer",
     "receive",
     "routes",
+    "send_again",
     "settle",
     "settle_sent",
     "unpark",

@@ -11,6 +11,7 @@ from crm.core.access import ATTENDANT
 from crm.core.db import Tx
 from crm.core.errors import Conflict, Problem, WindowClosed, invalid
 from crm.core.http import Call, Door
+from crm.messages import schedule
 from crm.messages.shapes import (
     History,
     HistoryPlace,
@@ -71,8 +72,9 @@ async def send_to(call: Call) -> MessageOut:
 
 
 async def _queue(call: Call, conversation: UUID, new: Send) -> MessageOut:
-    """Insert the row QUEUED where the window is open, tell everybody, and wake its lane after the commit."""
+    """Insert the row where the window is open, tell everybody, and wake its lane after the commit."""
     tx = call.tx
+    schedule.check(new.send_at)
     row = await tx.maybe(
         _sql.queue,
         MessageRow,
@@ -81,11 +83,16 @@ async def _queue(call: Call, conversation: UUID, new: Send) -> MessageOut:
         reply_to=new.reply_to,
         client_id=new.client_message_id,
         sent_by=None if call.who.visiting else call.who.user,
+        send_at=new.send_at,
     )
     if row is None:
         raise await _not_queued(tx, conversation, new)
     if new.reply_to is not None and row.reply_to is None:
         raise invalid("/replyTo", "mensagem inexistente nesta conversa", "no such message in this conversation")
+    if row.send_at is not None:
+        place = conversations.shown(await conversations.found(tx, conversation))
+        await call.rails.feed.append(tx, [told(row, place)])
+        return shown(row)
     touched = await conversations.touch(tx, [latest(row)])
     await call.rails.feed.append(tx, [told(row, touched[conversation])])
     tx.after_commit(lambda: call.rails.wake.send(tx.tenant or call.who.home, conversation))

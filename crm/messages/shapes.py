@@ -1,6 +1,6 @@
 """The shapes of messages: rows, requests, answers, and how a row is told."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -71,6 +71,7 @@ class Send(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
     type: Literal["text"] = "text"
     reply_to: UUID | None = None
     client_message_id: ClientId | None = None
+    send_at: datetime | None = None
 
 
 class SendTo(Send, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
@@ -159,6 +160,32 @@ class ClaimedRow(msgspec.Struct, frozen=True):
     attempts: int
 
 
+class StandingRow(msgspec.Struct, frozen=True):
+    """Where a message stands; `offered`: nobody knows whether it arrived, and people may decide."""
+
+    direction: Literal["INBOUND", "OUTBOUND"]
+    status: str
+    offered: bool
+
+
+class DueRow(msgspec.Struct, frozen=True):
+    """A tenant with scheduled messages whose time has come, or (not scheduled) sends to offer to people."""
+
+    tenant_id: UUID
+    scheduled: bool
+
+
+class WaitingSendsRow(msgspec.Struct, frozen=True):
+    """What a tenant has to send; `oldest` in seconds."""
+
+    tenant_id: UUID
+    slug: str
+    rows: int
+    lanes: int
+    sending: int
+    oldest: float
+
+
 class LaneRow(msgspec.Struct, frozen=True):
     """A conversation that has something to send."""
 
@@ -225,3 +252,9 @@ def status_event(row: AdvancedRow) -> Event:
     if row.error is not None:
         data["error"] = row.error
     return Event("message:status", row.conversation_id, data)
+
+
+def changed(row: MessageRow) -> Event:
+    """The status a person, or the clock, has given a message."""
+    at = datetime.now(UTC)
+    return status_event(AdvancedRow(row.wamid or "", row.id, row.conversation_id, row.status, at, row.error))

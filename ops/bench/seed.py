@@ -49,7 +49,7 @@ async def _prepare(home: Home, size: Size, seeded: bool) -> None:
             await _refuse_foreign(owner, home)
             await _seed(owner, url, size)
         # What earlier runs left behind: raw events, the feed and the changes of totals would grow for ever.
-        await owner.execute("TRUNCATE webhook_events, feed_events, dead_letters")
+        await owner.execute("TRUNCATE webhook_events, webhook_waiting, feed_events, dead_letters")
         await owner.execute("VACUUM (ANALYZE) conversations")
     finally:
         await owner.close()

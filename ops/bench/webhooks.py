@@ -97,12 +97,12 @@ class Books:
 
     async def waiting(self) -> int:
         """Raw events that are not worked yet."""
-        query = "SELECT count(*) FROM webhook_events WHERE processed_at IS NULL"
+        query = "SELECT count(*) FROM webhook_waiting"
         return int(await self._owner.fetchval(query))
 
     async def drained(self) -> bool:
         """Whether none waits; the cheaper question, for it is asked while others work."""
-        query = "SELECT NOT EXISTS (SELECT FROM webhook_events WHERE processed_at IS NULL)"
+        query = "SELECT NOT EXISTS (SELECT FROM webhook_waiting)"
         return bool(await self._owner.fetchval(query))
 
     async def rows(self, prefix: str) -> tuple[int, int]:

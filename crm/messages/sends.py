@@ -1,15 +1,22 @@
 """The states of a message going out: claimed, settled, raised by Meta's statuses (docs/states.md)."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
-from crm.core import sql
+import msgspec
+
+from crm.core import meta, sql
 from crm.core.db import Tx
 from crm.core.feed import Event
 from crm.messages.shapes import Advance, AdvancedRow, ClaimedRow, LaneRow, ParkedRow, status_event
 
-_sql = sql.load("messages")
+_sql, _sends = sql.load("messages"), sql.load("sends")
+
+OFFER_SECONDS = 15 * 60  # how long Meta has to tell what became of a send, before people may decide
+_UNKNOWN = "Nobody knows whether WhatsApp took this message"
+UNCERTAIN = meta.told(None, _UNKNOWN, "", "wait_15_minutes")
+OFFERED = meta.told(None, _UNKNOWN, "", "send_again_or_arrived")
 
 
 async def advance(tx: Tx, reports: list[Advance]) -> list[Event]:
@@ -36,7 +43,7 @@ async def unpark(tx: Tx, wamid: str) -> list[Event]:
 
 async def claim(tx: Tx, conversation: UUID, lease_seconds: int) -> ClaimedRow | None:
     """Take the oldest waiting message of a conversation, unless it must wait or somebody is sending it."""
-    return await tx.maybe(_sql.claim, ClaimedRow, conversation=conversation, lease=lease_seconds)
+    return await tx.maybe(_sends.claim, ClaimedRow, conversation=conversation, lease=lease_seconds)
 
 
 async def settle_sent(tx: Tx, message: UUID, wamid: str) -> list[Event]:
@@ -45,26 +52,44 @@ async def settle_sent(tx: Tx, message: UUID, wamid: str) -> list[Event]:
     return events + await unpark(tx, wamid)
 
 
-async def settle(tx: Tx, claimed: ClaimedRow, status: str, error: dict[str, Any] | None, wait: int) -> list[Event]:
-    """End an attempt that did not succeed: FAILED, UNCERTAIN, or QUEUED again in `wait` seconds."""
+class Ending(msgspec.Struct, frozen=True):
+    """How a try without success ends: FAILED, UNCERTAIN, or QUEUED again in `wait` seconds.
+
+    `spent` is False when the channel was at fault: the message keeps its tries.
+    """
+
+    status: Literal["FAILED", "UNCERTAIN", "QUEUED"]
+    error: dict[str, Any]
+    wait: float = 0
+    spent: bool = True
+
+
+async def settle(tx: Tx, claimed: ClaimedRow, ending: Ending) -> list[Event]:
+    """End a try that did not succeed."""
     rows = await tx.many(
-        _sql.settle,
+        _sends.settle,
         AdvancedRow,
         conversation=claimed.conversation_id,
         id=claimed.id,
-        status=status,
-        error=error,
-        wait=wait,
+        status=ending.status,
+        error=ending.error,
+        wait=ending.wait,
+        spent=int(ending.spent),
     )
     return [status_event(row) for row in rows]
 
 
 async def expire_leases(tx: Tx, conversation: UUID) -> list[Event]:
     """A worker died while sending: nobody knows whether Meta read it, so it is UNCERTAIN, never sent again."""
-    rows = await tx.many(_sql.expire, AdvancedRow, conversation=conversation)
+    rows = await tx.many(_sends.expire, AdvancedRow, conversation=conversation, error=UNCERTAIN, wait=OFFER_SECONDS)
     return [status_event(row) for row in rows]
+
+
+async def offer(tx: Tx) -> list[Event]:
+    """What Meta has not told in a quarter of an hour: a person may send it again, or say that it arrived."""
+    return [status_event(row) for row in await tx.many(_sends.offer, AdvancedRow, error=OFFERED)]
 
 
 async def waiting_lanes(tx: Tx) -> list[LaneRow]:
     """Conversations with something to send that nobody works on; run as the system's role."""
-    return await tx.many(_sql.lanes, LaneRow)
+    return await tx.many(_sends.lanes, LaneRow)

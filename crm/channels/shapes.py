@@ -1,0 +1,148 @@
+"""The shapes of channels: rows, requests, answers, and how a row is told."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+
+from crm.core.fields import GraphId, Name, Secret
+from crm.core.page import stamp
+
+Display = Annotated[str, msgspec.Meta(max_length=40)]
+
+
+class ChannelRow(msgspec.Struct, frozen=True):
+    """A channel as stored, without its secrets."""
+
+    id: UUID
+    name: str
+    phone_number_id: str
+    waba_id: str
+    display_phone_number: str | None
+    access_token_hint: str | None
+    app_secret_hint: str | None
+    verify_token: str
+    created_at: datetime
+    paused_until: datetime | None
+    pause: dict[str, Any] | None
+
+
+class RestingRow(msgspec.Struct, frozen=True):
+    """A channel that rests; `begins`: it did not before."""
+
+    id: UUID
+    begins: bool
+
+
+class RestingTenantRow(msgspec.Struct, frozen=True):
+    """How many channels of a tenant wait for people."""
+
+    slug: str
+    channels: int
+
+
+class SenderRow(msgspec.Struct, frozen=True):
+    """What sending over a channel needs."""
+
+    id: UUID
+    phone_number_id: str
+    access_token: bytes | None
+
+
+class RouteRow(msgspec.Struct, frozen=True):
+    """Where Meta's numbers lead: known to the platform before any tenant is."""
+
+    tenant_id: UUID
+    id: UUID
+    phone_number_id: str
+    waba_id: str
+    app_secret: bytes | None
+
+
+class SealedRow(msgspec.Struct, frozen=True):
+    """A channel's secrets as they lie in the table, for resealing."""
+
+    tenant_id: UUID
+    id: UUID
+    access_token: bytes | None
+    app_secret: bytes | None
+
+
+class Create(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """A new number (Meta: onboarding)."""
+
+    whatsapp_phone_number_id: GraphId
+    whatsapp_business_account_id: GraphId
+    whatsapp_access_token: Secret | None = None
+    whatsapp_app_secret: Secret | None = None
+    display_phone_number: Display | None = None
+    name: Name = "WhatsApp"
+
+
+class Patch(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """What may change of a number; what is left out stays."""
+
+    name: Name | None = None
+    whatsapp_phone_number_id: GraphId | None = None
+    whatsapp_business_account_id: GraphId | None = None
+    whatsapp_access_token: Secret | None = None
+    whatsapp_app_secret: Secret | None = None
+    display_phone_number: Display | None = None
+
+
+class Paused(msgspec.Struct, frozen=True, rename="camel"):
+    """Why nothing is sent over a number: Meta's error, and until when; `until` null waits for people."""
+
+    until: str | None
+    error: dict[str, Any] | None
+
+
+class ChannelOut(msgspec.Struct, frozen=True, rename="camel"):
+    """A number as the contract shows it: of a secret only the last four characters."""
+
+    id: UUID
+    name: str
+    whatsapp_phone_number_id: str
+    whatsapp_business_account_id: str
+    whatsapp_access_token: str | None
+    whatsapp_app_secret: str | None
+    whatsapp_webhook_verify_token: str
+    display_phone_number: str | None
+    created_at: str
+    paused: Paused | None
+
+
+class Channels(msgspec.Struct, frozen=True):
+    """All numbers of the hotel, oldest first."""
+
+    data: list[ChannelOut]
+
+
+def shown(row: ChannelRow, full: bool = True) -> ChannelOut:
+    """The row as the contract writes it; attendants (`full` false) do not see the verify token."""
+    return ChannelOut(
+        row.id,
+        row.name,
+        row.phone_number_id,
+        row.waba_id,
+        _dots(row.access_token_hint),
+        _dots(row.app_secret_hint),
+        row.verify_token if full else "••••",
+        row.display_phone_number,
+        stamp(row.created_at),
+        _paused(row),
+    )
+
+
+def _paused(row: ChannelRow) -> Paused | None:
+    until = row.paused_until
+    if until is None:
+        return None
+    if until.tzinfo is None:  # asyncpg's infinity
+        return Paused(None, row.pause)
+    return Paused(stamp(until), row.pause) if until > datetime.now(UTC) else None
+
+
+def _dots(hint: str | None) -> str | None:
+    return None if hint is None else f"••••{hint}"

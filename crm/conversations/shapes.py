@@ -1,0 +1,154 @@
+"""The shapes of conversations: rows, requests, answers, and how a row is told."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+
+from crm.core.page import PageQuery, maybe_stamp, stamp
+
+Status = Literal["OPEN", "PENDING", "CLOSED"]
+
+
+class ConversationRow(msgspec.Struct, frozen=True):
+    """A conversation with its contact's and assignee's names, as the list needs it."""
+
+    id: UUID
+    status: Status
+    archived: bool
+    contact_id: UUID
+    contact_name: str | None
+    contact_phone: str | None
+    contact_wa_id: str | None
+    channel_id: UUID
+    assigned_to: UUID | None
+    assigned_name: str | None
+    tags: list[str]
+    unread_count: int
+    last_message_id: UUID | None
+    last_message_direction: str | None
+    last_message_type: str | None
+    last_message_preview: str | None
+    last_message_status: str | None
+    last_message_at: datetime
+    window_expires_at: datetime | None
+    created_at: datetime
+
+
+class ListedRow(ConversationRow, frozen=True):
+    """A conversation of the list, with how many there are in all, when that was asked."""
+
+    total: int
+
+
+class PlaceRow(msgspec.Struct, frozen=True):
+    """The open conversation of a contact over a channel."""
+
+    id: UUID
+    contact_id: UUID
+    channel_id: UUID
+
+
+class ContactOut(msgspec.Struct, frozen=True, rename="camel"):
+    """Whom the conversation is with."""
+
+    id: UUID
+    name: str | None
+    phone: str | None
+    wa_id: str | None
+
+
+class PersonOut(msgspec.Struct, frozen=True):
+    """Who has the conversation."""
+
+    id: UUID
+    name: str | None
+
+
+class LastMessageOut(msgspec.Struct, frozen=True, rename="camel"):
+    """What the list shows under the name."""
+
+    id: UUID
+    direction: str | None
+    type: str | None
+    preview: str | None
+    status: str | None
+    created_at: str
+
+
+class ConversationOut(msgspec.Struct, frozen=True, rename="camel"):
+    """A conversation as the contract shows it."""
+
+    id: UUID
+    status: Status
+    archived: bool
+    contact: ContactOut
+    channel_id: UUID
+    assigned_to: PersonOut | None
+    tags: list[str]
+    unread_count: int
+    last_message: LastMessageOut | None
+    last_message_at: str
+    window_expires_at: str | None
+    created_at: str
+
+
+class ConversationList(PageQuery, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """Filters of the list."""
+
+    status: Status | None = None
+    assigned_to: Annotated[str, msgspec.Meta(pattern=r"^(me|none|[0-9a-fA-F-]{36})$")] | None = None
+    unread: bool = False
+    channel_id: UUID | None = None
+    archived: bool = False
+
+
+class Assign(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Who shall have it; null for nobody."""
+
+    user_id: UUID | None
+
+
+class Latest(msgspec.Struct, frozen=True):
+    """The newest message of a conversation and how many unread ones came with it."""
+
+    conversation_id: UUID
+    message_id: UUID
+    direction: str
+    type: str
+    preview: str
+    status: str
+    at: datetime
+    unread: int = 0
+    window_expires_at: datetime | None = None
+
+
+def shown(row: ConversationRow) -> ConversationOut:
+    """The row as the contract writes it."""
+    phone = row.contact_phone or (f"+{row.contact_wa_id}" if row.contact_wa_id else None)
+    at = stamp(row.last_message_at)
+    last = None
+    if row.last_message_id is not None:
+        last = LastMessageOut(
+            row.last_message_id,
+            row.last_message_direction,
+            row.last_message_type,
+            row.last_message_preview,
+            row.last_message_status,
+            at,
+        )
+    return ConversationOut(
+        row.id,
+        row.status,
+        row.archived,
+        ContactOut(row.contact_id, row.contact_name, phone, row.contact_wa_id),
+        row.channel_id,
+        None if row.assigned_to is None else PersonOut(row.assigned_to, row.assigned_name),
+        row.tags,
+        row.unread_count,
+        last,
+        at,
+        maybe_stamp(row.window_expires_at),
+        stamp(row.created_at),
+    )

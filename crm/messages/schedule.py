@@ -1,0 +1,72 @@
+"""Messages for later: a row with its time, queued when the time has come."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from crm import conversations
+from crm.core import meta, sql
+from crm.core.access import ATTENDANT
+from crm.core.db import Tx
+from crm.core.errors import invalid
+from crm.core.feed import Event
+from crm.core.http import Call, Door
+from crm.core.page import Page, PageQuery, paged, read_cursor
+from crm.messages.shapes import DueRow, MessageOut, MessageRow, changed, latest, shown
+
+_sql = sql.load("sends")
+
+_BATCH = 200  # scheduled messages queued in one transaction
+_FARTHEST = timedelta(days=366)
+_START = datetime.fromtimestamp(0, UTC), UUID(int=0)
+_CLOSED = meta.told(131047, "The 24-hour window closed before the message was due", "")
+
+
+def check(at: datetime | None) -> None:
+    """A time to send at lies ahead, within a year. Raises ValidationFailed."""
+    if at is None:
+        return
+    if at.tzinfo is None:
+        raise invalid("/sendAt", "falta o fuso horário (RFC 3339)", "the offset is missing (RFC 3339)")
+    if not datetime.now(UTC) < at < datetime.now(UTC) + _FARTHEST:
+        raise invalid("/sendAt", "deve estar no futuro, em até um ano", "must lie ahead, within a year")
+
+
+async def due_tenants(tx: Tx) -> list[DueRow]:
+    """Who has something whose time has come; run as the system's role."""
+    return await tx.many(_sql.due_tenants, DueRow)
+
+
+async def fall_due(tx: Tx) -> tuple[list[UUID], list[Event]]:
+    """Queue what is due; the lanes to wake, and the events. One whose window has closed has FAILED."""
+    rows = await tx.many(_sql.fall_due, MessageRow, closed=_CLOSED, max=_BATCH)
+    rows.sort(key=lambda row: (row.conversation_id, row.created_at))
+    newest = {row.conversation_id: latest(row) for row in rows if row.status == "QUEUED"}
+    touched = await conversations.touch(tx, list(newest.values())) if newest else {}
+    events = [changed(row) for row in rows]
+    events += [Event("conversation:updated", key, {"conversation": shown}) for key, shown in touched.items()]
+    return list(newest), events
+
+
+async def page(call: Call) -> Page[MessageOut]:
+    """What is to be sent later, the next first."""
+    query: PageQuery = call.query
+    after, after_id = read_cursor(query.cursor) if query.cursor else _START
+    rows = await call.tx.many(
+        _sql.scheduled, MessageRow, after=after, after_id=after_id, skip=query.skip, max=query.limit + 1
+    )
+    total = None if query.cursor else await call.tx.value(_sql.scheduled_total)
+    last = rows[query.limit - 1] if len(rows) > query.limit else None
+    place = (last.send_at, last.id) if last and last.send_at else None
+    return paged(query, [shown(row) for row in rows[: query.limit]], total, place)
+
+
+routes = [
+    Door(
+        method="GET",
+        path="/api/messages/scheduled",
+        handler=page,
+        role=ATTENDANT,
+        query=PageQuery,
+        answer=Page[MessageOut],
+    ),
+]

@@ -1,0 +1,298 @@
+-- A message on its way out: its lane, the ends of a try, what people decide, and what is sent later.
+-- Called by crm/messages/ in a tenant's transaction; what the sweep asks crosses tenants as crm_system.
+
+-- name: claim(conversation uuid, lease float8) -> maybe ClaimedRow
+-- Takes the head of a conversation's lane, unless its channel rests. Two workers meet on the head's row lock: the
+-- second one reads it again, finds it SENDING and gets nothing, so the order is kept and nothing is sent twice.
+-- Index: messages_lane_ix
+WITH head AS (
+    SELECT id
+    FROM messages
+    WHERE conversation_id = :conversation AND status IN ('QUEUED', 'SENDING')
+    ORDER BY created_at, id
+    LIMIT 1
+    FOR NO KEY UPDATE
+)
+
+UPDATE messages AS m
+SET
+    status = 'SENDING',
+    attempts = m.attempts + 1,
+    lease_until = now() + :lease * INTERVAL '1 second'
+FROM head, conversations AS c, channels AS ch
+WHERE
+    m.id = head.id
+    AND m.status = 'QUEUED'
+    AND crm.is_due(m.next_attempt_at)
+    AND c.tenant_id = m.tenant_id
+    AND c.id = m.conversation_id
+    AND ch.tenant_id = c.tenant_id
+    AND ch.id = c.channel_id
+    AND crm.is_due(coalesce(ch.paused_until, '-infinity'))
+RETURNING
+    m.id,
+    m.conversation_id,
+    c.channel_id,
+    c.contact_id,
+    m.content,
+    (SELECT quoted.wamid FROM messages AS quoted WHERE quoted.id = m.reply_to) AS reply_to_wamid,
+    m.attempts;
+
+-- name: settle(conversation uuid, id uuid, status text, error jsonb, wait float8, spent int) -> many AdvancedRow
+-- Ends an attempt without success, unless a status of Meta's has already raised the message. `spent` is 0 when the
+-- try does not count: the channel was at fault, not the message.
+-- Index: messages_lane_ix
+WITH settled AS (
+    UPDATE messages AS m
+    SET
+        status = :status,
+        error = :error,
+        lease_until = NULL,
+        attempts = m.attempts - 1 + :spent,
+        next_attempt_at = now() + :wait * INTERVAL '1 second',
+        failed_at = CASE WHEN :status = 'FAILED' THEN now() END
+    WHERE m.conversation_id = :conversation AND m.id = :id AND m.status = 'SENDING'
+    RETURNING coalesce(m.wamid, '') AS wamid, m.id, m.conversation_id, m.status, now() AS at, m.error
+),
+
+listed AS (
+    UPDATE conversations AS c
+    SET last_message_status = settled.status
+    FROM settled
+    WHERE c.id = settled.conversation_id AND c.last_message_id = settled.id
+)
+
+SELECT
+    wamid,
+    id,
+    conversation_id,
+    status,
+    at,
+    error
+FROM settled;
+
+-- name: expire(conversation uuid, error jsonb, wait float8) -> many AdvancedRow
+-- Leases that ran out: their worker died, and Meta may or may not have read the message.
+-- Index: messages_lane_ix
+WITH expired AS (
+    UPDATE messages AS m
+    SET
+        status = 'UNCERTAIN',
+        error = :error,
+        lease_until = NULL,
+        next_attempt_at = now() + :wait * INTERVAL '1 second'
+    WHERE m.conversation_id = :conversation AND m.status = 'SENDING' AND crm.is_due(m.lease_until)
+    RETURNING coalesce(m.wamid, '') AS wamid, m.id, m.conversation_id, m.status, now() AS at, m.error
+),
+
+listed AS (
+    UPDATE conversations AS c
+    SET last_message_status = expired.status
+    FROM expired
+    WHERE c.id = expired.conversation_id AND c.last_message_id = expired.id
+)
+
+SELECT
+    wamid,
+    id,
+    conversation_id,
+    status,
+    at,
+    error
+FROM expired;
+
+-- name: offer(error jsonb) -> many AdvancedRow
+-- Sends whose end Meta has not told in a quarter of an hour: from now on a person may decide.
+-- Index: messages_uncertain_ix
+UPDATE messages AS m
+SET error = :error, next_attempt_at = NULL
+WHERE m.status = 'UNCERTAIN' AND crm.is_due(m.next_attempt_at)
+RETURNING coalesce(m.wamid, '') AS wamid, m.id, m.conversation_id, m.status, now() AS at, m.error;
+
+-- name: retry(id uuid) -> maybe MessageRow
+-- Queues a failed message again, or one that was offered, where the window is open. The wamid of the old try is
+-- retired: a status of it that comes late is not one of the new try.
+-- Index: messages_pkey
+UPDATE messages AS m
+SET
+    status = 'QUEUED',
+    error = NULL,
+    attempts = 0,
+    next_attempt_at = now(),
+    lease_until = NULL,
+    retired_wamids = array_remove(m.retired_wamids || m.wamid, NULL),
+    wamid = NULL,
+    sent_at = NULL,
+    failed_at = NULL
+FROM conversations AS c
+WHERE
+    m.id = :id
+    AND m.direction = 'OUTBOUND'
+    AND (m.status = 'FAILED' OR (m.status = 'UNCERTAIN' AND m.next_attempt_at IS NULL))
+    AND c.tenant_id = m.tenant_id
+    AND c.id = m.conversation_id
+    AND c.window_expires_at > now()
+RETURNING
+    m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.payload, m.wamid, m.reply_to, m.sent_by,
+    m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at;
+
+-- name: arrived(id uuid) -> maybe MessageRow
+-- A person knows that an offered message reached the customer.
+-- Index: messages_pkey
+UPDATE messages AS m
+SET status = 'SENT', error = NULL, sent_at = coalesce(m.sent_at, now())
+WHERE m.id = :id AND m.status = 'UNCERTAIN' AND m.next_attempt_at IS NULL
+RETURNING
+    m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.payload, m.wamid, m.reply_to, m.sent_by,
+    m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at;
+
+-- name: cancel(id uuid) -> maybe MessageRow
+-- A scheduled message is not to be sent.
+-- Index: messages_pkey
+UPDATE messages AS m
+SET status = 'CANCELED'
+WHERE m.id = :id AND m.status = 'SCHEDULED'
+RETURNING
+    m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.payload, m.wamid, m.reply_to, m.sent_by,
+    m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at;
+
+-- name: standing(id uuid) -> maybe StandingRow
+-- Where a message stands, for who could not change it. A send is decided by people once it waits for nothing.
+-- Index: messages_pkey
+SELECT
+    direction,
+    status,
+    status = 'UNCERTAIN' AND next_attempt_at IS NULL AS offered
+FROM messages
+WHERE id = :id;
+
+-- name: scheduled(after timestamptz, after_id uuid, skip bigint, max bigint) -> many MessageRow
+-- What is to be sent later, the next first.
+-- Index: messages_schedule_ix
+SELECT
+    id,
+    conversation_id,
+    direction,
+    type,
+    status,
+    content,
+    payload,
+    wamid,
+    reply_to,
+    sent_by,
+    error,
+    created_at,
+    sent_at,
+    delivered_at,
+    read_at,
+    failed_at,
+    send_at
+FROM messages
+WHERE status = 'SCHEDULED' AND (send_at, id) > (:after, :after_id)
+ORDER BY send_at, id
+LIMIT :max OFFSET :skip;
+
+-- name: scheduled_total() -> value bigint
+-- How much is to be sent later: rows that wait, whatever the history.
+-- Index: messages_schedule_ix
+SELECT count(*)
+FROM messages
+WHERE status = 'SCHEDULED';
+
+-- name: fall_due(closed jsonb, max bigint) -> many MessageRow
+-- Queues scheduled messages whose time has come, at this moment's place in the history; one whose window has closed
+-- meanwhile fails.
+-- Index: messages_schedule_ix
+WITH due AS (
+    SELECT id
+    FROM messages
+    WHERE status = 'SCHEDULED' AND send_at <= now()
+    ORDER BY send_at, id
+    LIMIT :max
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+
+UPDATE messages AS m
+SET
+    status = CASE WHEN c.window_expires_at > now() THEN 'QUEUED' ELSE 'FAILED' END,
+    error = CASE WHEN c.window_expires_at > now() THEN NULL ELSE :closed::jsonb END,
+    failed_at = CASE WHEN c.window_expires_at > now() THEN NULL ELSE now() END,
+    created_at = clock_timestamp(),
+    next_attempt_at = now()
+FROM due, conversations AS c
+WHERE m.id = due.id AND c.tenant_id = m.tenant_id AND c.id = m.conversation_id
+RETURNING
+    m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.payload, m.wamid, m.reply_to, m.sent_by,
+    m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at;
+
+-- name: due_tenants() -> many DueRow
+-- Tenants that have a scheduled message whose time has come, or a send to offer to people. Ids only.
+-- Index: messages_schedule_ix, messages_uncertain_ix
+-- as: system
+SELECT
+    tenant_id,
+    TRUE AS scheduled
+FROM messages
+WHERE status = 'SCHEDULED' AND send_at <= now()
+GROUP BY tenant_id
+UNION ALL
+SELECT
+    tenant_id,
+    FALSE AS scheduled
+FROM messages
+WHERE status = 'UNCERTAIN' AND crm.is_due(next_attempt_at)
+GROUP BY tenant_id;
+
+-- name: lanes() -> many LaneRow
+-- Lanes whose waking was lost, or whose worker died: due for a second and still waiting. Ids only; of every tenant
+-- the oldest lanes first, so that no tenant's flood hides another's lane.
+-- The head of a lane decides: what waits behind a head that must wait is not due either.
+-- Index: messages_lane_ix
+-- as: system
+WITH heads AS (
+    SELECT DISTINCT ON (tenant_id, conversation_id)
+        tenant_id,
+        conversation_id,
+        channel_id,
+        status,
+        next_attempt_at,
+        lease_until,
+        created_at
+    FROM messages
+    WHERE status IN ('QUEUED', 'SENDING')
+    ORDER BY tenant_id, conversation_id, created_at
+)
+
+SELECT
+    heads.tenant_id,
+    heads.conversation_id
+FROM heads
+LEFT JOIN channels AS ch ON heads.tenant_id = ch.tenant_id AND heads.channel_id = ch.id
+WHERE
+    (
+        heads.status = 'QUEUED'
+        AND crm.is_due(heads.next_attempt_at + INTERVAL '1 second')
+        AND crm.is_due(coalesce(ch.paused_until, '-infinity'))
+    )
+    OR (heads.status = 'SENDING' AND crm.is_due(heads.lease_until))
+ORDER BY
+    row_number() OVER (PARTITION BY heads.tenant_id ORDER BY heads.created_at),
+    heads.tenant_id
+LIMIT 200;
+
+-- name: waiting() -> many WaitingSendsRow
+-- How much each tenant has to send, in how many lanes, how much of it is being sent, and since when (seconds).
+-- Index: messages_lane_ix
+-- as: system
+SELECT
+    m.tenant_id,
+    t.slug,
+    count(*) AS rows,
+    count(DISTINCT m.conversation_id) AS lanes,
+    count(*) FILTER (WHERE m.status = 'SENDING') AS sending,
+    extract(EPOCH FROM now() - min(m.created_at))::float8 AS oldest
+FROM messages AS m
+INNER JOIN tenants AS t ON m.tenant_id = t.id
+WHERE m.status IN ('QUEUED', 'SENDING')
+GROUP BY m.tenant_id, t.slug
+ORDER BY oldest DESC, t.slug ASC;
