@@ -124,20 +124,26 @@ async def insert(tx: Tx, new: Create) -> TenantRow:
     return row
 
 
+async def choose_password(call: Call) -> tuple[str, str]:
+    """The admin's password as given, or a temporary one, with its hash."""
+    password = call.body.admin_password or crypto.temporary_password()
+    hashing = partial(crypto.password_hash, password, call.rails.settings.bcrypt_rounds)
+    return password, await call.rails.in_thread(hashing)
+
+
 async def create(call: Call) -> Created:
     """A tenant and its first admin in one transaction: both or none."""
     new: Create = call.body
-    password = new.admin_password or crypto.temporary_password()
-    hashed = await call.rails.in_thread(partial(crypto.password_hash, password, call.rails.settings.bcrypt_rounds))
-    email = normal_email(new.admin_email or new.email)
-    async with call.rails.db.system(call.who.home, call.who.caller) as tx:
-        row = await insert(tx, new)
-        await tx.none(_sql.step_into, tenant=str(row.id))
-        temporary = new.admin_password is None
-        admin = await tx.value(
-            _sql.insert_admin, email=email, name=new.admin_name or new.name, hash=hashed, temporary=temporary
-        )
-        await audit.note(call, tx, "tenant.created", row.id)
+    password, hashed = call.prepared
+    email, tx = normal_email(new.admin_email or new.email), call.tx
+    row = await insert(tx, new)
+    await tx.none(_sql.step_into, tenant=str(row.id))
+    temporary = new.admin_password is None
+    admin = await tx.value(
+        _sql.insert_admin, email=email, name=new.admin_name or new.name, hash=hashed, temporary=temporary
+    )
+    await audit.note(call, tx, "tenant.created", row.id)
+    await tx.none(_sql.step_into, tenant=str(call.who.home))
     extra = {"temporary_password": password} if temporary else {}
     return Created(shown(row), AdminOut(admin, email), **extra)
 
@@ -240,7 +246,8 @@ routes = [
         body=Create,
         answer=Created,
         status=201,
-        own_tx=True,
+        before=choose_password,
+        once=True,
     ),
     Door(
         method="GET",

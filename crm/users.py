@@ -60,15 +60,20 @@ class People(msgspec.Struct, frozen=True):
     data: list[UserRow]
 
 
+async def choose_password(call: Call) -> tuple[str, str]:
+    """The password given, or a temporary one, with its hash."""
+    password = call.body.password or crypto.temporary_password()
+    hashing = partial(crypto.password_hash, password, call.rails.settings.bcrypt_rounds)
+    return password, await call.rails.in_thread(hashing)
+
+
 async def register(call: Call) -> Registered:
     """Add a person. Raises Conflict with existingId when the e-mail is known."""
     new: Register = call.body
-    password = new.password or crypto.temporary_password()
-    hashed = await call.rails.in_thread(partial(crypto.password_hash, password, call.rails.settings.bcrypt_rounds))
+    password, hashed = call.prepared
     temporary = new.password is None
-    async with call.rails.db.tenant(call.who.tenant or call.who.home, call.who.caller) as tx:
-        row = await insert(tx, new, hashed, temporary)
-        await audit.note(call, tx, "user.registered", row.id, role=new.role)
+    row = await insert(call.tx, new, hashed, temporary)
+    await audit.note(call, call.tx, "user.registered", row.id, role=new.role)
     return Registered(row, password) if temporary else Registered(row)
 
 
@@ -121,7 +126,8 @@ _NEW = partial(
     body=Register,
     answer=Registered,
     status=201,
-    own_tx=True,
+    before=choose_password,
+    once=True,
 )
 routes = [
     _NEW(path="/auth/register"),

@@ -19,7 +19,7 @@ FROM tenants
 WHERE slug = :slug;
 
 -- name: step_into(tenant text) -> none
--- From here to the commit this transaction writes inside the tenant it has just made.
+-- From here on this transaction writes inside the tenant it has just made; then it steps back to its own.
 -- as: system
 SELECT set_config('app.tenant_id', :tenant, TRUE);
 

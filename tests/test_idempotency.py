@@ -6,6 +6,11 @@ from typing import Any
 import httpx
 import pytest
 
+from crm import worker
+from crm.app import doors
+from crm.core import rails
+from crm.core.config import Settings
+from tests.conftest import Sql
 from tests.system import PASSWORD, Hotel, System, unique_number_id
 from tests.visitors import fresh, pointers, told
 
@@ -98,3 +103,69 @@ async def test_twins_with_a_client_message_id_send_one_message(hotel: Hotel) -> 
     statuses = {answer.status_code for answer in answers}
     ids = {answer.json().get("id") for answer in answers}
     assert (len(statuses), len(ids)) == (1, 1), [answer.text for answer in answers]
+
+
+CREATING = [door for door in doors if door.method == "POST" and door.status == 201]
+
+
+def _body(path: str) -> dict[str, Any]:
+    """Something new for this door."""
+    name = fresh("novo")
+    person = {"name": "Ana", "email": f"{name}@repetido.example", "role": "ATTENDANT"}
+    return {
+        "/api/tenants": {"name": "Novo", "slug": name, "email": f"{name}@novo.example"},
+        "/api/users": person,
+        "/auth/register": person,
+        "/api/channels": _new(),
+    }.get(path, {"to": "5548999990002", "content": name})
+
+
+def test_every_door_that_creates_may_be_repeated() -> None:
+    assert [door.path for door in CREATING if not door.once] == []
+    assert len(CREATING) >= 6
+
+
+@pytest.mark.parametrize("path", ["/api/tenants", "/api/users", "/auth/register"])
+async def test_a_door_that_creates_answers_a_repetition_and_twins_alike(
+    path: str, hotel: Hotel, system: System
+) -> None:
+    who = system.root if path == "/api/tenants" else hotel.admin
+    new, key = _body(path), _key()
+    answers = await asyncio.gather(*(who.post(path, json=new, headers=key) for _ in range(4)))
+    answers.append(await who.post(path, json=new, headers=key))
+    assert {answer.status_code for answer in answers} == {201}, [answer.text for answer in answers]
+    assert len({answer.content for answer in answers}) == 1
+    assert sum("Idempotency-Replayed" in answer.headers for answer in answers) == 4
+    assert told(await who.post(path, json=_body(path), headers=key)) == (409, "conflict")
+
+
+async def test_a_temporary_password_is_shown_again_and_stands_nowhere(hotel: Hotel, as_owner: Sql) -> None:
+    new, key = _body("/api/users"), _key()
+    first, again = [await hotel.admin.post("/api/users", json=new, headers=key) for _ in range(2)]
+    password = first.json()["temporaryPassword"]
+    assert again.json()["temporaryPassword"] == password
+    rows = await as_owner("SELECT answer FROM idempotency_keys WHERE key = $1", key["Idempotency-Key"])
+    assert [password.encode() in row["answer"] for row in rows] == [False]
+
+
+async def test_an_answer_that_can_no_longer_be_read_is_a_conflict(hotel: Hotel, as_owner: Sql) -> None:
+    new, key = _body("/api/channels"), _key()
+    assert (await hotel.admin.post("/api/channels", json=new, headers=key)).status_code == 201
+    spoilt = "UPDATE idempotency_keys SET answer = substr(answer, 2) WHERE key = $1 RETURNING 1"
+    await as_owner(spoilt, key["Idempotency-Key"])
+    assert told(await hotel.admin.post("/api/channels", json=new, headers=key)) == (409, "conflict")
+
+
+async def test_a_key_is_forgotten_after_a_day(hotel: Hotel, as_owner: Sql, settings: Settings) -> None:
+    keys = [_key() for _ in range(2)]
+    for key in keys:
+        assert (await hotel.admin.post("/api/channels", json=_new(), headers=key)).status_code == 201
+    older = "UPDATE idempotency_keys SET created_at = now() - INTERVAL '25 hours' WHERE key = $1 RETURNING 1"
+    await as_owner(older, keys[0]["Idempotency-Key"])
+    laid = await rails.lay(settings)
+    await worker.tidy(laid)
+    await laid.close()
+    left = await as_owner(
+        "SELECT key FROM idempotency_keys WHERE key = ANY($1)", [key["Idempotency-Key"] for key in keys]
+    )
+    assert [row["key"] for row in left] == [keys[1]["Idempotency-Key"]]

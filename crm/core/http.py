@@ -30,12 +30,13 @@ _encode = msgspec.json.Encoder().encode
 class Call:
     """One request, decoded and authorised, as a handler gets it."""
 
-    __slots__ = ("_tx", "_who", "body", "query", "rails", "request")
+    __slots__ = ("_tx", "_who", "body", "prepared", "query", "rails", "request")
 
     def __init__(self, request: Request, rails: Rails, who: Who | None, tx: Tx | None) -> None:
         self.request, self.rails, self._who, self._tx = request, rails, who, tx
         self.body: Any = None
         self.query: Any = None
+        self.prepared: Any = None
 
     @property
     def tx(self) -> Tx:
@@ -83,6 +84,7 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     query: type[msgspec.Struct] | None = None
     answer: Any = None
     status: int = 200
+    before: Handler | None = None  # slow work done before the transaction opens; its result is call.prepared
     own_tx: bool = False  # the handler opens its transactions itself (slow work between them)
     once: bool = False  # takes Idempotency-Key: repeated, it is answered and not done again
 
@@ -101,6 +103,8 @@ def route(door: Door) -> Route:
         if door.body:
             _check_type(request)
             call.body = body.decode(raw, door.body)
+        if door.before:
+            call.prepared = await door.before(call)
         if who is None or door.own_tx:
             return _response(door, await door.handler(call))
         async with _opened(door, rails, who) as tx:
@@ -141,10 +145,12 @@ async def _in_transaction(door: Door, call: Call, raw: bytes) -> Response:
     key = idempotency.key(call.request.headers, call.body) if door.once else None
     if key is None:
         return _response(door, await door.handler(call))
-    attempt = idempotency.Attempt(call.who.user, key, f"{door.method} {call.request.url.path}".encode() + raw)
+    asked = f"{door.method} {call.request.url.path}".encode() + raw
+    attempt = idempotency.Attempt(call.who.user, key, asked, call.rails.box)
     known = await idempotency.begin(call.tx, attempt)
     if known is not None:
-        return _json(known.answer, known.status, {"Idempotency-Replayed": "true"})
+        status, answer = known
+        return _json(answer, status, {"Idempotency-Replayed": "true"})
     response = _response(door, await door.handler(call))
     await idempotency.finish(call.tx, attempt, response.status_code, bytes(response.body))
     return response

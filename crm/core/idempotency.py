@@ -10,10 +10,12 @@ from uuid import UUID
 import msgspec
 
 from crm.core import sql
-from crm.core.db import Tx
+from crm.core.crypto import Box, SealBroken
+from crm.core.db import PLATFORM, Tx
 from crm.core.errors import Conflict, invalid
 
 _sql = sql.load("idempotency")
+_PLACE = "idempotency_keys.answer"
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -22,6 +24,7 @@ class Attempt(msgspec.Struct, frozen=True):
     user: UUID
     key: str
     asked: bytes
+    box: Box
 
     @property
     def hash(self) -> bytes:
@@ -45,8 +48,8 @@ def key(headers: Mapping[str, str], body: object) -> str | None:
     return given
 
 
-async def begin(tx: Tx, attempt: Attempt) -> KnownRow | None:
-    """Claim the key, or the answer given under it. Raises Conflict when that was to another request."""
+async def begin(tx: Tx, attempt: Attempt) -> tuple[int, bytes] | None:
+    """Claim the key, or the status and answer given under it. Raises Conflict when that was to another request."""
     if await tx.count(_sql.claim, user_id=attempt.user, key=attempt.key, request_hash=attempt.hash):
         return None
     known = await tx.one(_sql.known, KnownRow, user_id=attempt.user, key=attempt.key)
@@ -55,9 +58,16 @@ async def begin(tx: Tx, attempt: Attempt) -> KnownRow | None:
             "Esta Idempotency-Key já foi usada com outro conteúdo.",
             "This Idempotency-Key was used with another content.",
         )
-    return known
+    try:
+        return known.status, attempt.box.open(known.answer, tx.tenant or PLATFORM, _PLACE).encode()
+    except SealBroken as error:
+        raise Conflict(
+            "Este pedido já foi feito, mas a resposta guardada não pode mais ser lida.",
+            "This was done already, and the answer kept of it can no longer be read.",
+        ) from error
 
 
 async def finish(tx: Tx, attempt: Attempt, status: int, answer: bytes) -> None:
-    """Keep the answer, in the same transaction as what it tells."""
-    await tx.none(_sql.keep, user_id=attempt.user, key=attempt.key, status=status, answer=answer)
+    """Keep the answer, sealed (it may show a password), in the same transaction as what it tells."""
+    sealed = attempt.box.seal(answer.decode(), tx.tenant or PLATFORM, _PLACE)
+    await tx.none(_sql.keep, user_id=attempt.user, key=attempt.key, status=status, answer=sealed)
