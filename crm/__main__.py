@@ -28,12 +28,14 @@ def cli() -> None:
 @cli.command()
 def api() -> None:
     """Serve REST, WebSocket and webhooks on HOST:PORT."""
-    import uvicorn
-
     from crm.app import build
+    from crm.server import Server
 
     settings = _settings()
-    uvicorn.run(build(settings), host=settings.host, port=settings.port, **SERVER)
+    server = Server(build(settings), host=settings.host, port=settings.port, **SERVER)
+    server.run()
+    if not server.started:
+        sys.exit(3)
 
 
 # Frames are checked at 64 KiB by us (4413); uvicorn's own limit only bounds memory. Deflate doubles both.
@@ -175,6 +177,7 @@ def _tool(name: str, module: str) -> None:
 
 _tool("dev", "ops.dev.up")
 _tool("bench", "ops.bench")
+_tool("torture", "ops.torture")
 
 
 def _settings() -> Settings:

@@ -11,7 +11,6 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp
 
 from crm import (
     audit,
@@ -52,7 +51,7 @@ doors: Sequence[Door] = [
 ]
 
 
-def build(settings: Settings) -> ASGIApp:
+def build(settings: Settings) -> edge.Edge:
     """The application, ready for a server; it connects to nothing before its first request needs it."""
     document = msgspec.json.encode(openapi.document(list(doors)))
 

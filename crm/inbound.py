@@ -74,7 +74,8 @@ async def receive(call: Call) -> Response:
     if not signature:
         metrics.webhooks.labels("refused").inc()
         raise Unauthenticated("Falta a assinatura.", "The signature is missing.")
-    body = await http.read(request, BODY_LIMIT)
+    with request.state.intake.reading(request.headers.get("content-length", "")):
+        body = await http.read(request, BODY_LIMIT)
     signer = await _signer(call.rails, body, signature)
     try:
         lane = envelope.lane(payload.read(body))

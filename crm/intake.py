@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +20,8 @@ _sql = sql.load("inbound")
 BATCH = 500  # raw bodies of one insert
 _FLUSHES = 2  # concurrent inserts
 BACKLOG, BACKLOG_BYTES = 5_000, 64 * 1024 * 1024  # what may wait for one: a slow Postgres must not fill the memory
+READING_BYTES = 64 * 1024 * 1024  # of bodies that are still coming in
+_LONGEST = 3 * 1024 * 1024
 _WAKE_PAUSE = 0.02  # seconds between wake-ups: a burst needs one, not one each
 
 
@@ -42,8 +46,20 @@ class Intake:
         self._rails = rails
         self._waiting: list[Waiting] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._waiting_bytes = 0
+        self._waiting_bytes = self._reading_bytes = 0
         self._flushing, self._waking, self._wake_again = 0, False, False
+
+    @contextmanager
+    def reading(self, declared: str) -> Iterator[None]:
+        """Room for a body about to be read, by its Content-Length. Raises Unavailable when there is none."""
+        size = min(int(declared), _LONGEST) if declared.isdecimal() else _LONGEST
+        if self._reading_bytes + size > READING_BYTES:
+            raise Unavailable
+        self._reading_bytes += size
+        try:
+            yield
+        finally:
+            self._reading_bytes -= size
 
     async def store(self, post: Post) -> None:
         """Return once the body is committed. Raises Unavailable."""

@@ -40,10 +40,11 @@ async def health(_call: Call) -> Health:
 
 
 async def ready(call: Call) -> Response:
-    """Postgres answers with the schema this version needs, and Redis answers; else 503."""
+    """Postgres answers with the schema this version needs, Redis answers, and no stop was asked for; else 503."""
     checks = await _checks(call.rails)
-    good = all(state == "ok" for state in checks.values())
-    body = msgspec.json.encode(Ready("ready" if good else "not_ready", checks))
+    good = all(state == "ok" for state in checks.values()) and not call.request.scope["leaving"]
+    status = "leaving" if call.request.scope["leaving"] else "ready" if good else "not_ready"
+    body = msgspec.json.encode(Ready(status, checks))
     headers = None if good else {"Retry-After": "2"}
     return Response(body, 200 if good else 503, headers, "application/json")
 

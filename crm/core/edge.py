@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crm.core import log, metrics
-from crm.core.errors import Internal, MethodNotAllowed, NotFound, Problem
+from crm.core.errors import Internal, MethodNotAllowed, NotFound, Problem, Unavailable
 
 _log = logging.getLogger("crm.http")
 _SANE_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
@@ -26,11 +26,20 @@ _HEADERS = {
 }
 
 
+AT_ONCE = 500  # requests inside at a time: a slow Postgres must not fill the memory with those that wait for it
+_ALWAYS = ("/health", "/metrics")
+
+
 class Edge:
-    """Pure ASGI middleware around everything. HSTS goes out only when the client came over TLS."""
+    """Pure ASGI middleware around everything. HSTS goes out only when the client came over TLS.
+
+    `leaving`: the process is about to stop. What comes is served, and each answer closes its connection.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self.leaving = False
+        self._inside = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; sockets get their id only."""
@@ -49,7 +58,7 @@ class Edge:
             log.context.reset(token)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
-        start, status = time.perf_counter(), 500
+        start, status, scope["leaving"] = time.perf_counter(), 500, self.leaving
         secure = scope["scheme"] == "https" or headers.get("x-forwarded-proto") == "https"
 
         async def answer(message: Message) -> None:
@@ -57,11 +66,20 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 _dress(MutableHeaders(scope=message), scope["request_id"], secure)
+                if self.leaving:
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
+        self._inside += 1
         try:
-            await self.app(scope, receive, answer)
+            if self._inside > AT_ONCE and not scope["path"].startswith(_ALWAYS):
+                metrics.turned_away.inc()
+                refusal = await on_problem(Request(scope), Unavailable())
+                await refusal(scope, receive, answer)
+            else:
+                await self.app(scope, receive, answer)
         finally:
+            self._inside -= 1
             _count(scope, status, time.perf_counter() - start)
 
 

@@ -21,6 +21,9 @@ requests = Histogram(
     buckets=_SECONDS,
     registry=registry,
 )
+turned_away = Counter(
+    "crm_http_turned_away_total", "Requests answered 503 at once because too many were inside.", registry=registry
+)
 pool_wait = Histogram(
     "crm_db_pool_wait_seconds", "Wait for a database connection.", buckets=_SECONDS, registry=registry
 )
