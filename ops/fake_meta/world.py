@@ -9,7 +9,7 @@ import msgspec
 from . import identities
 from .settings import Window
 
-KEPT = 10_000
+KEPT = 50_000
 """How many sent messages and read marks are remembered: enough for a test, bounded for a benchmark."""
 
 
