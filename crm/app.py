@@ -21,6 +21,7 @@ from crm import (
     jobs,
     messages,
     operations,
+    queues,
     realtime,
     sessions,
     tenants,
@@ -70,7 +71,7 @@ def build(settings: Settings) -> edge.Edge:
         log.info("api stopped")
 
     app = Starlette(
-        routes=[*(route(door) for door in doors), *realtime.routes],
+        routes=[*(route(door) for door in doors), *realtime.routes, *queues.mounts],
         lifespan=lifespan,
         middleware=[Middleware(CORSMiddleware, **_cors(settings))] if settings.origins else [],
         exception_handlers={

@@ -102,7 +102,7 @@ def _count(scope: Scope, status: int, seconds: float) -> None:
 async def on_problem(request: Request, problem: Exception) -> Response:
     """An error of our tree as its answer."""
     assert isinstance(problem, Problem)
-    english = _prefers_english(request.headers.get("accept-language", ""))
+    english = prefers_english(request.headers.get("accept-language", ""))
     text = {
         "type": f"/docs#{problem.code}",
         "title": problem.title,
@@ -137,7 +137,7 @@ async def on_fault(request: Request, _fault: Exception) -> Response:
     return await on_problem(request, Internal())
 
 
-def _prefers_english(header: str) -> bool:
+def prefers_english(header: str) -> bool:
     """pt-BR unless English stands before Portuguese among what is accepted (RFC 9110)."""
     weighed = []
     for place, item in enumerate(header.lower().split(",")):

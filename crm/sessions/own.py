@@ -3,10 +3,12 @@
 from uuid import UUID
 
 from crm.core import sql
+from crm.core.db import PLATFORM, Tx
 from crm.core.errors import NotFound
 from crm.core.feed import End
 from crm.core.http import SIGNED_IN, Call, Door
 from crm.core.page import stamp
+from crm.core.rails import Rails
 from crm.sessions.shapes import Me, PersonRow, SessionOut, SessionRow, Sessions, tenant_out, user_out
 
 _sql = sql.load("sessions")
@@ -19,13 +21,14 @@ _PERMISSIONS = {
 
 async def logout(call: Call) -> None:
     """End the session at once."""
-    await _end(call, call.who.session)
+    await end(call.rails, call.tx, call.who.session, call.who.user)
 
 
-async def _end(call: Call, session: UUID) -> None:
-    if not await call.tx.count(_sql.end, id=session, user_id=call.who.user):
+async def end(rails: Rails, tx: Tx, session: UUID, user: UUID) -> None:
+    """End a session of a user, and its sockets. Raises NotFound."""
+    if not await tx.count(_sql.end, id=session, user_id=user):
         raise NotFound
-    call.rails.feed.end_sockets(call.tx, call.who.home, End(4401, session=session))
+    rails.feed.end_sockets(tx, tx.tenant or PLATFORM, End(4401, session=session))
 
 
 async def me(call: Call) -> Me:
@@ -55,7 +58,7 @@ async def sessions(call: Call) -> Sessions:
 
 async def end_one(call: Call) -> None:
     """End one of the caller's sessions. Raises NotFound."""
-    await _end(call, call.id())
+    await end(call.rails, call.tx, call.id(), call.who.user)
 
 
 routes = [
