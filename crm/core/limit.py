@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from crm.core.errors import InvalidCredentials, RateLimited, Unavailable
 
 LOGIN = RateLimitItemPerMinute(5, 15)
+_PAUSES = (0.15, 0.3)  # seconds before a full count is looked at again
 AT_ONCE, QUEUE = 3, 200  # one more than bcrypt has threads, so that they never wait; the 201st is sent away
 
 
@@ -38,18 +39,34 @@ class Limits:
             raise Unavailable
         self._queued += 1
         try:
-            async with self._room:
-                await self._take(item, *keys)
-                try:
-                    yield
-                except InvalidCredentials:
-                    raise
-                except BaseException:
-                    await self._give_back(item, *keys)
-                    raise
+            await self._begin(item, *keys)
+            try:
+                yield
+            except InvalidCredentials:
+                raise
+            except BaseException:
                 await self._give_back(item, *keys)
+                raise
+            else:
+                await self._give_back(item, *keys)
+            finally:
+                self._room.release()
         finally:
             self._queued -= 1
+
+    async def _begin(self, item: RateLimitItem, *keys: str) -> None:
+        """Come in and take a try. Good ones in flight elsewhere are given back in a moment: ask more than once."""
+        for pause in (*_PAUSES, None):
+            await self._room.acquire()
+            try:
+                await self._take(item, *keys)
+            except BaseException as error:
+                self._room.release()
+                if pause is None or not isinstance(error, RateLimited):
+                    raise
+                await asyncio.sleep(pause)
+            else:
+                return
 
     async def _take(self, item: RateLimitItem, *keys: str) -> None:
         full = [key for key in keys if await self._add(item, key, 1) > item.amount]

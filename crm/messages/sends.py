@@ -55,7 +55,7 @@ async def settle_sent(tx: Tx, message: UUID, wamid: str) -> list[Event]:
 class Ending(msgspec.Struct, frozen=True):
     """How a try without success ends: FAILED, UNCERTAIN, or QUEUED again in `wait` seconds.
 
-    `spent` is False when the channel was at fault: the message keeps its tries.
+    `spent` is False when the channel was at fault: the message keeps its tries, and the channel waits, not it.
     """
 
     status: Literal["FAILED", "UNCERTAIN", "QUEUED"]
@@ -73,7 +73,7 @@ async def settle(tx: Tx, claimed: ClaimedRow, ending: Ending) -> list[Event]:
         id=claimed.id,
         status=ending.status,
         error=ending.error,
-        wait=ending.wait,
+        wait=ending.wait if ending.spent else 0,
         spent=int(ending.spent),
     )
     return [status_event(row) for row in rows]

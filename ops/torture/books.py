@@ -1,6 +1,7 @@
 """What was promised: every webhook answered 200, every send answered 201, every event a socket heard."""
 
 import itertools
+import secrets
 import time
 from dataclasses import dataclass, field
 
@@ -79,6 +80,7 @@ class Books:
     answers: dict[int, int] = field(default_factory=dict)
     outage: float = 0.0  # the longest time without a good answer, seconds
     begun: float = field(default_factory=time.monotonic)
+    name: str = field(default_factory=lambda: secrets.token_hex(4))  # tells this run's messages from another's
     numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _good: float = field(default_factory=time.monotonic)
 

@@ -16,10 +16,10 @@ Throw = Callable[[], None]
 
 
 class Faults:
-    """Throws faults from a seeded sequence. `rules` are the fake Meta's: what Graph does for a while."""
+    """Throws faults from a seeded sequence; `pace` shortens what lasts. `rules` are the fake Meta's."""
 
-    def __init__(self, rig: Rig, rules: Rules, books: Books, seed: int) -> None:
-        self.rig, self.rules, self.books = rig, rules, books
+    def __init__(self, rig: Rig, rules: Rules, books: Books, seed: int, pace: float = 1) -> None:
+        self.rig, self.rules, self.books, self.pace = rig, rules, books, pace
         self.dice = random.Random(seed)  # noqa: S311 (a sequence that can be repeated)
         self.all: dict[str, Throw] = {
             "kill -9 an API": lambda: rig.kill(self._one("api")),
@@ -64,7 +64,7 @@ class Faults:
         return self.dice.choice([name for name in self.rig.names if name.startswith(kind)])
 
     def _seconds(self, least: float = 4, most: float = 12) -> float:
-        return self.dice.uniform(least, most)
+        return self.dice.uniform(least, most) * self.pace
 
     def _redis(self) -> redis.Redis:
         return redis.Redis.from_url(self.rig.home.redis_url, socket_timeout=5)

@@ -22,8 +22,11 @@ _RETRIES = (0.1, 0.3, 1, 2, 3)  # seconds between tries, as Meta's growing pause
 class Load:
     """Runs until told to stop, then finishes what it has begun: nothing is left half asked."""
 
-    def __init__(self, urls: list[str], secret: str, books: Books, arrivals: float, seed: int) -> None:
+    def __init__(
+        self, urls: list[str], secret: str, books: Books, arrivals: float, seed: int, linger: float = 20
+    ) -> None:
         self.urls, self.secret, self.books, self.arrivals = urls, secret.encode(), books, arrivals
+        self.linger = linger  # seconds that sockets listen after the last word; what comes late comes sooner
         self.dice = random.Random(seed)  # noqa: S311 (a sequence that can be repeated)
         self.stopping = asyncio.Event()
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
@@ -38,7 +41,7 @@ class Load:
             work = [group.create_task(self._attend(person)) for person in people]
             work.append(group.create_task(self._customers(people)))
             await asyncio.wait(work)
-            await asyncio.sleep(20)  # sockets hear the last of it
+            await asyncio.sleep(self.linger)
             for reader in readers:
                 reader.cancel()
         await self.http.aclose()
@@ -75,13 +78,13 @@ class Load:
             await asyncio.gather(self._post([message], hotel), self._post([message], hotel))
         elif way < 0.25:  # late
             message = self._message(person)
-            await asyncio.sleep(self.dice.uniform(0.5, 6))
+            await asyncio.sleep(self.dice.uniform(0.1, self.linger / 3))
             await self._post([message], hotel)
         elif way < 0.35:  # in the wrong order, the second one told again later
             first, second = self._message(person), self._message(person)
             await self._post([second], hotel)
             await self._post([first], hotel)
-            await asyncio.sleep(self.dice.uniform(0, 10))
+            await asyncio.sleep(self.dice.uniform(0, self.linger / 2))
             await self._post([second], hotel)
         elif way < 0.38:  # many in one POST
             several = [self._message(self.dice.choice(hotel.people)) for _ in range(self.dice.randint(5, 40))]
@@ -91,8 +94,8 @@ class Load:
 
     def _message(self, person: Person) -> dict[str, Any]:
         number = next(self.books.numbers)
-        text = {"body": f"mensagem {number} ção 😀"}
-        wamid = f"wamid.torture.{number}"
+        text = {"body": f"mensagem {self.books.name}-{number} ção 😀"}
+        wamid = f"wamid.{self.books.name}.{number}"
         return {"from": person.wa_id, "id": wamid, "timestamp": str(int(time.time())), "type": "text", "text": text}
 
     async def _post(self, messages: list[dict[str, Any]], hotel: Hotel) -> None:
@@ -129,7 +132,7 @@ class Load:
         accepted = self.books.sent.setdefault(person.conversation, [])
         while not self.stopping.is_set():
             for _ in range(self.dice.choice((1, 1, 1, 2, 4))):  # people write in bursts
-                client_id = f"answer-{next(self.books.numbers)}"
+                client_id = f"{self.books.name}-{next(self.books.numbers)}"
                 raw = json.dumps({"content": f"resposta {client_id}", "clientMessageId": client_id}).encode()
                 accepted.append(await self._send(hotel, path, client_id, raw))
             with suppress(TimeoutError):

@@ -17,7 +17,7 @@ SELECT (SELECT count(*) FROM webhook_waiting)
 _MESSAGES = "SELECT tenant_id::text, wamid, content FROM messages WHERE direction = 'INBOUND'"
 _SENDS = """
 SELECT m.id::text, m.conversation_id::text, m.status, m.client_message_id, m.error->>'title' AS why
-FROM messages AS m WHERE m.direction = 'OUTBOUND'"""
+FROM messages AS m WHERE m.direction = 'OUTBOUND' AND m.client_message_id LIKE $1"""
 _SETTLED = ("SENT", "DELIVERED", "READ", "PLAYED")
 
 
@@ -50,7 +50,7 @@ async def reconcile(url: str, books: Books, ledger: Sequence[Sent]) -> Verdict:
     """Compare the books with the database (as its owner) and with Meta's ledger."""
     owner = await asyncpg.connect(url)
     messages = await owner.fetch(_MESSAGES)
-    sends = await owner.fetch(_SENDS)
+    sends = await owner.fetch(_SENDS, f"{books.name}-%")
     heads = {row["slug"]: row["seq"] for row in await owner.fetch(
         "SELECT t.slug, h.seq FROM feed_heads AS h INNER JOIN tenants AS t ON t.id = h.tenant_id"
     )}  # fmt: skip

@@ -1,0 +1,96 @@
+"""Meta's error codes: each ends as section 6.2 of the facts says, and what becomes of the message follows."""
+
+import pytest
+
+from crm import messages
+from crm.core.meta import MetaError
+from crm.core.meta_errors import Refusal, Rule, action, rule
+from crm.outbound import TRIES, verdict
+
+# code -> (retry, scope, people), as in the table of Meta's facts; the HTTP status is what Meta sends with it.
+TABLE = {
+    (500, 1): ("transient", "message", False), (400, 1): ("permanent", "message", False),
+    (503, 2): ("transient", "message", False), (500, 131000): ("transient", "message", False),
+    (500, 131016): ("transient", "message", False), (503, 133004): ("transient", "message", False),
+    (500, 131057): ("transient", "message", False), (500, 2494100): ("transient", "message", False),
+    (400, 4): ("throttled", "account", False), (400, 80007): ("throttled", "account", False),
+    (400, 130429): ("throttled", "channel", False), (429, 130429): ("throttled", "channel", False),
+    (400, 131056): ("throttled", "message", False), (400, 133016): ("throttled", "channel", False),
+    (400, 131048): ("throttled", "channel", True), (400, 131064): ("throttled", "channel", True),
+    **{(401, code): ("throttled", "channel", True) for code in (0, 190)},
+    **{(403, code): ("throttled", "channel", True) for code in (10, 200, 230, 299, 131005)},
+    (500, 3): ("throttled", "channel", True), (400, 33): ("throttled", "channel", True),
+    **{(403, code): ("throttled", "channel", True) for code in (368, 131031, 131042, 131045, 133010, 133006)},
+    **{(400, code): ("throttled", "channel", True) for code in (131037, 134011)},
+    **{(400, code): ("permanent", "message", False) for code in (
+        130497, 131047, 131026, 131021, 131030, 131062, 131049, 131050, 130472, 131063, 100, 131008, 131009,
+        131051, 131052, 131053, 135000, 137000, 132000, 132005, 132007, 132008, 132012, 132015, 132016, 999999,
+    )},
+    (404, 132001): ("permanent", "message", False),
+    (500, None): ("transient", "message", False), (503, None): ("transient", "message", False),
+    (429, None): ("throttled", "channel", False), (400, None): ("permanent", "message", False),
+    (403, None): ("permanent", "message", False), (404, None): ("permanent", "message", False),
+    (502, None): ("uncertain", "message", False), (504, None): ("uncertain", "message", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "code"), TABLE)
+def test_a_code_ends_as_the_table_says(status: int, code: int | None) -> None:
+    found = rule(Refusal(status, code))
+    assert (found.retry, found.scope, found.people) == TABLE[status, code]
+
+
+def test_an_object_that_the_token_may_not_see_is_a_matter_of_the_token() -> None:
+    assert rule(Refusal(400, 100, 33)).action == "update_token"
+    assert rule(Refusal(400, 100, 0)).retry == "permanent"
+
+
+def test_meta_may_say_that_a_refusal_passes() -> None:
+    assert rule(Refusal(400, 999, is_transient=True)).retry == "transient"
+    assert rule(Refusal(400, None, is_transient=True)).retry == "transient"
+    assert rule(Refusal(401, 190, is_transient=True)).people
+
+
+def refused(code: int | None, status: int = 400, after: float = 0) -> MetaError:
+    return MetaError(rule(Refusal(status, code)), code, "title", after=after)
+
+
+def test_a_passing_fault_is_tried_again_later_and_later_and_then_no_more() -> None:
+    waits = [verdict(refused(131016), tries).wait for tries in range(1, TRIES)]
+    assert all(1 <= wait <= 301 for wait in waits)
+    assert {verdict(refused(131016), tries).status for tries in range(1, TRIES)} == {"QUEUED"}
+    assert verdict(refused(131016), TRIES).status == "FAILED"
+    assert verdict(refused(131057), 1).wait >= 60
+
+
+def test_a_throttled_pair_waits_as_meta_asks() -> None:
+    assert [verdict(refused(131056), tries).wait for tries in (1, 2, 3, 4, 6)] == [10, 22, 70, 262, 306]
+    assert verdict(refused(131056), TRIES).status == "FAILED"
+
+
+@pytest.mark.parametrize("code", [130429, 80007, 4, 190, 131042, 131048])
+def test_what_the_channel_is_to_blame_for_costs_the_message_no_try(code: int) -> None:
+    ending = verdict(refused(code), TRIES + 50)
+    assert (ending.status, ending.spent) == ("QUEUED", False)
+
+
+def test_meta_is_left_alone_for_as_long_as_it_asks() -> None:
+    assert 120 <= verdict(refused(130429, after=120), 1).wait <= 180
+    assert verdict(refused(131016, after=90), 1).wait >= 90
+
+
+def test_nobody_knows_what_became_of_an_uncertain_send() -> None:
+    ending = verdict(refused(None, 504), 1)
+    assert (ending.status, ending.wait) == ("UNCERTAIN", messages.OFFER_SECONDS)
+    assert ending.error["action"] == "wait_15_minutes"
+
+
+def test_a_word_says_what_helps() -> None:
+    assert [action(code) for code in (190, 131042, 131047, 131050, 999, None)] == [
+        "update_token", "check_payment", "send_template", "opted_out", None, None,
+    ]  # fmt: skip
+
+
+def test_who_waits_for_people_waits_without_a_time() -> None:
+    assert all(rule(Refusal(status, code)).wait == 0 for (status, code), found in TABLE.items() if found[2])
+    assert Rule() == rule(Refusal(400, 100))
