@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+FAULTS = "tests/faults"  # minutes of their own: `ops/test tests/faults`, and in .ci/run after the suite
 COVERAGE = [sys.executable, "-m", "coverage"]
 
 
@@ -10,7 +11,7 @@ def main() -> int:
     arguments = sys.argv[1:]
     subprocess.run([*COVERAGE, "erase"], check=True)
     # The whole suite in two halves, each with a system of its own: half the time on two cores.
-    halves = [] if arguments else ["-n", "2", "--dist", "loadfile"]
+    halves = [] if arguments else ["-n", "2", "--dist", "loadfile", f"--ignore={FAULTS}"]
     tests = subprocess.run([*COVERAGE, "run", "-m", "pytest", *halves, *arguments], check=False).returncode
     if tests or arguments:
         return tests
