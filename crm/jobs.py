@@ -10,7 +10,7 @@ from crm import audit, dead_letters, envelope, intake, messages
 from crm.core import sql
 from crm.core.access import SUPER_ADMIN, TENANT_ADMIN
 from crm.core.db import PLATFORM, Tx
-from crm.core.errors import NotFound, invalid
+from crm.core.errors import Conflict, NotFound, invalid
 from crm.core.http import Call, Door
 from crm.core.page import Page, stamp
 from crm.dead_letters import LetterOut, LetterQuery, LetterRow
@@ -163,6 +163,8 @@ async def _retry(call: Call, tx: Tx) -> LetterOut:
     if letter.kind == dead_letters.EVENT:
         async with call.rails.db.system() as system:
             await _replay(system, Replay(id=UUID(letter.about)))
+    elif "node" not in letter.item:
+        raise Conflict("Não dá para repor: só restou o texto.", "It cannot be put back: only its text is left.")
     else:
         signer = None if letter.tenant_id == PLATFORM else letter.tenant_id
         body = envelope.posted(letter.item)

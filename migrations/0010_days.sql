@@ -126,7 +126,10 @@ BEGIN
         EXECUTE format('DROP TABLE days.%I', part);
         dropped := dropped + 1;
     END LOOP;
-    EXECUTE format('DELETE FROM days.%I WHERE %I < now() - %L::interval', parent || '_rest', moment, keep);
+    IF parent <> 'webhook_events' OR NOT EXISTS (SELECT FROM public.webhook_waiting WHERE received_at < now() - keep)
+    THEN
+        EXECUTE format('DELETE FROM days.%I WHERE %I < now() - %L::interval', parent || '_rest', moment, keep);
+    END IF;
     RETURN dropped;
 END
 $$;

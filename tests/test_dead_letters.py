@@ -126,6 +126,20 @@ async def test_letters_are_read_page_by_page(dora: Guest) -> None:
     assert (first["pagination"]["total"], rest["pagination"]["nextCursor"]) == (3, None)
 
 
+async def test_what_not_even_a_letter_can_hold_is_kept_as_a_text_and_holds_up_nobody(
+    dora: Guest, as_owner: Sql
+) -> None:
+    await as_owner("ALTER TABLE dead_letters ADD CONSTRAINT picky CHECK (item ? 'text') NOT VALID")
+    try:
+        letter = await dead_letter(dora)
+        assert (await dora.writes("depois"))["content"] == "depois"
+    finally:
+        await as_owner("ALTER TABLE dead_letters DROP CONSTRAINT picky")
+    [found] = await letters(dora.hotel.admin)
+    assert (found["id"], dora.hotel.number_id in found["item"]["text"]) == (letter, True)
+    assert told(await dora.hotel.admin.post(f"{OURS}/{letter}/retry")) == (409, "conflict")
+
+
 def test_a_thing_is_named_by_itself_or_by_its_digest() -> None:
     assert name_of("wamid.1", "read") == "wamid.1:read"
     assert len(name_of("x" * 3000)) == len(name_of("a\x00b")) == 64
