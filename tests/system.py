@@ -103,7 +103,7 @@ class Hotel:
         raw = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode()
         signed = {**signature(raw, self.secret if secret is None else secret), **headers}
         async with httpx.AsyncClient() as client:
-            return await client.post(f"{self.url}/webhooks/whatsapp", content=raw, headers=signed)
+            return await client.post(f"{self.url}/webhooks/whatsapp", content=raw, headers=signed, timeout=20)
 
     async def conversation_of(self, wa_id: str) -> dict[str, Any] | None:
         """The conversation of a customer in the newest page of the list, if it is there."""

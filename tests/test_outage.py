@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from ops.dev import processes
@@ -172,3 +173,26 @@ async def _is_up(client: httpx.AsyncClient) -> bool:
         return (await client.get("/health")).status_code == 200
     except httpx.TransportError:
         return False
+
+
+async def test_a_postgres_that_says_nothing_is_waited_for_seconds_and_no_longer(
+    own: System, hotel: Hotel, guest: Guest
+) -> None:
+    """Frozen, it still takes connections: only a time limit of ours tells."""
+    assert own.home.postgres
+    server = psutil.Process(own.home.postgres.pid)
+    frozen = [server, *server.children(recursive=True)]
+    for process in frozen:
+        process.suspend()
+    try:
+        body = guest.body(lost := guest.message(text="gelado"))
+        async with asyncio.timeout(9):
+            asked = [hotel.admin.get("/api/conversations") for _ in range(15)]
+            answers = await asyncio.gather(*asked, hotel.webhook(body))
+    finally:
+        for process in frozen:
+            process.resume()
+    assert all(is_unavailable(answer) for answer in answers)
+    await eventually(lambda: works_again(hotel.admin))
+    assert (await hotel.webhook(body)).status_code == 200
+    assert (await eventually(lambda: guest.seen(lost["id"])))["content"] == "gelado"

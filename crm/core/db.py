@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 PLATFORM = UUID(int=0)  # the tenant whose users are the super admins
 PLAN_SECONDS = 20  # how long a plan is kept: one made on an empty table (1.5 s a batch later) must not last
 _ACQUIRE_SECONDS = 3.0  # longer than this for a connection: answer 503 rather than queue without end
+_SILENT_SECONDS = 1.0  # beyond the statement's own time limit: then the server itself says nothing any more
 _ENTER_REFUSED: dict[str, type[Exception]] = {"CRM01": Unauthenticated, "CRM02": TenantSuspended}
 _AWAY = (
     OSError,
@@ -151,7 +152,11 @@ class Database:
         try:
             async with self._system.acquire(timeout=_ACQUIRE_SECONDS) as connection:
                 metrics.pool_wait.observe(time.perf_counter() - started)
-                await connection.execute(query.text, *_args(query, params))
+                try:
+                    await connection.execute(query.text, *_args(query, params))
+                except TimeoutError:
+                    connection.terminate()
+                    raise
         except (TimeoutError, *_AWAY) as error:
             raise Unavailable from error
 
@@ -195,7 +200,7 @@ class Transaction:
         try:
             await _enter(self._connection, self._opening)
         except (TimeoutError, *_AWAY) as error:
-            await self._release()
+            await self._release(silent=isinstance(error, TimeoutError))
             raise Unavailable from error
         except BaseException:
             await self._release()
@@ -205,13 +210,15 @@ class Transaction:
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         """Commit, or roll back what failed. Raises Unavailable."""
+        silent = isinstance(error, TimeoutError)
         try:
             if error is None:
                 await _commit(self._connection)
         except (TimeoutError, *_AWAY) as failure:
+            silent = isinstance(failure, TimeoutError)
             raise Unavailable from failure
         finally:
-            await self._release()
+            await self._release(silent)
         if isinstance(error, (TimeoutError, *_AWAY)):
             raise Unavailable from error
         if error is not None:
@@ -219,8 +226,10 @@ class Transaction:
         for callback in self._tx.callbacks:
             await _quietly(callback)
 
-    async def _release(self) -> None:
-        """Give the connection back, rolled back if need be; a dead one is dropped by the pool."""
+    async def _release(self, silent: bool = False) -> None:
+        """Give the connection back, rolled back if need be; the pool drops a dead one, we drop a silent one."""
+        if silent:
+            self._connection.terminate()
         with suppress(Exception):
             await _roll_back(self._connection)
         with suppress(*_AWAY):
@@ -263,7 +272,7 @@ async def _pool(url: str, size: int, statement_seconds: int) -> "asyncpg.Pool[An
         init=_prepare_codecs,
         reset=_nothing,
         timeout=5,
-        command_timeout=statement_seconds + 5,
+        command_timeout=statement_seconds + _SILENT_SECONDS,
         max_cached_statement_lifetime=PLAN_SECONDS,
         server_settings={
             "application_name": "crm",
