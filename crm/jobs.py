@@ -15,14 +15,14 @@ from crm.core.http import Call, Door
 from crm.core.page import Page, stamp
 from crm.dead_letters import LetterOut, LetterQuery, LetterRow
 from crm.intake import Post
-from crm.messages import WaitingSendsRow
+from crm.messages import WAITING_NAMES, WaitingSendsRow
 
 _sql, _inbound, _sends = sql.load("jobs"), sql.load("inbound"), sql.load("sends")
 
 REPLAYED_AT_ONCE = 50_000  # raw events put back by one call; `next` says where to go on
 
 
-class WaitingRow(msgspec.Struct, frozen=True, rename="camel"):
+class WaitingRow(msgspec.Struct, frozen=True, rename=WAITING_NAMES):
     """Raw events that wait in a lane (a phone number id): whose, how many, for how many seconds the oldest."""
 
     tenant_id: UUID | None
@@ -32,8 +32,8 @@ class WaitingRow(msgspec.Struct, frozen=True, rename="camel"):
     oldest: float
 
 
-class WorkerRow(msgspec.Struct, frozen=True, rename="camel"):
-    """A worker: how many lanes it works on, and for how many seconds it has been silent (it speaks every five)."""
+class WorkerRow(msgspec.Struct, frozen=True):
+    """A worker as stored: how many lanes it works on, and for how many seconds it has been silent."""
 
     id: UUID
     host: str
@@ -41,6 +41,17 @@ class WorkerRow(msgspec.Struct, frozen=True, rename="camel"):
     started_at: datetime
     lanes: int
     silent: float
+
+
+class WorkerOut(msgspec.Struct, frozen=True, rename="camel"):
+    """A worker as it is shown; one that is well speaks every five seconds."""
+
+    id: UUID
+    host: str
+    pid: int
+    started_at: str
+    lanes: int
+    silent_seconds: float
 
 
 class Jobs(msgspec.Struct, frozen=True, rename="camel"):
@@ -51,7 +62,7 @@ class Jobs(msgspec.Struct, frozen=True, rename="camel"):
     scheduled: int
     uncertain: int
     dead_letters: int
-    workers: list[WorkerRow]
+    workers: list[WorkerOut]
 
 
 class StandingSendsRow(msgspec.Struct, frozen=True):
@@ -97,13 +108,16 @@ async def jobs(call: Call) -> Jobs:
     """The rivers at this moment."""
     tx = call.tx
     standing = await tx.one(_sql.standing, StandingSendsRow)
+    workers = await tx.many(_sql.workers, WorkerRow)
     return Jobs(
         inbound=await tx.many(_inbound.waiting, WaitingRow),
         outbound=await tx.many(_sends.waiting, WaitingSendsRow),
         scheduled=standing.scheduled,
         uncertain=standing.uncertain,
         dead_letters=await tx.value(_sql.letters_total, status="WAITING", tenant=None),
-        workers=await tx.many(_sql.workers, WorkerRow),
+        workers=[
+            WorkerOut(row.id, row.host, row.pid, stamp(row.started_at), row.lanes, row.silent) for row in workers
+        ],
     )
 
 

@@ -82,8 +82,8 @@ async def test_the_page_of_jobs_shows_what_waits_and_who_works(dora: Guest, syst
     await asyncio.sleep(1.2)
     jobs = (await system.root.get("/api/admin/jobs")).json()
     [waits] = [row for row in jobs["outbound"] if row["slug"] == dora.hotel.slug]
-    assert (waits["rows"], waits["lanes"], waits["sending"], waits["oldest"] > 1) == (1, 1, 0, True)
-    assert [worker["silent"] < 30 for worker in jobs["workers"]] != []
+    assert (waits["waiting"], waits["lanes"], waits["sending"], waits["oldestSeconds"] > 1) == (1, 1, 0, True)
+    assert [worker["silentSeconds"] < 30 for worker in jobs["workers"]] != []
     assert {"inbound", "scheduled", "uncertain", "deadLetters"} <= jobs.keys()
     numbers = (await system.root.get("/metrics")).text
     assert f'crm_tenant_waiting_oldest_seconds{{tenant="{dora.hotel.slug}",what="sends"}}' in numbers

@@ -56,3 +56,4 @@ def setup(level: str) -> None:
         logging.getLogger(name).propagate = True
     logging.getLogger("uvicorn.error").setLevel("WARNING")  # at INFO it tells sockets' query strings
     logging.getLogger("uvicorn.access").setLevel("ERROR")
+    logging.getLogger("saq").setLevel("ERROR")  # at WARNING it tells of its own blocked reads at each stop

@@ -17,13 +17,23 @@ from crm.messages.sends import (
     unpark,
     waiting_lanes,
 )
-from crm.messages.shapes import Advance, ClaimedRow, Inbound, LaneRow, MessageOut, MessageRow, WaitingSendsRow
+from crm.messages.shapes import (
+    WAITING_NAMES,
+    Advance,
+    ClaimedRow,
+    Inbound,
+    LaneRow,
+    MessageOut,
+    MessageRow,
+    WaitingSendsRow,
+)
 
 routes = [*doors.routes, *schedule.routes, *decisions.routes]
 
 __all__ = [
     "OFFER_SECONDS",
     "UNCERTAIN",
+    "WAITING_NAMES",
     "Advance",
     "ClaimedRow",
     "Ending",

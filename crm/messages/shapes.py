@@ -175,7 +175,10 @@ class DueRow(msgspec.Struct, frozen=True):
     scheduled: bool
 
 
-class WaitingSendsRow(msgspec.Struct, frozen=True):
+WAITING_NAMES = {"tenant_id": "tenantId", "rows": "waiting", "oldest": "oldestSeconds"}
+
+
+class WaitingSendsRow(msgspec.Struct, frozen=True, rename=WAITING_NAMES):
     """What a tenant has to send; `oldest` in seconds."""
 
     tenant_id: UUID
