@@ -10,7 +10,7 @@ from crm.core import sql
 from crm.core.access import TENANT_ADMIN
 from crm.core.db import Tx
 from crm.core.http import Call, Door
-from crm.core.page import Page, PageQuery, paged, stamp
+from crm.core.page import Page, PageQuery, stamp, turned
 
 _sql = sql.load("audit")
 
@@ -78,10 +78,12 @@ async def page(call: Call) -> Page[AuditOut]:
     rows = await call.tx.many(
         _sql.page, AuditRow, before=before, before_id=before_id, skip=query.skip, max=query.limit + 1
     )
-    shown = rows[: query.limit]
-    last = (shown[-1].created_at, shown[-1].id) if len(rows) > query.limit else None
-    items = [AuditOut(**{**msgspec.structs.asdict(row), "created_at": stamp(row.created_at)}) for row in shown]
-    return paged(query, items, None, last)
+    return turned(query, rows, None, shown, lambda row: (row.created_at, row.id))
+
+
+def shown(row: AuditRow) -> AuditOut:
+    """The row as the contract writes it."""
+    return AuditOut(**{**msgspec.structs.asdict(row), "created_at": stamp(row.created_at)})
 
 
 routes = [

@@ -14,7 +14,7 @@ from crm.core.access import TENANT_ADMIN
 from crm.core.db import PLATFORM, Tx
 from crm.core.errors import Conflict, NotFound
 from crm.core.http import Call, Door
-from crm.core.page import Page, PageQuery, maybe_stamp, paged, stamp
+from crm.core.page import Page, PageQuery, maybe_stamp, stamp, turned
 
 log = logging.getLogger(__name__)
 _sql = sql.load("dead_letters")
@@ -125,13 +125,7 @@ async def page(call: Call) -> Page[LetterOut]:
         max=query.limit + 1,
     )
     total = None if query.cursor else await call.tx.value(_sql.total, status=query.status)
-    return turned(query, [shown(row) for row in rows], rows, total)
-
-
-def turned(query: PageQuery, items: list[LetterOut], rows: list[LetterRow], total: int | None) -> Page[LetterOut]:
-    """A page out of one row more than it shows."""
-    last = rows[query.limit - 1] if len(rows) > query.limit else None
-    return paged(query, items[: query.limit], total, (last.created_at, last.id) if last else None)
+    return turned(query, rows, total, shown, lambda row: (row.created_at, row.id))
 
 
 def shown(row: LetterRow, whole: bool = True) -> LetterOut:

@@ -1,6 +1,7 @@
 """What waits, who works, what died, and putting it back into the river: doors of the platform and of hotels."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from crm.core.access import SUPER_ADMIN, TENANT_ADMIN
 from crm.core.db import PLATFORM, Tx
 from crm.core.errors import Conflict, NotFound, invalid
 from crm.core.http import Call, Door
-from crm.core.page import Page, stamp
+from crm.core.page import Page, stamp, turned
 from crm.dead_letters import LetterOut, LetterQuery, LetterRow
 from crm.intake import Post
 from crm.messages import WAITING_NAMES, WaitingSendsRow
@@ -136,7 +137,8 @@ async def letters(call: Call) -> Page[LetterOut]:
         **which,
     )
     total = None if query.cursor else await call.tx.value(_sql.letters_total, **which)
-    return dead_letters.turned(query, [dead_letters.shown(row, whole=False) for row in rows], rows, total)
+    show = partial(dead_letters.shown, whole=False)
+    return turned(query, rows, total, show, lambda row: (row.created_at, row.id))
 
 
 async def retry(call: Call) -> LetterOut:
@@ -206,10 +208,20 @@ async def replay(call: Call) -> Replayed:
 
 
 async def _replay(tx: Tx, asked: Replay) -> ReplayedRow:
+    since, until = asked.since, asked.until
     if asked.id is not None:
-        return await tx.one(_sql.replay_one, ReplayedRow, id=asked.id)
-    times = {"since": asked.since, "until": asked.until}
-    return await tx.one(_sql.replay, ReplayedRow, tenant=asked.tenant_id, max=REPLAYED_AT_ONCE, **times)
+        made = _made(asked.id)
+        since, until = made - timedelta(minutes=1), made + timedelta(minutes=1)
+    which = {"since": since, "until": until, "id": asked.id, "tenant": asked.tenant_id}
+    return await tx.one(_sql.replay, ReplayedRow, max=REPLAYED_AT_ONCE, **which)
+
+
+def _made(event: UUID) -> datetime:
+    """When an event's id (UUIDv7: milliseconds in its first 48 bits) was made, and so its day. Raises NotFound."""
+    try:
+        return datetime.fromtimestamp((event.int >> 80) / 1000, UTC)
+    except (ValueError, OverflowError) as error:
+        raise NotFound from error
 
 
 routes = [

@@ -16,7 +16,7 @@ from crm.core.errors import Conflict, NotFound, invalid
 from crm.core.feed import End
 from crm.core.fields import Email, Name, Password, Slug, normal_email
 from crm.core.http import Call, Door
-from crm.core.page import Page, PageQuery, paged, stamp
+from crm.core.page import Page, PageQuery, stamp, turned
 
 _sql = sql.load("tenants")
 SETTINGS_LIMIT = 64 * 1024  # bytes, as JSON
@@ -163,9 +163,7 @@ async def page(call: Call) -> Page[TenantOut]:
         **filters,
     )
     total = None if query.cursor else await call.tx.value(_sql.total, **filters)
-    items = rows[: query.limit]
-    last = (items[-1].created_at, items[-1].id) if len(rows) > query.limit else None
-    return paged(query, [shown(row) for row in items], total, last)
+    return turned(query, rows, total, shown, lambda row: (row.created_at, row.id))
 
 
 def _contains(search: str | None) -> str | None:

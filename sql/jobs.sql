@@ -61,8 +61,8 @@ SELECT tenant_id
 FROM dead_letters
 WHERE id = :id;
 
--- name: replay(since timestamptz, until timestamptz, tenant uuid, max bigint) -> one ReplayedRow
--- Lets the raw events of a time wait again: all, or those whose first number is or was a channel of a tenant.
+-- name: replay(since timestamptz, until timestamptz, id uuid, tenant uuid, max bigint) -> one ReplayedRow
+-- Lets the raw events of a time wait again: all, one, or those whose first number is or was a channel of a tenant.
 -- Index: webhook_events_pkey
 -- as: system
 WITH chosen AS (
@@ -75,42 +75,10 @@ WITH chosen AS (
     WHERE
         received_at >= :since
         AND received_at < :until
+        AND (:id::uuid IS NULL OR id = :id)
         AND (:tenant::uuid IS NULL OR lane IN (SELECT phone_number_id FROM channels WHERE tenant_id = :tenant))
     ORDER BY received_at, id
     LIMIT :max
-),
-
-back AS (
-    INSERT INTO webhook_waiting (lane, received_at, id, bytes)
-    SELECT
-        lane,
-        received_at,
-        id,
-        bytes
-    FROM chosen
-    ON CONFLICT (lane, received_at, id) DO NOTHING
-)
-
-SELECT
-    count(*) AS replayed,
-    max(received_at) AS last
-FROM chosen;
-
--- name: replay_one(id uuid) -> one ReplayedRow
--- Lets one raw event wait again. Its id tells the time it was made, and so its day.
--- Index: webhook_events_pkey
--- as: system
-WITH chosen AS (
-    SELECT
-        lane,
-        received_at,
-        id,
-        octet_length(body) AS bytes
-    FROM webhook_events
-    WHERE
-        received_at BETWEEN uuid_extract_timestamp(:id) - INTERVAL '1 minute'
-        AND uuid_extract_timestamp(:id) + INTERVAL '1 minute'
-        AND id = :id
 ),
 
 back AS (

@@ -32,9 +32,7 @@ async def page(call: Call) -> Page[ConversationOut]:
     else:
         rows = await call.tx.many(_sql.page, ListedRow, **place, counted=counted)
     total = rows[0].total if rows else await call.tx.value(_sql.total, archived=query.archived, **filters)
-    items = rows[: query.limit]
-    last = (items[-1].last_message_at, items[-1].id) if len(rows) > query.limit else None
-    return paging.paged(query, [shown(row) for row in items], total if counted else None, last)
+    return paging.turned(query, rows, total if counted else None, shown, lambda row: (row.last_message_at, row.id))
 
 
 def _filters(call: Call) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Lists: `?page=&limit=` or an opaque `?cursor=`, keyset underneath, and times as the contract writes them."""
 
 import base64
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Generic, TypeVar
 from uuid import UUID
@@ -10,6 +11,7 @@ import msgspec
 from crm.core.errors import ValidationFailed, invalid
 
 T = TypeVar("T")
+R = TypeVar("R")
 _encode = msgspec.json.Encoder().encode
 FIRST = datetime.max.replace(tzinfo=UTC)  # asyncpg's word for 'infinity': before it comes everything
 LAST_ID = UUID(int=2**128 - 1)
@@ -69,6 +71,18 @@ def paged(query: PageQuery, items: list[T], total: int | None, last: tuple[datet
         return Page(items, Pagination(query.limit, following))
     pages = -(-total // query.limit)
     return Page(items, Pagination(query.limit, following, query.page, total, pages))
+
+
+def turned(
+    query: PageQuery,
+    rows: Sequence[R],
+    total: int | None,
+    show: Callable[[R], T],
+    place: Callable[[R], tuple[datetime, UUID]],
+) -> Page[T]:
+    """The page, out of one row more than it shows: that one tells that more follow."""
+    kept = rows[: query.limit]
+    return paged(query, [show(row) for row in kept], total, place(kept[-1]) if len(rows) > query.limit else None)
 
 
 def write_cursor(at: datetime, row: UUID) -> str:

@@ -10,7 +10,7 @@ from crm.core.db import Tx
 from crm.core.errors import invalid
 from crm.core.feed import Event
 from crm.core.http import Call, Door
-from crm.core.page import Page, PageQuery, paged, read_cursor
+from crm.core.page import Page, PageQuery, read_cursor, turned
 from crm.messages.shapes import DueRow, MessageOut, MessageRow, changed, latest, shown
 
 _sql = sql.load("sends")
@@ -55,9 +55,7 @@ async def page(call: Call) -> Page[MessageOut]:
         _sql.scheduled, MessageRow, after=after, after_id=after_id, skip=query.skip, max=query.limit + 1
     )
     total = None if query.cursor else await call.tx.value(_sql.scheduled_total)
-    last = rows[query.limit - 1] if len(rows) > query.limit else None
-    place = (last.send_at, last.id) if last and last.send_at else None
-    return paged(query, [shown(row) for row in rows[: query.limit]], total, place)
+    return turned(query, rows, total, shown, lambda row: (row.send_at or row.created_at, row.id))
 
 
 routes = [
