@@ -27,6 +27,7 @@ SCENARIOS: dict[str, Scenario] = {
     "login": people.logins,
     "sockets": river.fan_out,
     "steady": river.steady,
+    "alone": river.alone,
     "webhooks": river.burst,
 }
 

@@ -4,6 +4,8 @@ import asyncio
 import time
 from contextlib import suppress
 
+import psutil
+
 from ops.bench import client, load, report, sockets
 from ops.bench.load import CONNECTIONS, Tally
 from ops.bench.report import Finding
@@ -34,6 +36,29 @@ async def burst(run: Run) -> list[Finding]:
     done = Finding(scenario="webhooks processed", rate=len(tally.ms) / whole, note="with the drain")
     await books.close()
     return [found, done]
+
+
+async def alone(run: Run) -> list[Finding]:
+    """As fast as the API and Postgres acknowledge, the worker held still; then all must become messages."""
+    meta, books = await Meta.open(run.system.home), await Books.open(run.system.home)
+    streams = [meta.stream()] * CONNECTIONS
+    worker = psutil.Process(run.system.pids["worker"])
+    worker.suspend()
+    try:
+        warm = await load.closed(run.system.url, streams, min(1.0, run.seconds))
+        meter = run.system.meter()
+        tally = await load.closed(run.system.url, streams, run.seconds)
+        cpu = meter.seconds()
+    finally:
+        worker.resume()
+    left, started = await books.waiting(), time.perf_counter()
+    faults = await _drained(books)
+    note = f"{left:,} worked afterwards at {left / (time.perf_counter() - started):,.0f}/s"
+    faults += await _counted(books, meta, len(warm.ms) + len(tally.ms))
+    note = await _told(books, meta, note)
+    await books.close()
+    found = report.of("webhooks, worker held", tally, cpu, memory=run.system.memory(), note=note, faults=faults)
+    return [found]
 
 
 async def steady(run: Run) -> list[Finding]:
