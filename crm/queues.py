@@ -13,7 +13,7 @@ from saq.web import starlette as saq_page
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crm.core import access, edge, http, queue
@@ -159,4 +159,16 @@ def _form(request: Request, status: int, problem: Problem | None = None) -> Resp
     return HTMLResponse(page, status, problem.headers if problem else None)
 
 
-mounts = [Mount(PLACE, Guard())]
+_mount = Mount(PLACE, Guard())
+
+
+class _WithoutSlash:
+    """The page at its address as people type it: a mount answers below its path only."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        inner = {**scope, "path": f"{PLACE}/"}
+        _, child = _mount.matches(inner)
+        await _mount.handle({**inner, **child}, receive, send)
+
+
+mounts = [Route(PLACE, _WithoutSlash()), _mount]

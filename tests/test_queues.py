@@ -40,6 +40,7 @@ async def admin(browser: httpx.AsyncClient, system: System) -> httpx.AsyncClient
 
 async def test_a_super_admin_sees_the_page_and_all_it_loads(admin: httpx.AsyncClient) -> None:
     page = await admin.get(f"{PAGE}/")
+    assert (await admin.get(PAGE)).text == page.text
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     policy = page.headers["content-security-policy"]
     loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
@@ -64,7 +65,7 @@ async def test_what_is_not_there_is_not_found(admin: httpx.AsyncClient, path: st
     assert (await admin.get(PAGE + path)).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/", "/api/queues", "/static/app.js", "/queues/inbound", "/health"])
+@pytest.mark.parametrize("path", ["", "/", "/api/queues", "/static/app.js", "/queues/inbound", "/health"])
 async def test_nobody_else_gets_anything(path: str, system: System, hotel_a: Hotel) -> None:
     expired = short_lived(system.root, system.settings.jwt_secret, -5)
     tokens = {"": 401, "x.y.z": 401, expired: 401, token_of(hotel_a.admin): 403, token_of(hotel_a.attendant): 403}
