@@ -141,6 +141,8 @@ WITH given AS MATERIALIZED (
         ON
             report.message_id = echoed.id
             AND echoed.direction = 'OUTBOUND'
+            -- What is said of another try of the same message is not said of this one.
+            AND (echoed.wamid IS NULL OR report.wamid = echoed.wamid)
             AND NOT report.wamid = ANY(echoed.retired_wamids)
 ),
 

@@ -125,6 +125,20 @@ async def test_a_late_status_of_the_first_try_does_not_touch_the_second(dora: Gu
     assert (sent["wamid"] != first, sent["error"]) == (True, None)
 
 
+async def test_a_late_status_of_an_uncertain_try_does_not_touch_the_one_sent_again(
+    dora: Guest, system: System, as_owner: Sql
+) -> None:
+    message = await offered(dora, system, as_owner, cut="after")
+    await script(system, dora.hotel, status=False)
+    await decide(dora, message, "retry")
+    sent = await becomes(dora.hotel, message, "SENT")
+    first, second = [taken["wamid"] for taken in await accepted(system, dora.hotel)]
+    node = status(first, "failed", biz_opaque_callback_data=message["id"], errors=[{"code": 131026, "title": "x"}])
+    await dora.hotel.webhook(dora.hotel.envelope(statuses=[node]))
+    await dora.hotel.webhook(dora.hotel.envelope(statuses=[status(second, "read")]))
+    assert (sent["wamid"], (await becomes(dora.hotel, message, "READ", "FAILED"))["status"]) == (second, "READ")
+
+
 async def test_a_message_that_exhausts_its_tries_is_a_dead_letter_and_may_be_put_back(
     dora: Guest, system: System, as_owner: Sql
 ) -> None:
