@@ -8,21 +8,21 @@ VALUES (:user_id, :key, :request_hash)
 ON CONFLICT (tenant_id, user_id, key) DO NOTHING;
 
 -- name: known(user_id uuid, key text) -> one KnownRow
--- What was answered under a key.
+-- What was answered under a key. A super admin may have the same one in several tenants: this one is named.
 -- Index: idempotency_keys_pkey
 SELECT
     request_hash,
     status,
     answer
 FROM idempotency_keys
-WHERE user_id = :user_id AND key = :key;
+WHERE tenant_id = (SELECT crm.current_tenant_id()) AND user_id = :user_id AND key = :key;
 
 -- name: keep(user_id uuid, key text, status int, answer bytea) -> none
 -- Stores the answer beside its key.
 -- Index: idempotency_keys_pkey
 UPDATE idempotency_keys
 SET status = :status, answer = :answer
-WHERE user_id = :user_id AND key = :key;
+WHERE tenant_id = (SELECT crm.current_tenant_id()) AND user_id = :user_id AND key = :key;
 
 -- name: tidy() -> count
 -- Forgets keys after 24 hours.

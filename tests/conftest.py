@@ -136,6 +136,12 @@ def as_app(home: Home) -> Sql:
 
 
 @pytest.fixture(scope="session")
+def as_system(home: Home) -> Sql:
+    """Straight SQL as the system's role."""
+    return partial(_run, home.database_url("system"))
+
+
+@pytest.fixture(scope="session")
 def as_owner(home: Home) -> Sql:
     """Straight SQL as the owner, who sees every tenant."""
     return partial(_run, home.database_url("owner"))

@@ -88,6 +88,13 @@ async def test_what_a_tenant_sees_without_a_filter_is_all_its_own(
         assert {str(row[0]) for row in found} <= {hotel_b.id}, table
 
 
+async def test_in_a_tenant_the_system_sees_no_key_of_another(
+    as_system: Sql, ids: dict[str, str], hotel_a: Hotel, hotel_b: Hotel
+) -> None:
+    assert await rows_of(as_system, "idempotency_keys", hotel_a.id, tenant=hotel_a.id) > 0
+    assert await rows_of(as_system, "idempotency_keys", hotel_a.id, tenant=hotel_b.id) == 0
+
+
 async def test_no_row_can_be_added_under_another_tenant(
     as_app: Sql, tables: list[str], hotel_a: Hotel, hotel_b: Hotel
 ) -> None:

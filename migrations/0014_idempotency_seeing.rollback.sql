@@ -1,0 +1,1 @@
+ALTER POLICY seeing ON public.idempotency_keys USING (TRUE);
