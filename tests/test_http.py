@@ -1,14 +1,22 @@
 """What every answer carries: ids, security headers, problems in the reader's language, and CORS."""
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
+from starlette.applications import Starlette
 
+from crm.core import edge, rails
+from crm.core.access import TENANT_ADMIN
 from crm.core.config import Settings
-from tests.system import Hotel, System
-from tests.visitors import login, proxied, visitor
+from crm.core.errors import Problem
+from crm.core.http import Call, Door, route
+from tests.system import PASSWORD, Hotel, System, serving
+from tests.visitors import login, pointers, proxied, told, visitor
 
 _ALWAYS = {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Cache-Control": "no-store"}
 _HSTS = "max-age=63072000; includeSubDomains"
@@ -182,3 +190,63 @@ async def test_without_frontends_no_origin_may(system: System, hotel_a: Hotel) -
     answer = await hotel_a.admin.get("/auth/me", headers={"Origin": "https://app.example"})
     assert answer.status_code == 200
     assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+class Asked(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of the slow door."""
+
+    name: str
+
+
+@asynccontextmanager
+async def slow_door(settings: Settings, worked: list[str]) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a door of the test's own, whose slow work is written into `worked`."""
+
+    async def work(call: Call) -> str:
+        worked.append(call.body.name)
+        return f"{call.body.name}, prepared"
+
+    async def answer(call: Call) -> str:
+        return str(call.prepared)
+
+    door = Door(
+        method="POST",
+        path="/slow",
+        handler=answer,
+        role=TENANT_ADMIN,
+        body=Asked,
+        before=work,
+        once=True,
+        status=201,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[dict[str, Any]]:
+        laid = await rails.lay(settings)
+        yield {"rails": laid}
+        await laid.close()
+
+    app = Starlette(routes=[route(door)], lifespan=lifespan, exception_handlers={Problem: edge.on_problem})
+    async with serving(edge.Edge(app)) as url, httpx.AsyncClient(base_url=url) as client:
+        yield client
+
+
+async def test_slow_work_is_done_only_for_who_may_and_asks_rightly(
+    system: System, settings: Settings, hotel_a: Hotel
+) -> None:
+    left = await system.sign_in(hotel_a.logins["admin"], PASSWORD, hotel_a.slug)
+    assert (await left.post("/auth/logout")).status_code == 204
+    admin, worked = {"Authorization": hotel_a.admin.headers["Authorization"]}, list[str]()
+    async with slow_door(settings, worked) as client:
+
+        async def ask(headers: dict[str, str], **body: Any) -> httpx.Response:
+            return await client.post("/slow", json={"name": "bolo", **body}, headers=headers)
+
+        assert told(await ask({})) == (401, "unauthenticated")
+        assert told(await ask({"Authorization": left.headers["Authorization"]})) == (401, "unauthenticated")
+        assert told(await ask({"Authorization": hotel_a.attendant.headers["Authorization"]})) == (403, "forbidden")
+        assert pointers(await ask(admin, x=1)) == {"/x"}
+        assert pointers(await ask({**admin, "Idempotency-Key": "x" * 201})) == {"/Idempotency-Key"}
+        assert worked == []
+        assert (await ask(admin)).json() == "bolo, prepared"
+    assert worked == ["bolo"]

@@ -103,13 +103,14 @@ def route(door: Door) -> Route:
         if door.body:
             _check_type(request)
             call.body = body.decode(raw, door.body)
+        key = idempotency.key(request.headers, call.body) if door.once else None
         if door.before:
-            call.prepared = await door.before(call)
+            call.prepared = await _prepared(door, call, door.before)
         if who is None or door.own_tx:
             return _response(door, await door.handler(call))
         async with _opened(door, rails, who) as tx:
             call._tx = tx
-            return await _in_transaction(door, call, raw)
+            return await _in_transaction(door, call, key, raw)
 
     return Route(door.path, endpoint, methods=[door.method], name=f"{door.method} {door.path}")
 
@@ -141,8 +142,17 @@ def _opened(door: Door, rails: Rails, who: Who) -> Any:
     return rails.db.tenant(place or who.home, who.caller)
 
 
-async def _in_transaction(door: Door, call: Call, raw: bytes) -> Response:
-    key = idempotency.key(call.request.headers, call.body) if door.once else None
+async def _prepared(door: Door, call: Call, before: Handler) -> Any:
+    """What the slow work made. A transaction of its own asks first whether the caller may still come in:
+    a token outlives its session by up to 15 minutes, and whoever holds one must not burn a core.
+    """
+    if door.role != PUBLIC:
+        async with _opened(door, call.rails, call.who):
+            pass
+    return await before(call)
+
+
+async def _in_transaction(door: Door, call: Call, key: str | None, raw: bytes) -> Response:
     if key is None:
         return _response(door, await door.handler(call))
     asked = f"{door.method} {call.request.url.path}".encode() + raw
