@@ -46,12 +46,12 @@ async def own_system(path: Path) -> AsyncIterator[System]:
                 yield system
 
 
-async def add_root(settings: Settings) -> None:
-    """The super admin."""
+async def add_root(settings: Settings, email: str = ROOT_EMAIL) -> None:
+    """The super admin, or another: of one person's sessions the oldest beyond twenty end."""
     database = await db.Database.open(settings.database_url, settings.database_system_url, 2, 10)
     async with database.tenant(db.PLATFORM) as tx:
         hashed = crypto.password_hash(PASSWORD, 10)
-        await tx.count(sql.load("operations").add_super_admin, email=ROOT_EMAIL, name="Root", hash=hashed)
+        await tx.count(sql.load("operations").add_super_admin, email=email, name="Root", hash=hashed)
     await database.close()
 
 

@@ -9,13 +9,19 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.own import away, own_system
+from tests.own import add_root, away, own_system
 from tests.sockets import short_lived, token_of
 from tests.system import PASSWORD, Hotel, System
 from tests.visitors import fresh
 
-PAGE = "/admin/queues"
+PAGE, KEEPER = "/admin/queues", "keeper@platform.example"
 HTML = {"Accept": "text/html"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def keeper(system: System) -> None:
+    """A super admin of this module's own, who signs in often."""
+    await add_root(system.settings, KEEPER)
 
 
 @pytest.fixture
@@ -33,7 +39,7 @@ async def enters(browser: httpx.AsyncClient, email: str, password: str) -> httpx
 @pytest.fixture
 async def admin(browser: httpx.AsyncClient, system: System) -> httpx.AsyncClient:
     """A super admin past the form."""
-    answer = await enters(browser, "root@platform.example", PASSWORD)
+    answer = await enters(browser, KEEPER, PASSWORD)
     assert (answer.status_code, answer.headers["location"]) == (303, f"{PAGE}/")
     return browser
 
@@ -79,7 +85,7 @@ async def test_nobody_else_gets_anything(path: str, system: System, hotel_a: Hot
 
 
 async def test_a_refresh_token_is_no_access_token(system: System) -> None:
-    tokens = (await system.login("root@platform.example", PASSWORD)).json()
+    tokens = (await system.login(KEEPER, PASSWORD)).json()
     async with system.client(tokens["refreshToken"]) as client:
         assert (await client.get(f"{PAGE}/api/queues")).status_code == 401
 
@@ -102,7 +108,7 @@ async def test_a_form_of_another_site_signs_nobody_in_and_does_nothing(
 ) -> None:
     for origin in ("https://evil.example", "null", ""):
         headers = {"Origin": origin}
-        form = {"email": "root@platform.example", "password": PASSWORD}
+        form = {"email": KEEPER, "password": PASSWORD}
         assert (await admin.post(f"{PAGE}/sign-in", data=form, headers=headers)).status_code == 403
         headers["Accept"] = "*/*"
         answer = await admin.post(f"{PAGE}/api/queues/inbound/jobs/x/abort", headers=headers)
@@ -111,7 +117,7 @@ async def test_a_form_of_another_site_signs_nobody_in_and_does_nothing(
 
 
 async def test_the_cookie_is_for_this_page_alone_and_ends_with_the_session(admin: httpx.AsyncClient) -> None:
-    told = (await enters(admin, "root@platform.example", PASSWORD)).headers["set-cookie"].lower()
+    told = (await enters(admin, KEEPER, PASSWORD)).headers["set-cookie"].lower()
     for word in ("httponly", "samesite=strict", f"path={PAGE}", "max-age=900"):
         assert word in told
     cookie = {"Cookie": f"crm_admin={admin.cookies['crm_admin']}"}
