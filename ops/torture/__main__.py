@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import itertools
 import sys
 import tempfile
 import threading
@@ -30,7 +31,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--hotels", type=int, default=4)
     parser.add_argument("--people", type=int, default=10, help="customers of each hotel")
     parser.add_argument("--out", type=Path, help="write the report here too, as Markdown")
-    parser.add_argument("--only", nargs="+", metavar="FAULT", help="throw only these, by their names")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="FAULT",
+        help="throw only these, by turns, by the names it prints",
+    )
     return parser.parse_args()
 
 
@@ -87,11 +93,15 @@ def main() -> int:
         town, rig = Town(port, books), Rig(Path(folder) / "home", f"http://127.0.0.1:{port}")
         town.start()
         try:
+            faults = Faults(rig, town.app.state.fake.rules, books, options.seed)
+            if unknown := set(options.only or []) - set(faults.all):
+                print(f"no such fault: {', '.join(unknown)}; there are: {'; '.join(faults.all)}")
+                return 2
             rig.start()
             secret = rig.home.secrets["whatsappAppSecret"]
             hotels.found(rig, books, secret, options.hotels, options.people)
             town.begin(Load(rig.urls, secret, books, options.arrivals, options.seed))
-            _throw(rig, Faults(rig, town.app.state.fake.rules, books, options.seed), options)
+            _throw(rig, faults, options)
             town.finish(rig)
             verdict = _settled(rig, town)
         finally:
@@ -106,9 +116,9 @@ def main() -> int:
 def _throw(rig: Rig, faults: Faults, options: argparse.Namespace) -> None:
     """Until the time is over, with a line about how it stands each half minute."""
     ends, told = time.monotonic() + options.minutes * 60, time.monotonic()
-    names = list(options.only or [])
+    names = itertools.cycle(options.only or [None])
     while time.monotonic() < ends:
-        faults.throw(names[faults.books.thrown.get("", 0) % len(names)] if names else None)
+        faults.throw(next(names))
         rig.pause(faults.dice.uniform(2, 7))
         if time.monotonic() - told > 30:
             told = time.monotonic()
