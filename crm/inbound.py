@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from crm import channels, contacts, dead_letters, envelope, messages
@@ -23,6 +25,7 @@ from crm.intake import Post
 log = logging.getLogger(__name__)
 _sql = sql.load("inbound")
 _channels = sql.load("channels")
+T = TypeVar("T")
 
 BODY_LIMIT = 3 * 1024 * 1024  # Meta: payload ≤ 3 MB
 BATCH, BATCH_BYTES = 500, 512 * 1024  # raw events per turn of the drain, and bytes of one lane in it
@@ -75,20 +78,30 @@ async def receive(call: Call) -> Response:
     if not signature:
         metrics.webhooks.labels("refused").inc()
         raise Unauthenticated("Falta a assinatura.", "The signature is missing.")
-    with request.state.intake.reading(request.headers.get("content-length", "")):
-        body = await http.read(request, BODY_LIMIT)
+    body = await _counted(_read(request))
     signer = await _signer(call.rails, body, signature)
     try:
         lane = envelope.lane(payload.read(body))
     except ValueError as error:
         raise MalformedBody from error
+    await _counted(request.state.intake.store(Post(body, signer, lane)))
+    metrics.webhooks.labels("stored").inc()
+    return Response(status_code=200)
+
+
+async def _counted(work: Awaitable[T]) -> T:
+    """A webhook that Meta must send again is counted. Raises Unavailable."""
     try:
-        await request.state.intake.store(Post(body, signer, lane))
+        return await work
     except Unavailable:
         metrics.webhooks.labels("failed").inc()
         raise
-    metrics.webhooks.labels("stored").inc()
-    return Response(status_code=200)
+
+
+async def _read(request: Request) -> bytes:
+    """The body, when there is room for it. Raises Unavailable, PayloadTooLarge, BodyTooSlow."""
+    with request.state.intake.reading(request.headers.get("content-length", "")):
+        return await http.read(request, BODY_LIMIT)
 
 
 async def _signer(rails: Rails, body: bytes, signature: str) -> UUID | None:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from crm import app
-from crm.core import edge
+from crm.core import edge, http
 from crm.core.config import Settings
 from crm.intake import READING_BYTES
 from ops.dev import processes
@@ -186,6 +186,21 @@ async def test_bodies_that_come_slowly_do_not_fill_the_memory(
             f"{system.url}/webhooks/whatsapp", content=small, headers=signature(small, hotel_a.secret)
         )
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/webhooks/whatsapp", "/auth/login"])
+async def test_a_body_that_drips_is_told_so_and_holds_its_place_no_longer(
+    path: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "BODY_SECONDS", 0.3)
+    async with serving(app.build(settings)) as url:
+        reader, writer = await asyncio.open_connection(*_place(url))
+        head = [f"POST {path} HTTP/1.1", "Host: x", "X-Hub-Signature-256: x", "Content-Length: 1000"]
+        writer.write("\r\n".join([*head, "", "{"]).encode())
+        answer = await asyncio.wait_for(reader.read(), 5)  # to its end: the connection is closed
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b'"code":"body_too_slow"' in answer
+        writer.close()
 
 
 def _place(url: str) -> tuple[str, int]:

@@ -196,7 +196,8 @@ class Transaction:
             self._connection = cast("Connection", await self._pool.acquire(timeout=_ACQUIRE_SECONDS))
         except (TimeoutError, *_AWAY) as error:
             raise Unavailable from error
-        metrics.pool_wait.observe(time.perf_counter() - started)
+        finally:
+            metrics.pool_wait.observe(time.perf_counter() - started)
         try:
             await _enter(self._connection, self._opening)
         except (TimeoutError, *_AWAY) as error:

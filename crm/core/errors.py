@@ -3,7 +3,7 @@
 Problem                                     what an answer of application/problem+json is made from (RFC 9457)
 ├── MalformedBody 400   ├── Unauthenticated 401 ─ InvalidCredentials, TokenExpired
 ├── PlanLimitReached 402 ├── Forbidden 403 ─ TenantMismatch, TenantSuspended
-├── NotFound 404 ─ TenantNotFound           ├── MethodNotAllowed 405
+├── NotFound 404 ─ TenantNotFound           ├── MethodNotAllowed 405 ├── BodyTooSlow 408
 ├── Conflict 409 ─ AlreadyAssigned, WindowClosed
 ├── PayloadTooLarge 413 ├── UnsupportedMediaType 415 ├── ValidationFailed 422
 ├── RateLimited 429     └── Internal 500    └── Unavailable 503
@@ -117,6 +117,15 @@ class MethodNotAllowed(Problem):
     status, code, title = 405, "method_not_allowed", "Method Not Allowed"
     pt = "Este endereço não aceita este método."
     en = "This address does not take this method."
+
+
+class BodyTooSlow(Problem):
+    status, code, title = 408, "body_too_slow", "Request Timeout"
+    pt = "O corpo da requisição demorou demais para chegar."
+    en = "The request body took too long to arrive."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Connection": "close"})
 
 
 class Conflict(Problem):

@@ -1,5 +1,6 @@
 """Doors: one line says method, path, role, body and answer; this page decodes, authorises, calls and encodes."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -12,9 +13,10 @@ from starlette.routing import Route
 from crm.core import access, body, idempotency, log
 from crm.core.access import ATTENDANT, SUPER_ADMIN, TENANT_ADMIN, Who
 from crm.core.db import Tx
-from crm.core.errors import Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType
+from crm.core.errors import BodyTooSlow, Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType
 from crm.core.rails import Rails
 
+BODY_SECONDS = 15  # a body that drips holds its room among those inside no longer
 BODY_LIMIT = 1024 * 1024  # bytes of a JSON body; Meta's webhook has its own
 SIGNED_IN: Final = "SIGNED_IN"
 PUBLIC: Final = "PUBLIC"
@@ -185,14 +187,21 @@ def _check_type(request: Request) -> None:
 
 
 async def read(request: Request, limit: int) -> bytes:
-    """The body, refused as soon as it is known to be longer than `limit` bytes. Raises PayloadTooLarge."""
+    """The body, refused as soon as it is known to be longer than `limit` bytes, or when it drips.
+
+    Raises PayloadTooLarge, BodyTooSlow.
+    """
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise PayloadTooLarge
     parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise PayloadTooLarge
-        parts.append(part)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                if size > limit:
+                    raise PayloadTooLarge
+                parts.append(part)
+    except TimeoutError as error:
+        raise BodyTooSlow from error
     return b"".join(parts)
