@@ -122,3 +122,13 @@ async def test_without_redis_a_good_try_is_given_back() -> None:
         async with limits.attempt(LOGIN, "key"):
             pass
     assert 1 <= int(refused.value.headers["Retry-After"]) <= 900
+
+
+async def test_good_tries_in_flight_at_two_processes_are_no_failures(settings: Settings) -> None:
+    processes, key = (Limits(settings.redis), Limits(settings.redis)), fresh("address")
+
+    async def sign_in(number: int) -> None:
+        async with processes[number % 2].attempt(LOGIN, key):
+            await asyncio.sleep(0.5)
+
+    assert await asyncio.gather(*(sign_in(number) for number in range(12))) == [None] * 12

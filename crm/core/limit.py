@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,12 +14,13 @@ from redis.exceptions import RedisError
 from crm.core.errors import InvalidCredentials, RateLimited, Unavailable
 
 LOGIN = RateLimitItemPerMinute(5, 15)
-_PAUSES = (0.15, 0.3)  # seconds before a full count is looked at again
+FLYING = RateLimitItemPerMinute(1)  # its minute only: what a killed process leaves in flight is forgotten by then
+PATIENCE = 5.0  # seconds a good try waits for others in flight
 AT_ONCE, QUEUE = 3, 200  # one more than bcrypt has threads, so that they never wait; the 201st is sent away
 
 
 class Limits:
-    """Counts failed tries per key in fixed windows: a try is taken first, given back when it did not fail."""
+    """Counts failed tries per key in fixed windows, and those in flight, which may yet fail."""
 
     def __init__(self, redis_url: str) -> None:
         self._redis: Storage = RedisStorage(
@@ -32,8 +34,8 @@ class Limits:
     async def attempt(self, item: RateLimitItem, *keys: str) -> AsyncIterator[None]:
         """One try, counted against every key only if it ends in InvalidCredentials.
 
-        Few are made at once, so that the good ones in flight are not taken for failures. Raises RateLimited,
-        and Unavailable when too many wait.
+        Tries in flight count as well until they end, so that parallel guesses cannot all slip in; a good one then
+        waits for its turn. Raises RateLimited when the failures are used up, Unavailable when too many wait.
         """
         if self._queued >= QUEUE:
             raise Unavailable
@@ -43,47 +45,56 @@ class Limits:
             try:
                 yield
             except InvalidCredentials:
+                await self._add(item, 1, *keys)
                 raise
-            except BaseException:
-                await self._give_back(item, *keys)
-                raise
-            else:
-                await self._give_back(item, *keys)
             finally:
+                await self._add(FLYING, -1, *keys)
                 self._room.release()
         finally:
             self._queued -= 1
 
     async def _begin(self, item: RateLimitItem, *keys: str) -> None:
-        """Come in and take a try. Good ones in flight elsewhere are given back in a moment: ask more than once."""
-        for pause in (*_PAUSES, None):
+        """Come in, once those in flight everywhere leave room for one more failure."""
+        ends = time.monotonic() + PATIENCE
+        while time.monotonic() < ends:
             await self._room.acquire()
             try:
-                await self._take(item, *keys)
-            except BaseException as error:
+                if await self._take(item, *keys):
+                    return
+            except BaseException:
                 self._room.release()
-                if pause is None or not isinstance(error, RateLimited):
-                    raise
-                await asyncio.sleep(pause)
-            else:
-                return
+                raise
+            self._room.release()
+            await asyncio.sleep(random.uniform(0.05, 0.15))  # noqa: S311 (jitter)
+        raise Unavailable
 
-    async def _take(self, item: RateLimitItem, *keys: str) -> None:
-        full = [key for key in keys if await self._add(item, key, 1) > item.amount]
+    async def _take(self, item: RateLimitItem, *keys: str) -> bool:
+        """Count one more in flight; False, and not counted, when all of them failing would be too many."""
+        flying = await self._add(FLYING, 1, *keys)
+        failed = [await self._count(item, key) for key in keys]
+        if all(sum(both) <= item.amount for both in zip(failed, flying, strict=True)):
+            return True
+        await self._add(FLYING, -1, *keys)
+        full = [key for key, number in zip(keys, failed, strict=True) if number >= item.amount]
         if full:
-            await self._give_back(item, *keys)
             raise RateLimited(max([await self._seconds(item, key) for key in full]))
+        return False
 
-    async def _give_back(self, item: RateLimitItem, *keys: str) -> None:
-        for key in keys:
-            await self._add(item, key, -1)
+    async def _add(self, item: RateLimitItem, amount: int, *keys: str) -> list[int]:
+        """Count for each key; the new counts."""
+        return [await self._add_one(item.key_for(key), item.get_expiry(), amount) for key in keys]
 
-    async def _add(self, item: RateLimitItem, key: str, amount: int) -> int:
-        name, expiry = item.key_for(key), item.get_expiry()
+    async def _add_one(self, name: str, expiry: int, amount: int) -> int:
         try:
             return await self._redis.incr(name, expiry, amount=amount)
         except (RedisError, OSError):
             return await self._memory.incr(name, expiry, amount=amount)
+
+    async def _count(self, item: RateLimitItem, key: str) -> int:
+        try:
+            return await self._redis.get(item.key_for(key))
+        except (RedisError, OSError):
+            return await self._memory.get(item.key_for(key))
 
     async def _seconds(self, item: RateLimitItem, key: str) -> int:
         try:
