@@ -5,6 +5,8 @@ import secrets
 import time
 from dataclasses import dataclass, field
 
+READERS = 2  # sockets that listen in each hotel
+
 
 @dataclass
 class Person:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import math
 import random
 import time
 from contextlib import suppress
@@ -13,7 +14,7 @@ import httpx
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
-from ops.torture.books import Books, Hotel, Person, Reader
+from ops.torture.books import READERS, Books, Hotel, Person, Reader
 
 _TOKEN_SECONDS = 600
 _RETRIES = (0.1, 0.3, 1, 2, 3)  # seconds between tries, as Meta's growing pauses; the last for ever
@@ -23,27 +24,34 @@ class Load:
     """Runs until told to stop, then finishes what it has begun: nothing is left half asked."""
 
     def __init__(
-        self, urls: list[str], secret: str, books: Books, arrivals: float, seed: int, linger: float = 20
+        self, urls: list[str], secret: str, books: Books, arrivals: float, seed: int, late: float = 10
     ) -> None:
         self.urls, self.secret, self.books, self.arrivals = urls, secret.encode(), books, arrivals
-        self.linger = linger  # seconds that sockets listen after the last word; what comes late comes sooner
+        self.late = late  # seconds that what Meta tells late is late, at most
         self.dice = random.Random(seed)  # noqa: S311 (a sequence that can be repeated)
         self.stopping = asyncio.Event()
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
         self.http = httpx.AsyncClient(timeout=30, trust_env=False, limits=limits)
         self._tokens: dict[str, tuple[str, float]] = {}
+        self._signing_in = asyncio.Lock()
+        self._readers: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
-        """Everybody, until `stopping` is set and everybody has finished."""
+        """Everybody, until `stopping` is set and everybody has finished; the sockets listen until `leave`."""
         people = [person for hotel in self.books.hotels for person in hotel.people]
+        self._readers = [
+            asyncio.create_task(self._listen(hotel)) for hotel in self.books.hotels for _ in range(READERS)
+        ]
         async with asyncio.TaskGroup() as group:
-            readers = [group.create_task(self._listen(hotel)) for hotel in self.books.hotels for _ in range(2)]
-            work = [group.create_task(self._attend(person)) for person in people]
-            work.append(group.create_task(self._customers(people)))
-            await asyncio.wait(work)
-            await asyncio.sleep(self.linger)
-            for reader in readers:
-                reader.cancel()
+            for person in people:
+                group.create_task(self._attend(person))
+            group.create_task(self._customers(people))
+
+    async def leave(self) -> None:
+        """Nobody listens any more."""
+        for reader in self._readers:
+            reader.cancel()
+        await asyncio.gather(*self._readers, return_exceptions=True)
         await self.http.aclose()
 
     async def first_words(self) -> None:
@@ -78,13 +86,13 @@ class Load:
             await asyncio.gather(self._post([message], hotel), self._post([message], hotel))
         elif way < 0.25:  # late
             message = self._message(person)
-            await asyncio.sleep(self.dice.uniform(0.1, self.linger / 3))
+            await asyncio.sleep(self.dice.uniform(0.1, self.late))
             await self._post([message], hotel)
         elif way < 0.35:  # in the wrong order, the second one told again later
             first, second = self._message(person), self._message(person)
             await self._post([second], hotel)
             await self._post([first], hotel)
-            await asyncio.sleep(self.dice.uniform(0, self.linger / 2))
+            await asyncio.sleep(self.dice.uniform(0, self.late))
             await self._post([second], hotel)
         elif way < 0.38:  # many in one POST
             several = [self._message(self.dice.choice(hotel.people)) for _ in range(self.dice.randint(5, 40))]
@@ -151,7 +159,11 @@ class Load:
             await asyncio.sleep(1)
 
     async def _signed_in(self, hotel: Hotel) -> dict[str, str]:
-        token, since = self._tokens.get(hotel.slug, ("", 0.0))
+        async with self._signing_in:
+            return await self._token(hotel)
+
+    async def _token(self, hotel: Hotel) -> dict[str, str]:
+        token, since = self._tokens.get(hotel.slug, ("", -math.inf))  # the clock may be young
         if time.monotonic() - since > _TOKEN_SECONDS:
             login = json.dumps({"email": hotel.attendant, "password": hotel.password}).encode()
             headers = {"X-Tenant-Slug": hotel.slug, "Content-Type": "application/json"}

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from ops.fake_meta.world import Sent
-from ops.torture.books import Books
+from ops.torture.books import READERS, Books
 
 # What may still change by itself.
 _WAITING = """
 SELECT (SELECT count(*) FROM webhook_waiting)
     + (SELECT count(*) FROM messages WHERE status IN ('QUEUED', 'SENDING')) AS waiting"""
+_HEADS = "SELECT t.slug, h.seq FROM feed_heads AS h INNER JOIN tenants AS t ON t.id = h.tenant_id"
 _MESSAGES = "SELECT tenant_id::text, wamid, content FROM messages WHERE direction = 'INBOUND'"
 _SENDS = """
 SELECT m.id::text, m.conversation_id::text, m.status, m.client_message_id, m.error->>'title' AS why
@@ -37,31 +38,44 @@ class Verdict:
         return not any([*(self.figures[name] for name in must), *self.zeros.values()])
 
 
-async def waiting(url: str) -> int:
-    """How much the system has still to do."""
+@dataclass
+class Standing:
+    """How far everything has come: `heads` is the newest seq that each reader should have heard."""
+
+    waiting: int
+    heads: list[int]
+    heard: list[int]
+
+    @property
+    def moves(self) -> bool:
+        """Whether something is still to be done, or to be heard."""
+        return self.waiting > 0 or any(seq < head for seq, head in zip(self.heard, self.heads, strict=True))
+
+
+async def look(url: str, books: Books) -> Standing:
+    """Where the system and the sockets stand (as the database's owner)."""
     owner = await asyncpg.connect(url)
     try:
-        return int(await owner.fetchval(_WAITING))
+        waiting = int(await owner.fetchval(_WAITING))
+        seqs = {row["slug"]: row["seq"] for row in await owner.fetch(_HEADS)}
     finally:
         await owner.close()
+    heads = [seqs.get(hotel.slug, 0) for hotel in books.hotels for _ in range(READERS)]
+    return Standing(waiting, heads, [reader.seq or 0 for reader in books.readers])
 
 
-async def reconcile(url: str, books: Books, ledger: Sequence[Sent]) -> Verdict:
-    """Compare the books with the database (as its owner) and with Meta's ledger."""
+async def reconcile(url: str, books: Books, ledger: Sequence[Sent], heads: list[int]) -> Verdict:
+    """Compare the books with the database (as its owner), with Meta's ledger and with the feed's `heads`."""
     owner = await asyncpg.connect(url)
     messages = await owner.fetch(_MESSAGES)
     sends = await owner.fetch(_SENDS, f"{books.name}-%")
-    heads = {row["slug"]: row["seq"] for row in await owner.fetch(
-        "SELECT t.slug, h.seq FROM feed_heads AS h INNER JOIN tenants AS t ON t.id = h.tenant_id"
-    )}  # fmt: skip
     letters = await owner.fetchval("SELECT count(*) FROM dead_letters")
     await owner.close()
     figures = arrivals(books, [tuple(row) for row in messages]) | departures(books, ledger)
-    newest = [heads.get(hotel.slug, 0) for hotel in books.hotels for _ in range(2)]
     zeros = {
         "vanished sends": vanished(books, sends, ledger),
         "sends stored twice": len(sends) - len({row["client_message_id"] for row in sends}),
-        "events a socket missed": sum(reader.lost(seq) for reader, seq in zip(books.readers, newest, strict=True)),
+        "events a socket missed": sum(reader.lost(seq) for reader, seq in zip(books.readers, heads, strict=True)),
         "events a socket heard again": sum(reader.again for reader in books.readers),
         "answers no fault excuses": len(books.errors),
         "dead letters": letters,

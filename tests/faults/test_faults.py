@@ -4,6 +4,7 @@ Each test throws one thing at a system under load (webhooks come twice, late, in
 the while), then compares what was promised with the database and with Meta's ledger.
 """
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -14,6 +15,7 @@ from ops.torture.faults import Faults
 from ops.torture.reconcile import Verdict
 from tests.faults.conftest import Stage
 
+HIT_SECONDS = 30  # people pause for up to 15 seconds between their bursts
 ENDED = {"SENT", "DELIVERED", "READ"}
 
 
@@ -28,14 +30,16 @@ def kept(verdict: Verdict, books: Books, stage: Stage, *also: str) -> None:
     assert books.errors == []
 
 
-def graph(*actions: Action, times: int | None = None) -> Callable[[Faults], None]:
-    """Graph does this for a while, one after the other."""
+def graph(*actions: Action, times: int = 2) -> Callable[[Faults], None]:
+    """Graph does this to so many calls, one action after the other."""
 
     def throw(faults: Faults) -> None:
         for action in actions:
             faults.rules.add([Rule(action=action, times=times)], None)
-            faults.rig.pause(2)
-            faults.rules.clear()
+            ends = time.monotonic() + HIT_SECONDS
+            while faults.rules.rules and time.monotonic() < ends:
+                faults.rig.pause(0.1)
+            assert not faults.rules.rules, "nothing was sent into the fault"
 
     return throw
 
