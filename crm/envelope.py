@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from crm import dead_letters
+from crm.changes import Change
 from crm.contacts import Person
 from crm.core import meta
 from crm.messages import Advance, Inbound
@@ -46,19 +47,20 @@ _TEXTS = ("body", "caption", "name", "formatted_name", "filename", "title", "tex
 class Element(msgspec.Struct, frozen=True):
     """One message or status with where it came from; what it is made of is kept for a dead letter."""
 
-    kind: Literal["message", "status", "other"]
+    kind: Literal["message", "status", "change", "other"]
     account: str
     number: str
     node: dict[str, Any]
     profiles: list[dict[str, Any]]
     field: str
+    at: int = 0  # entry.time, where Meta says one: unix seconds
 
 
 def elements(body: Any) -> Iterator[Element]:
     """Every message, status and other change of a POST. What is not of the expected shape is `other`."""
     for entry in _dicts(_dict(body).get("entry")):
         for change in _dicts(entry.get("changes")):
-            yield from _of_change(str(entry.get("id", "")), change)
+            yield from _of_change(str(entry.get("id", "")), change, entry.get("time"))
 
 
 def lane(body: Any) -> str:
@@ -71,14 +73,15 @@ def lane(body: Any) -> str:
     return ""
 
 
-def _of_change(account: str, change: dict[str, Any]) -> Iterator[Element]:
+def _of_change(account: str, change: dict[str, Any], time: Any) -> Iterator[Element]:
     value, field = _dict(change.get("value")), str(change.get("field", ""))
     number = str(_dict(value.get("metadata")).get("phone_number_id", ""))
     profiles = _dicts(value.get("contacts"))
     parts = [("message", node) for node in _dicts(value.get("messages"))]
     parts += [("status", node) for node in _dicts(value.get("statuses"))]
     if field != "messages" or not parts:
-        yield Element("other", account, number, change, [], field)
+        at = time if isinstance(time, int) else 0
+        yield Element("change" if value else "other", account, number, value or change, profiles, field, at)
         return
     for kind, node in parts:
         other = (kind == "status" and _text(node.get("status")) not in STATUSES) or "group_id" in node
@@ -96,10 +99,19 @@ def letter(element: Element) -> tuple[str, str, dict[str, Any]]:
 def posted(item: dict[str, Any]) -> bytes:
     """The POST that holds a dead letter's element alone, as Meta would have sent it."""
     kind, number = item["kind"], item["number"]
-    value = {"metadata": {"phone_number_id": number}, "contacts": item["profiles"]}
-    value["statuses" if kind == "status" else "messages"] = [item["node"]]
+    value: dict[str, Any] = {"metadata": {"phone_number_id": number}, "contacts": item["profiles"]}
+    if kind == "change":
+        value = item["node"]
+    else:
+        value["statuses" if kind == "status" else "messages"] = [item["node"]]
     change = {"field": item["field"], "value": value}
-    return msgspec.json.encode({"entry": [{"id": item["account"], "changes": [change]}]})
+    return msgspec.json.encode({"entry": [{"id": item["account"], "time": item.get("at"), "changes": [change]}]})
+
+
+def change(element: Element, channel: UUID) -> Change:
+    """A change of one of Meta's other fields."""
+    at = _time(element.at or None)
+    return Change(element.field, element.account, channel, element.node, at)
 
 
 def inbound(element: Element, channel: UUID) -> Inbound:

@@ -11,7 +11,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from crm import channels, contacts, dead_letters, envelope, messages
+from crm import changes, channels, contacts, dead_letters, envelope, messages
 from crm.channels import RouteRow
 from crm.core import crypto, http, metrics, payload, sql
 from crm.core.db import Tx
@@ -170,13 +170,33 @@ async def work(rails: Rails) -> int:
     return len(events)
 
 
-async def _routes(tx: Tx, elements: list[Element]) -> dict[str, RouteRow]:
+class Routes:
+    """Where elements lead: by the number they name, or, naming none, to each tenant of their account."""
+
+    def __init__(self, rows: list[RouteRow]) -> None:
+        self._numbers = {row.phone_number_id: row for row in rows}
+        self._accounts: dict[str, dict[UUID, RouteRow]] = {}
+        for row in sorted(rows, key=lambda row: row.id):
+            self._accounts.setdefault(row.waba_id, {}).setdefault(row.tenant_id, row)
+
+    def of(self, element: Element, signed_by: UUID | None) -> list[RouteRow]:
+        """The channels an element is for, none when it is nobody's; what a tenant signed is for it alone."""
+        named = self._numbers.get(element.number)
+        if element.number:
+            found = [named] if named and named.waba_id == element.account else []
+        else:
+            found = [*self._accounts.get(element.account, {}).values()] if element.kind == "change" else []
+        return [row for row in found if signed_by in (None, row.tenant_id)]
+
+
+async def _routes(tx: Tx, elements: list[Element]) -> Routes:
     numbers = {element.number for element in elements if element.kind != "other"}
-    return {route.phone_number_id: route for route in await channels.routes_of(tx, numbers, set())}
+    accounts = {element.account for element in elements if element.kind == "change" and not element.number}
+    return Routes(await channels.routes_of(tx, numbers, accounts))
 
 
 def _sorted(
-    named: list[tuple[EventRow, list[Element]]], routes: dict[str, RouteRow]
+    named: list[tuple[EventRow, list[Element]]], routes: Routes
 ) -> tuple[dict[UUID, Parts], dict[UUID, int]]:
     """Elements by tenant, and how many of each event are ignored: never a fallback to somebody's channel."""
     by_tenant: dict[UUID, Parts] = {}
@@ -186,12 +206,12 @@ def _sorted(
             if element.kind == "other":
                 metrics.elements.labels("other").inc()
                 continue
-            route = routes.get(element.number)
-            if route is None or route.waba_id != element.account or event.signed_by not in (None, route.tenant_id):
+            led = routes.of(element, event.signed_by)
+            for route in led:
+                by_tenant.setdefault(route.tenant_id, []).append((element, route.id))
+            if not led:
                 ignored[event.id] = ignored.get(event.id, 0) + 1
                 metrics.elements.labels("ignored").inc()
-                continue
-            by_tenant.setdefault(route.tenant_id, []).append((element, route.id))
     return by_tenant, ignored
 
 
@@ -246,12 +266,14 @@ async def _apply(rails: Rails, tenant: UUID, parts: Parts) -> list[Dead]:
 async def _apply_together(rails: Rails, tenant: UUID, parts: Parts) -> None:
     inbound = [envelope.inbound(element, channel) for element, channel in parts if element.kind == "message"]
     reports = [envelope.advance(element) for element, _ in parts if element.kind == "status"]
+    changed = [envelope.change(element, channel) for element, channel in parts if element.kind == "change"]
     async with rails.db.tenant(tenant) as tx:
         # Locks are taken in one order everywhere: the tenant's door, messages, conversations, the feed's head.
         await contacts.hold(tx)
+        done = await changes.apply(tx, changed)
         risen = await messages.advance(tx, reports)
         arrived: list[Event] = await messages.receive(tx, inbound)
-        await rails.feed.append(tx, [*arrived, *risen])
+        await rails.feed.append(tx, [*done, *arrived, *risen])
     metrics.elements.labels("status").inc(len(reports))
     metrics.elements.labels("message").inc(len(arrived))
     metrics.elements.labels("replay").inc(len(inbound) - len(arrived))

@@ -12,6 +12,7 @@ SELECT
     type,
     status,
     content,
+    media,
     payload,
     wamid,
     reply_to,
@@ -22,7 +23,11 @@ SELECT
     delivered_at,
     read_at,
     failed_at,
-    send_at
+    send_at,
+    origin,
+    reactions,
+    edited_at,
+    revoked_at
 FROM messages
 WHERE conversation_id = :conversation AND (created_at, id) < (:before, :before_id)
 ORDER BY created_at DESC, id DESC
@@ -38,6 +43,7 @@ SELECT
     type,
     status,
     content,
+    media,
     payload,
     wamid,
     reply_to,
@@ -48,7 +54,11 @@ SELECT
     delivered_at,
     read_at,
     failed_at,
-    send_at
+    send_at,
+    origin,
+    reactions,
+    edited_at,
+    revoked_at
 FROM messages
 WHERE conversation_id = :conversation AND (created_at, id) > (:after, :after_id)
 ORDER BY created_at, id
@@ -87,8 +97,8 @@ FROM
 ORDER BY given.place
 ON CONFLICT (tenant_id, wamid) DO NOTHING
 RETURNING
-    id, conversation_id, direction, type, status, content, payload, wamid, reply_to, sent_by, error,
-    created_at, sent_at, delivered_at, read_at, failed_at, send_at;
+    id, conversation_id, direction, type, status, content, media, payload, wamid, reply_to, sent_by, error,
+    created_at, sent_at, delivered_at, read_at, failed_at, send_at, origin, reactions, edited_at, revoked_at;
 
 -- name: queue(conversation uuid, content text, reply_to uuid, client_id text, sent_by uuid, send_at timestamptz) -> maybe MessageRow
 -- Queues a text, or schedules it, where the 24-hour window is open (then): this statement itself checks it.
@@ -114,8 +124,8 @@ FROM conversations AS c
 WHERE c.id = :conversation AND c.window_expires_at > coalesce(:send_at, now())
 ON CONFLICT (tenant_id, conversation_id, client_message_id) WHERE client_message_id IS NOT NULL DO NOTHING
 RETURNING
-    id, conversation_id, direction, type, status, content, payload, wamid, reply_to, sent_by, error,
-    created_at, sent_at, delivered_at, read_at, failed_at, send_at;
+    id, conversation_id, direction, type, status, content, media, payload, wamid, reply_to, sent_by, error,
+    created_at, sent_at, delivered_at, read_at, failed_at, send_at, origin, reactions, edited_at, revoked_at;
 
 -- name: by_client_id(conversation uuid, client_id text) -> value uuid
 -- The message a client sent under its own id.

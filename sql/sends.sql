@@ -133,8 +133,9 @@ WHERE
     AND c.id = m.conversation_id
     AND c.window_expires_at > now()
 RETURNING
-    m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.payload, m.wamid, m.reply_to, m.sent_by,
-    m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at;
+    m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,
+    m.sent_by, m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at,
+    m.origin, m.reactions, m.edited_at, m.revoked_at;
 
 -- name: arrived(id uuid) -> maybe MessageRow
 -- A person knows that an offered message reached the customer.
@@ -143,8 +144,9 @@ UPDATE messages AS m
 SET status = 'SENT', error = NULL, sent_at = coalesce(m.sent_at, now())
 WHERE m.id = :id AND m.status = 'UNCERTAIN' AND m.next_attempt_at IS NULL
 RETURNING
-    m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.payload, m.wamid, m.reply_to, m.sent_by,
-    m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at;
+    m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,
+    m.sent_by, m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at,
+    m.origin, m.reactions, m.edited_at, m.revoked_at;
 
 -- name: cancel(id uuid) -> maybe MessageRow
 -- A scheduled message is not to be sent.
@@ -153,8 +155,9 @@ UPDATE messages AS m
 SET status = 'CANCELED'
 WHERE m.id = :id AND m.status = 'SCHEDULED'
 RETURNING
-    m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.payload, m.wamid, m.reply_to, m.sent_by,
-    m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at;
+    m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,
+    m.sent_by, m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at,
+    m.origin, m.reactions, m.edited_at, m.revoked_at;
 
 -- name: standing(id uuid) -> maybe StandingRow
 -- Where a message stands, for who could not change it. A send is decided by people once it waits for nothing.
@@ -176,6 +179,7 @@ SELECT
     type,
     status,
     content,
+    media,
     payload,
     wamid,
     reply_to,
@@ -186,7 +190,11 @@ SELECT
     delivered_at,
     read_at,
     failed_at,
-    send_at
+    send_at,
+    origin,
+    reactions,
+    edited_at,
+    revoked_at
 FROM messages
 WHERE status = 'SCHEDULED' AND (send_at, id) > (:after, :after_id)
 ORDER BY send_at, id
@@ -222,8 +230,9 @@ SET
 FROM due, conversations AS c
 WHERE m.id = due.id AND c.tenant_id = m.tenant_id AND c.id = m.conversation_id
 RETURNING
-    m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.payload, m.wamid, m.reply_to, m.sent_by,
-    m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at;
+    m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,
+    m.sent_by, m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at,
+    m.origin, m.reactions, m.edited_at, m.revoked_at;
 
 -- name: due_tenants() -> many DueRow
 -- Tenants that have a scheduled message whose time has come, or a send to offer to people. Ids only.

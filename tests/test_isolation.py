@@ -19,6 +19,14 @@ SELECT c.relname FROM pg_class AS c
 INNER JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND a.attnotnull
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
 """
+# Rows of hotel A that no river above brings.
+FURNITURE = [
+    "INSERT INTO media (tenant_id, direction, mime_type) VALUES ($1, 'OUTBOUND', 'image/png')",
+    """INSERT INTO media_uploads (tenant_id, channel_id, sha256, mime_type, graph_id)
+    SELECT tenant_id, id, '\\x00', 'image/png', '1' FROM channels WHERE tenant_id = $1 LIMIT 1""",
+    """INSERT INTO templates (tenant_id, waba_id, name, language, category, status, components)
+    VALUES ($1, '1', 'welcome', 'pt_BR', 'UTILITY', 'APPROVED', '[]')""",
+]
 REFUSED = asyncpg.InsufficientPrivilegeError
 NUMBERED = sql.parse("test", "-- name: seen() -> value text\nSELECT string_agg(id::text, ',') FROM tenants;")[0]
 
@@ -42,6 +50,8 @@ async def ids(hotel_a: Hotel, tables: list[str], as_owner: Sql) -> dict[str, str
     assert (await hotel_a.webhook(hotel_a.envelope(statuses=[stray]))).status_code == 200
     assert await as_owner("SELECT FROM users WHERE tenant_id = $1", UUID(hotel_a.id))
     await dead_letter(dora)
+    for insert in FURNITURE:
+        await as_owner(insert, UUID(hotel_a.id))
 
     async def full() -> bool:
         return not [table for table in tables if not await rows_of(as_owner, table, hotel_a.id)]

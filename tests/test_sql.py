@@ -60,7 +60,7 @@ def accepts(kind: Any, pg: str) -> bool:
     if origin is Literal:
         return pg == "text"
     if origin is list:
-        return pg.endswith("[]") and accepts(get_args(kind)[0], pg.removesuffix("[]"))
+        return pg == "jsonb" or (pg.endswith("[]") and accepts(get_args(kind)[0], pg.removesuffix("[]")))
     return pg in PYTHON[origin or kind]
 
 

@@ -28,6 +28,7 @@ class MessageRow(msgspec.Struct, frozen=True):
     type: str
     status: str
     content: str | None
+    media: dict[str, Any] | None
     payload: dict[str, Any] | None
     wamid: str | None
     reply_to: UUID | None
@@ -39,6 +40,10 @@ class MessageRow(msgspec.Struct, frozen=True):
     read_at: datetime | None
     failed_at: datetime | None
     send_at: datetime | None
+    origin: str | None
+    reactions: list[dict[str, Any]] | None
+    edited_at: datetime | None
+    revoked_at: datetime | None
 
 
 class MessageOut(msgspec.Struct, frozen=True, rename="camel"):
@@ -62,6 +67,10 @@ class MessageOut(msgspec.Struct, frozen=True, rename="camel"):
     read_at: str | None
     failed_at: str | None
     send_at: str | None
+    origin: str | None
+    reactions: list[dict[str, Any]]
+    edited_at: str | None
+    revoked_at: str | None
 
 
 class Send(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
@@ -210,7 +219,7 @@ def shown(row: MessageRow) -> MessageOut:
         row.direction,
         row.type,
         row.content,
-        None,
+        row.media,
         row.payload,
         row.reply_to,
         row.status,
@@ -223,6 +232,10 @@ def shown(row: MessageRow) -> MessageOut:
         maybe_stamp(row.read_at),
         maybe_stamp(row.failed_at),
         maybe_stamp(row.send_at),
+        row.origin,
+        row.reactions or [],
+        maybe_stamp(row.edited_at),
+        maybe_stamp(row.revoked_at),
     )
 
 
@@ -243,6 +256,11 @@ def latest(row: MessageRow, unread: int = 0, window: datetime | None = None) -> 
 
 def told(row: MessageRow, conversation: ConversationOut) -> Event:
     return Event("message:new", row.conversation_id, {"message": shown(row), "conversation": conversation})
+
+
+def updated(row: MessageRow) -> Event:
+    """Something of the message has changed that is not its status: media, reactions, its text."""
+    return Event("message:updated", row.conversation_id, {"message": shown(row)})
 
 
 def status_event(row: AdvancedRow) -> Event:

@@ -1,0 +1,4 @@
+ALTER TABLE public.messages DROP CONSTRAINT messages_media_fkey;
+DROP INDEX public.messages_media_ix;
+DROP TABLE public.media_uploads;
+DROP TABLE public.media;

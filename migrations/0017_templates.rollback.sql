@@ -1,0 +1,2 @@
+ALTER TABLE public.contacts DROP COLUMN marketing_opt_out, DROP COLUMN marketing_opt_out_at;
+DROP TABLE public.templates;
