@@ -86,9 +86,36 @@ class Graph:
         wa_id = answer.contacts[0].get("wa_id") if answer.contacts else None
         return Sent(wamid, wa_id if isinstance(wa_id, str) else None)
 
+    async def ask(
+        self, method: str, path: str, access_token: str, body: Any = None, **query: str | int
+    ) -> dict[str, Any]:
+        """Any other call, below the version's path; the answer's object. Raises MetaError.
+
+        What is repeated without harm (all but POST) is transient where a POST would be uncertain.
+        """
+        name = path.rpartition("/")[2] if "/" in path else "object"
+        unknown = UNCERTAIN if method == "POST" else TRANSIENT
+        with metrics.graph.labels(name).time():
+            try:
+                async with asyncio.timeout(SEND_SECONDS):
+                    response = await self._call(method, path, access_token, body, query)
+            except TimeoutError as error:
+                raise MetaError(unknown, None, "Meta did not answer in time") from error
+            except MetaError as error:
+                if error.rule is not UNCERTAIN:
+                    raise
+                raise MetaError(unknown, None, error.title) from error
+        return _object(response)
+
     async def _post(self, path: str, access_token: str, body: dict[str, Any]) -> httpx.Response:
+        return await self._call("POST", path, access_token, body, {})
+
+    async def _call(
+        self, method: str, path: str, access_token: str, body: Any, query: dict[str, str | int]
+    ) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {access_token}"}
         try:
-            return await self._http.post(path, json=body, headers={"Authorization": f"Bearer {access_token}"})
+            return await self._http.request(method, path, json=body, params=query or None, headers=headers)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise MetaError(TRANSIENT, None, "Meta could not be reached") from error
         except httpx.InvalidURL as error:
@@ -96,6 +123,15 @@ class Graph:
         except httpx.TransportError as error:
             # The request may have been read: there is no idempotency key, so it is never repeated blindly.
             raise MetaError(UNCERTAIN, None, "the connection ended before Meta answered") from error
+
+
+def _object(response: httpx.Response) -> dict[str, Any]:
+    """The answer's object. Raises MetaError: refused, or a page where JSON was due."""
+    _decoded(response)
+    try:
+        return msgspec.json.decode(response.content, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise MetaError(TRANSIENT, None, "Meta's answer cannot be read") from error
 
 
 def _decoded(response: httpx.Response) -> _Answer:
