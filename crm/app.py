@@ -15,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from crm import (
     audit,
     channels,
+    contacts,
     conversations,
     dead_letters,
     inbound,
@@ -43,6 +44,7 @@ doors: Sequence[Door] = [
     *messages.routes,
     *sessions.routes,
     *users.routes,
+    *contacts.routes,
     *channels.routes,
     *tenants.routes,
     *audit.routes,

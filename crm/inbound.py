@@ -272,11 +272,13 @@ async def _apply_together(rails: Rails, tenant: UUID, parts: Parts) -> None:
         await contacts.hold(tx)
         done = await changes.apply(tx, changed)
         risen = await messages.advance(tx, reports)
+        risen += await messages.learn(tx, reports)
         arrived: list[Event] = await messages.receive(tx, inbound)
         await rails.feed.append(tx, [*done, *arrived, *risen])
     metrics.elements.labels("status").inc(len(reports))
-    metrics.elements.labels("message").inc(len(arrived))
-    metrics.elements.labels("replay").inc(len(inbound) - len(arrived))
+    told = sum(event.event == "message:new" for event in arrived)
+    metrics.elements.labels("message").inc(told)
+    metrics.elements.labels("silent or replay").inc(len(inbound) - told)
 
 
 async def _bury(tx: Tx, dead: Dead) -> None:

@@ -43,6 +43,7 @@ SELECT
     c.last_message_status,
     c.last_message_at,
     c.window_expires_at,
+    c.free_until,
     c.created_at,
     total.n AS total
 FROM page
@@ -107,6 +108,7 @@ SELECT
     c.last_message_status,
     c.last_message_at,
     c.window_expires_at,
+    c.free_until,
     c.created_at,
     total.n AS total
 FROM page
@@ -152,6 +154,7 @@ SELECT
     c.last_message_status,
     c.last_message_at,
     c.window_expires_at,
+    c.free_until,
     c.created_at
 FROM conversations AS c
 INNER JOIN contacts AS p ON c.tenant_id = p.tenant_id AND c.contact_id = p.id
@@ -188,7 +191,7 @@ UPDATE conversations
 SET last_message_status = :status
 WHERE id = :id AND last_message_id = :message;
 
--- name: touch(ids uuid[], messages uuid[], directions text[], types text[], previews text[], statuses text[], ats timestamptz[], unreads int[], windows timestamptz[]) -> many ConversationRow
+-- name: touch(ids uuid[], messages uuid[], directions text[], types text[], previews text[], statuses text[], ats timestamptz[], unreads int[], windows timestamptz[], clicks timestamptz[]) -> many ConversationRow
 -- Notes the newest message of conversations. One processed late never replaces a newer one; the 24-hour
 -- window is only ever moved forward.
 -- Index: conversations_pkey
@@ -196,8 +199,9 @@ WITH news AS (
     SELECT *
     FROM unnest(
         :ids::uuid[], :messages::uuid[], :directions::text[], :types::text[], :previews::text[],
-        :statuses::text[], :ats::timestamptz[], :unreads::int[], :windows::timestamptz[]
-    ) AS given (id, message_id, direction, type, preview, status, at, unread, window_expires_at)
+        :statuses::text[], :ats::timestamptz[], :unreads::int[], :windows::timestamptz[], :clicks::timestamptz[]
+    )
+        AS given (id, message_id, direction, type, preview, status, at, unread, window_expires_at, ad_clicked_at)
 ),
 
 touched AS (
@@ -230,6 +234,16 @@ touched AS (
         END,
         unread_count = c.unread_count + news.unread,
         window_expires_at = greatest(c.window_expires_at, news.window_expires_at),
+        ad_clicked_at = greatest(c.ad_clicked_at, news.ad_clicked_at),
+        -- Meta: 72 free hours from our first answer, if it comes within 24 of the click.
+        free_until = CASE
+            WHEN
+                news.direction = 'OUTBOUND'
+                AND news.at BETWEEN c.ad_clicked_at AND c.ad_clicked_at + INTERVAL '24 hours'
+                AND coalesce(c.free_until, '-infinity') < c.ad_clicked_at
+                THEN news.at + INTERVAL '72 hours'
+            ELSE c.free_until
+        END,
         updated_at = now()
     FROM news
     WHERE c.id = news.id
@@ -256,10 +270,20 @@ SELECT
     c.last_message_status,
     c.last_message_at,
     c.window_expires_at,
+    c.free_until,
     c.created_at
 FROM touched AS c
 INNER JOIN contacts AS p ON c.tenant_id = p.tenant_id AND c.contact_id = p.id
 LEFT JOIN users AS u ON c.tenant_id = u.tenant_id AND c.assigned_to = u.id;
+
+-- name: close_windows(ids uuid[], ats timestamptz[]) -> many ShutRow
+-- Closes windows that Meta called closed at these times, where nothing came in since.
+-- Index: conversations_pkey
+UPDATE conversations AS c
+SET window_expires_at = least(c.window_expires_at, given.at), updated_at = now()
+FROM unnest(:ids::uuid[], :ats::timestamptz[]) AS given (id, at)
+WHERE c.id = given.id AND c.window_expires_at BETWEEN given.at AND given.at + INTERVAL '24 hours'
+RETURNING c.id;
 
 -- name: read(id uuid) -> count
 -- Nothing is unread any more.

@@ -64,23 +64,65 @@ WHERE conversation_id = :conversation AND (created_at, id) > (:after, :after_id)
 ORDER BY created_at, id
 LIMIT :max;
 
--- name: known(wamids text[]) -> many WamidRow
--- Which of these are stored already: a webhook that came twice.
--- Index: messages_wamid_key
-SELECT wamid
+-- name: reported(id uuid) -> maybe ReportedRow
+-- One message with what Meta told of it.
+-- Index: messages_pkey
+SELECT
+    id,
+    conversation_id,
+    direction,
+    type,
+    status,
+    content,
+    media,
+    payload,
+    wamid,
+    reply_to,
+    sent_by,
+    error,
+    created_at,
+    sent_at,
+    delivered_at,
+    read_at,
+    failed_at,
+    send_at,
+    origin,
+    reactions,
+    edited_at,
+    revoked_at,
+    timeline,
+    pricing
 FROM messages
-WHERE wamid = ANY(:wamids::text[]);
+WHERE id = :id;
 
--- name: receive(conversations uuid[], wamids text[], types text[], contents text[], payloads jsonb[], ats timestamptz[], replies text[]) -> many MessageRow
--- Stores customers' messages in the order given; the unique wamid makes a replay a no-op.
+-- name: known(wamids text[]) -> many WamidRow
+-- Which of these are stored already (a webhook that came twice), and for which of the others marks are waiting.
+-- Index: messages_wamid_key, messages_target_ix
+SELECT
+    wamid,
+    TRUE AS stored
+FROM messages
+WHERE wamid = ANY(:wamids::text[])
+UNION ALL
+SELECT DISTINCT
+    target_wamid,
+    FALSE
+FROM messages
+WHERE target_wamid = ANY(:wamids::text[]);
+
+-- name: receive(conversations uuid[], directions text[], statuses text[], wamids text[], types text[], contents text[], payloads jsonb[], ats timestamptz[], replies text[], origins text[], targets text[]) -> many MessageRow
+-- Stores messages in the order given; the unique wamid makes a replay a no-op.
 -- A time in the future is Meta's clock or a liar's: the row is placed now.
 -- Index: messages_wamid_key
-INSERT INTO messages (conversation_id, direction, type, status, content, payload, wamid, reply_to, created_at)
+INSERT INTO messages (
+    conversation_id, direction, type, status, content, payload, wamid, reply_to, created_at, sent_at, origin,
+    target_wamid
+)
 SELECT
     given.conversation_id,
-    'INBOUND',
+    given.direction,
     given.type,
-    'RECEIVED',
+    given.status,
     given.content,
     given.payload,
     given.wamid,
@@ -88,17 +130,56 @@ SELECT
         WHEN given.reply IS NOT NULL
             THEN (SELECT quoted.id FROM messages AS quoted WHERE quoted.wamid = given.reply)
     END,
-    least(given.at, now())
+    least(given.at, now()),
+    CASE WHEN given.direction = 'OUTBOUND' THEN least(given.at, now()) END,
+    given.origin,
+    given.target
 FROM
     unnest(
-        :conversations::uuid[], :wamids::text[], :types::text[], :contents::text[], :payloads::jsonb[],
-        :ats::timestamptz[], :replies::text[]
-    ) WITH ORDINALITY AS given (conversation_id, wamid, type, content, payload, at, reply, place)
+        :conversations::uuid[], :directions::text[], :statuses::text[], :wamids::text[], :types::text[],
+        :contents::text[], :payloads::jsonb[], :ats::timestamptz[], :replies::text[], :origins::text[],
+        :targets::text[]
+    ) WITH ORDINALITY
+        AS given (
+            conversation_id, direction, status, wamid, type, content, payload, at, reply, origin, target, place
+        )
 ORDER BY given.place
 ON CONFLICT (tenant_id, wamid) DO NOTHING
 RETURNING
     id, conversation_id, direction, type, status, content, media, payload, wamid, reply_to, sent_by, error,
     created_at, sent_at, delivered_at, read_at, failed_at, send_at, origin, reactions, edited_at, revoked_at;
+
+-- name: marks(wamids text[]) -> many MarkRow
+-- The customers' marks on these messages, the oldest first.
+-- Index: messages_target_ix
+SELECT
+    target_wamid,
+    type,
+    payload,
+    content,
+    created_at
+FROM messages
+WHERE target_wamid = ANY(:wamids::text[]) AND origin IS DISTINCT FROM 'HISTORY'
+ORDER BY created_at, id;
+
+-- name: mark(wamids text[], reactions jsonb[], contents text[], edits timestamptz[], revokes timestamptz[]) -> many MessageRow
+-- Puts marks on messages: a customer's reaction takes the place of the one before, an edit that of the text.
+-- Index: messages_wamid_key
+UPDATE messages AS m
+SET
+    reactions = crm.reacted(m.reactions, given.reaction),
+    content = coalesce(given.content, m.content),
+    edited_at = coalesce(given.edited_at, m.edited_at),
+    revoked_at = coalesce(m.revoked_at, given.revoked_at)
+FROM
+    unnest(
+        :wamids::text[], :reactions::jsonb[], :contents::text[], :edits::timestamptz[], :revokes::timestamptz[]
+    ) AS given (wamid, reaction, content, edited_at, revoked_at)
+WHERE m.wamid = given.wamid
+RETURNING
+    m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,
+    m.sent_by, m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at,
+    m.origin, m.reactions, m.edited_at, m.revoked_at;
 
 -- name: queue(conversation uuid, content text, reply_to uuid, client_id text, sent_by uuid, send_at timestamptz) -> maybe MessageRow
 -- Queues a text, or schedules it, where the 24-hour window is open (then): this statement itself checks it.
@@ -134,7 +215,7 @@ SELECT id
 FROM messages
 WHERE conversation_id = :conversation AND client_message_id = :client_id;
 
--- name: advance(wamids text[], messages uuid[], statuses text[], ats timestamptz[], errors jsonb[]) -> many AdvancedRow
+-- name: advance(wamids text[], messages uuid[], statuses text[], ats timestamptz[], errors jsonb[], pricings jsonb[]) -> many AdvancedRow
 -- Raises statuses, found by wamid or by our own id that Meta echoes; each keeps its time. A lower rank only
 -- fills its time in; FAILED stays. What matches no message is parked until its wamid is stored.
 -- Index: messages_wamid_key, messages_pkey
@@ -144,8 +225,9 @@ WITH given AS MATERIALIZED (
         coalesce(m.id, echoed.id) AS id
     FROM
         unnest(
-            :wamids::text[], :messages::uuid[], :statuses::text[], :ats::timestamptz[], :errors::jsonb[]
-        ) AS report (wamid, message_id, status, at, error)
+            :wamids::text[], :messages::uuid[], :statuses::text[], :ats::timestamptz[], :errors::jsonb[],
+            :pricings::jsonb[]
+        ) AS report (wamid, message_id, status, at, error, pricing)
     LEFT JOIN messages AS m ON report.wamid = m.wamid AND m.direction = 'OUTBOUND'
     LEFT JOIN messages AS echoed
         ON
@@ -166,12 +248,13 @@ locked AS MATERIALIZED (
 ),
 
 parked AS (
-    INSERT INTO parked_statuses (wamid, status, at, error)
+    INSERT INTO parked_statuses (wamid, status, at, error, pricing)
     SELECT DISTINCT ON (wamid, status)
         wamid,
         status,
         at,
-        error
+        error,
+        pricing
     FROM given
     WHERE id IS NULL
     ON CONFLICT (tenant_id, wamid, status) DO NOTHING
@@ -187,7 +270,9 @@ summed AS (
         min(at) FILTER (WHERE status = 'DELIVERED') AS delivered_at,
         min(at) FILTER (WHERE status IN ('READ', 'PLAYED')) AS read_at,
         min(at) FILTER (WHERE status = 'FAILED') AS failed_at,
-        (array_agg(error) FILTER (WHERE status = 'FAILED'))[1] AS error
+        (array_agg(error) FILTER (WHERE status = 'FAILED'))[1] AS error,
+        (array_agg(pricing) FILTER (WHERE pricing IS NOT NULL))[1] AS pricing,
+        jsonb_object_agg(status, crm.stamp(at) ORDER BY at DESC) AS times
     FROM given
     INNER JOIN locked ON given.id = locked.id
     GROUP BY given.id
@@ -212,7 +297,9 @@ raised AS (
         error = CASE
             WHEN s.status = 'FAILED' AND crm.status_rank(m.status) < crm.status_rank('FAILED') THEN s.error
             WHEN m.status = 'FAILED' THEN m.error
-        END
+        END,
+        pricing = coalesce(s.pricing, m.pricing),
+        timeline = crm.told(m.timeline, s.times)
     FROM summed AS s
     WHERE m.id = s.id AND m.status <> 'CANCELED'
     RETURNING old.status AS was, new.status, new.id, new.wamid, new.conversation_id, new.error, s.at
@@ -236,12 +323,27 @@ FROM raised
 WHERE was <> status
 ORDER BY at, id;
 
+-- name: told(wamids text[], bsuids text[]) -> many ToldRow
+-- Whom statuses' user ids belong to, where that is news: the contact written to, and who is known by the id so far.
+-- Two contacts that Meta gave different user ids are not one.
+-- Index: messages_wamid_key
+SELECT DISTINCT
+    c.contact_id,
+    report.bsuid,
+    i.contact_id AS other_id
+FROM unnest(:wamids::text[], :bsuids::text[]) AS report (wamid, bsuid)
+INNER JOIN messages AS m ON report.wamid = m.wamid
+INNER JOIN conversations AS c ON m.tenant_id = c.tenant_id AND m.conversation_id = c.id
+INNER JOIN contacts AS p ON c.tenant_id = p.tenant_id AND c.contact_id = p.id
+LEFT JOIN contact_identities AS i ON i.kind = 'bsuid' AND report.bsuid = i.value
+WHERE NOT p.is_group AND i.contact_id IS DISTINCT FROM c.contact_id AND (i.contact_id IS NULL OR p.bsuid IS NULL);
+
 -- name: unpark(wamid text) -> many ParkedRow
 -- Takes the statuses that came before their message.
 -- Index: parked_statuses_key
 DELETE FROM parked_statuses
 WHERE wamid = :wamid
-RETURNING wamid, status, at, error;
+RETURNING wamid, status, at, error, pricing;
 
 -- name: tidy() -> count
 -- Forgets statuses of messages that were never ours, after Meta's seven days of retries.

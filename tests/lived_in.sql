@@ -16,6 +16,10 @@ INSERT INTO contacts (tenant_id, wa_id)
 SELECT t.id, (5548900000000 + n)::text FROM tenants AS t, generate_series(1, 500) AS n WHERE t.slug <> 'platform';
 INSERT INTO contact_identities (tenant_id, kind, value, contact_id)
 SELECT tenant_id, kind, wa_id, id FROM contacts, unnest(ARRAY['wa_id', 'match_key']) AS kind;
+INSERT INTO contact_aliases (tenant_id, kind, value, contact_id, superseded_at)
+SELECT tenant_id, 'wa_id', 'former' || wa_id, id, now() - random() * INTERVAL '90 days' FROM contacts;
+INSERT INTO contact_merges (tenant_id, from_id, into_id, why, moved, undone_at)
+SELECT tenant_id, id, id, 'test', '{}', CASE WHEN random() < 0.5 THEN now() END FROM contacts;
 INSERT INTO conversations (tenant_id, contact_id, channel_id, status, archived, unread_count, last_message_at)
 SELECT p.tenant_id, p.id, c.id, CASE WHEN random() < 0.3 THEN 'OPEN' ELSE 'CLOSED' END, random() < 0.2,
     CASE WHEN random() < 0.1 THEN 1 ELSE 0 END, now() - random() * INTERVAL '90 days'
@@ -23,8 +27,9 @@ FROM contacts AS p
 CROSS JOIN LATERAL (SELECT id FROM channels WHERE tenant_id = p.tenant_id ORDER BY id LIMIT 1) AS c;
 INSERT INTO conversation_counts (tenant_id, status, archived, unread, channel_id, n)
 SELECT c.tenant_id, 'OPEN', FALSE, FALSE, c.id, 1 FROM channels AS c, generate_series(1, 5) AS n;
-INSERT INTO messages (tenant_id, conversation_id, direction, type, status, content, wamid, created_at)
-SELECT c.tenant_id, c.id, 'INBOUND', 'text', 'RECEIVED', 'Olá', 'wamid.' || c.id || n, now() - n * INTERVAL '1 hour'
+INSERT INTO messages (tenant_id, conversation_id, direction, type, status, content, wamid, target_wamid, created_at)
+SELECT c.tenant_id, c.id, 'INBOUND', 'text', 'RECEIVED', 'Olá', 'wamid.' || c.id || n,
+    CASE WHEN n = 4 AND random() < 0.2 THEN 'wamid.' || c.id || 1 END, now() - n * INTERVAL '1 hour'
 FROM conversations AS c, generate_series(1, 4) AS n;
 INSERT INTO messages (
     tenant_id, conversation_id, direction, type, status, content, client_message_id, created_at, next_attempt_at

@@ -78,7 +78,9 @@ async def test_an_item_of_the_list_has_the_shape_of_the_contract(hotel: Hotel) -
     assert item["lastMessageAt"] == message["createdAt"]
     plain = ("status", "archived", "channelId", "assignedTo", "tags", "unreadCount")
     assert [item[name] for name in plain] == ["OPEN", False, hotel.channel_id, None, [], 1]
-    assert set(item) == {*plain, "id", "contact", "lastMessage", "lastMessageAt", "windowExpiresAt", "createdAt"}
+    assert set(item) == {
+        *plain, "id", "contact", "lastMessage", "lastMessageAt", "windowExpiresAt", "freeUntil", "createdAt",
+    }  # fmt: skip
 
 
 async def test_a_long_message_is_cut_in_the_list_and_whole_in_the_history(hotel: Hotel) -> None:

@@ -16,7 +16,6 @@ from tests.system import Guest, Hotel, System, eventually, unique_number_id, uni
 
 PERMANENT = [
     (400, 131030, "check_number"),
-    (400, 131047, "send_template"),
     (404, 132001, None),
     (400, 100, None),
 ]

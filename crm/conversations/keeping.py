@@ -1,8 +1,9 @@
 """What messages do to their conversation: it is opened, and its list shows the newest of them."""
 
+from datetime import datetime
 from uuid import UUID
 
-from crm.conversations.shapes import ConversationOut, ConversationRow, Latest, PlaceRow, shown
+from crm.conversations.shapes import ConversationOut, ConversationRow, Latest, PlaceRow, ShutRow, shown
 from crm.core import sql
 from crm.core.db import Tx
 from crm.core.errors import NotFound
@@ -39,6 +40,7 @@ async def touch(tx: Tx, latest: list[Latest]) -> dict[UUID, ConversationOut]:
         ats=[item.at for item in latest],
         unreads=[item.unread for item in latest],
         windows=[item.window_expires_at for item in latest],
+        clicks=[item.ad_clicked_at for item in latest],
     )
     return {row.id: shown(row) for row in rows}
 
@@ -46,6 +48,14 @@ async def touch(tx: Tx, latest: list[Latest]) -> dict[UUID, ConversationOut]:
 async def restate(tx: Tx, conversation: UUID, message: UUID, status: str) -> None:
     """The list shows the status of the last message: say a new one, if it is this message's."""
     await tx.none(_sql.restate, id=conversation, message=message, status=status)
+
+
+async def close_windows(tx: Tx, refused: dict[UUID, datetime]) -> list[ConversationOut]:
+    """Meta refused what we sent at these times as outside the window: it is closed, unless opened since."""
+    if not refused:
+        return []
+    ids = await tx.many(_sql.close_windows, ShutRow, ids=list(refused), ats=list(refused.values()))
+    return [shown(await found(tx, row.id)) for row in ids]
 
 
 async def found(tx: Tx, conversation: UUID) -> ConversationRow:

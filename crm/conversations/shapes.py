@@ -33,6 +33,7 @@ class ConversationRow(msgspec.Struct, frozen=True):
     last_message_status: str | None
     last_message_at: datetime
     window_expires_at: datetime | None
+    free_until: datetime | None
     created_at: datetime
 
 
@@ -48,6 +49,12 @@ class PlaceRow(msgspec.Struct, frozen=True):
     id: UUID
     contact_id: UUID
     channel_id: UUID
+
+
+class ShutRow(msgspec.Struct, frozen=True):
+    """A conversation whose window Meta has closed."""
+
+    id: UUID
 
 
 class ContactOut(msgspec.Struct, frozen=True, rename="camel"):
@@ -91,6 +98,7 @@ class ConversationOut(msgspec.Struct, frozen=True, rename="camel"):
     last_message: LastMessageOut | None
     last_message_at: str
     window_expires_at: str | None
+    free_until: str | None
     created_at: str
 
 
@@ -122,6 +130,7 @@ class Latest(msgspec.Struct, frozen=True):
     at: datetime
     unread: int = 0
     window_expires_at: datetime | None = None
+    ad_clicked_at: datetime | None = None
 
 
 def shown(row: ConversationRow) -> ConversationOut:
@@ -150,5 +159,6 @@ def shown(row: ConversationRow) -> ConversationOut:
         last,
         at,
         maybe_stamp(row.window_expires_at),
+        maybe_stamp(row.free_until),
         stamp(row.created_at),
     )

@@ -1,6 +1,6 @@
 """Messages: the history, what a person sends, what customers sent, and the states of sending."""
 
-from crm.messages import decisions, doors, schedule
+from crm.messages import decisions, doors, schedule, timeline
 from crm.messages.arriving import receive
 from crm.messages.decisions import send_again
 from crm.messages.schedule import due_tenants, fall_due
@@ -11,6 +11,7 @@ from crm.messages.sends import (
     advance,
     claim,
     expire_leases,
+    learn,
     offer,
     settle,
     settle_sent,
@@ -28,7 +29,7 @@ from crm.messages.shapes import (
     WaitingSendsRow,
 )
 
-routes = [*doors.routes, *schedule.routes, *decisions.routes]
+routes = [*doors.routes, *schedule.routes, *timeline.routes, *decisions.routes]
 
 __all__ = [
     "OFFER_SECONDS",
@@ -47,6 +48,7 @@ __all__ = [
     "due_tenants",
     "expire_leases",
     "fall_due",
+    "learn",
     "offer",
     "receive",
     "routes",

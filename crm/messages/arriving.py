@@ -1,51 +1,91 @@
-"""What customers send: stored once, with contact and conversation."""
+"""What comes in: customers' messages and the hotel's own from its phone, stored once."""
 
+from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID
+
+import msgspec
 
 from crm import contacts, conversations
 from crm.conversations import Latest
 from crm.core import sql
 from crm.core.db import Tx
 from crm.core.feed import Event
-from crm.messages.shapes import WINDOW, Inbound, MessageRow, WamidRow, latest, told
+from crm.messages import marks
+from crm.messages.shapes import WINDOW, Inbound, MessageRow, latest, told
 
 _sql = sql.load("messages")
 
 
+class WamidRow(msgspec.Struct, frozen=True):
+    """A wamid that is stored already, or (not stored) one that marks wait for."""
+
+    wamid: str
+    stored: bool
+
+
 async def receive(tx: Tx, inbound: list[Inbound]) -> list[Event]:
-    """Store customers' messages with their contacts and conversations; a replay stores and tells nothing.
+    """Store messages with their contacts and conversations; a replay stores and tells nothing.
 
     The caller holds the tenant's door (contacts.hold): what is not known here stays so until the commit.
     """
     if not inbound:
         return []
-    known = {row.wamid for row in await tx.many(_sql.known, WamidRow, wamids=[item.wamid for item in inbound])}
-    fresh = list({item.wamid: item for item in inbound if item.wamid not in known}.values())
+    known = await tx.many(_sql.known, WamidRow, wamids=[item.wamid for item in inbound])
+    stored = {row.wamid for row in known if row.stored}
+    fresh = {item.wamid: item for item in inbound if item.wamid not in stored}
     if not fresh:
         return []
-    fresh.sort(key=lambda item: item.at)
-    people = await contacts.seen(tx, [item.person for item in fresh])
-    pairs = [(contact, item.channel_id) for contact, item in zip(people, fresh, strict=True)]
+    items = sorted(fresh.values(), key=lambda item: item.at)
+    met = await contacts.meet(tx, [item.person for item in items])
+    pairs = [(contact, item.channel_id) for contact, item in zip(met.contacts, items, strict=True)]
     places = await conversations.opened(tx, pairs)
-    rows = await tx.many(
+    rows = await _store(tx, items, [places[pair] for pair in pairs])
+    shown_conversations = await conversations.touch(tx, _newest(rows, fresh))
+    events = [
+        told(row, shown_conversations[row.conversation_id]) for row in rows if not fresh[row.wamid or ""].silent
+    ]
+    targets = {item.target_wamid for item in items if item.target_wamid} | {row.wamid for row in known}
+    events += await marks.settle(tx, targets)
+    for (contact, _), item in zip(pairs, items, strict=True):
+        if item.moved:
+            events += await contacts.move(tx, contact, item.moved)
+    return [*met.events, *events]
+
+
+async def _store(tx: Tx, items: list[Inbound], places: list[UUID]) -> list[MessageRow]:
+    return await tx.many(
         _sql.receive,
         MessageRow,
-        conversations=[places[pair] for pair in pairs],
-        wamids=[item.wamid for item in fresh],
-        types=[item.type for item in fresh],
-        contents=[item.content for item in fresh],
-        payloads=[item.payload for item in fresh],
-        ats=[item.at for item in fresh],
-        replies=[item.reply_to_wamid for item in fresh],
+        conversations=places,
+        directions=[item.direction for item in items],
+        statuses=[item.status for item in items],
+        wamids=[item.wamid for item in items],
+        types=[item.type for item in items],
+        contents=[item.content for item in items],
+        payloads=[item.payload for item in items],
+        ats=[item.at for item in items],
+        replies=[item.reply_to_wamid for item in items],
+        origins=[item.origin for item in items],
+        targets=[item.target_wamid for item in items],
     )
-    shown_conversations = await conversations.touch(tx, _newest(rows))
-    return [told(row, shown_conversations[row.conversation_id]) for row in rows]
 
 
-def _newest(rows: list[MessageRow]) -> list[Latest]:
-    """Of each conversation the newest of these messages, and how many they are."""
-    groups: dict[UUID, list[MessageRow]] = {}
+def _newest(rows: list[MessageRow], told: dict[str, Inbound]) -> list[Latest]:
+    """Of each conversation the newest of these messages, how many are unread, and until when we may answer."""
+    groups: dict[UUID, list[tuple[MessageRow, Inbound]]] = {}
     for row in rows:
-        groups.setdefault(row.conversation_id, []).append(row)
-    newest = {key: max(group, key=lambda row: (row.created_at, row.id)) for key, group in groups.items()}
-    return [latest(row, len(groups[key]), row.created_at + WINDOW) for key, row in sorted(newest.items())]
+        groups.setdefault(row.conversation_id, []).append((row, told[row.wamid or ""]))
+    return [_latest(group) for _, group in sorted(groups.items())]
+
+
+def _latest(group: list[tuple[MessageRow, Inbound]]) -> Latest:
+    newest = max((row for row, _ in group), key=lambda row: (row.created_at, row.id))
+    unread = sum(item.unread for _, item in group)
+    opened = _last(row.created_at for row, item in group if item.opens)
+    clicked = _last(row.created_at for row, item in group if item.from_ad)
+    return latest(newest, unread, opened and opened + WINDOW, clicked)
+
+
+def _last(times: Iterable[datetime]) -> datetime | None:
+    return max(times, default=None)

@@ -6,9 +6,11 @@ from uuid import UUID
 
 import msgspec
 
+from crm import contacts, conversations
 from crm.core import meta, sql
 from crm.core.db import Tx
 from crm.core.feed import Event
+from crm.messages import marks
 from crm.messages.shapes import Advance, AdvancedRow, ClaimedRow, LaneRow, ParkedRow, status_event
 
 _sql, _sends = sql.load("messages"), sql.load("sends")
@@ -17,6 +19,14 @@ OFFER_SECONDS = 15 * 60  # how long Meta has to tell what became of a send, befo
 _UNKNOWN = "Nobody knows whether WhatsApp took this message"
 UNCERTAIN = meta.told(None, _UNKNOWN, "", "wait_15_minutes")
 OFFERED = meta.told(None, _UNKNOWN, "", "send_again_or_arrived")
+
+
+class ToldRow(msgspec.Struct, frozen=True):
+    """A user id that a status told: whose it is, and who else is known by it (None: nobody)."""
+
+    contact_id: UUID
+    bsuid: str
+    other_id: UUID | None
 
 
 async def advance(tx: Tx, reports: list[Advance]) -> list[Event]:
@@ -31,14 +41,39 @@ async def advance(tx: Tx, reports: list[Advance]) -> list[Event]:
         statuses=[report.status for report in reports],
         ats=[report.at for report in reports],
         errors=[report.error for report in reports],
+        pricings=[report.pricing for report in reports],
     )
-    return [status_event(row) for row in rows]
+    return [status_event(row) for row in rows] + await _closed(tx, rows)
+
+
+async def _closed(tx: Tx, rows: list[AdvancedRow]) -> list[Event]:
+    """Meta is the judge of the window: 131047 closes ours, unless the customer has written since."""
+    refused = [row for row in rows if row.error and row.error.get("code") == meta.WINDOW_CLOSED]
+    shut = await conversations.close_windows(tx, {row.conversation_id: row.at for row in refused})
+    return [Event("conversation:updated", row.id, {"conversation": row}) for row in shut]
+
+
+async def learn(tx: Tx, reports: list[Advance]) -> list[Event]:
+    """Keep the user ids that statuses tell of people known by phone only; the caller holds the door."""
+    told = [report for report in reports if report.bsuid]
+    if not told:
+        return []
+    wamids, bsuids = [report.wamid for report in told], [report.bsuid for report in told]
+    events: list[Event] = []
+    for row in await tx.many(_sql.told, ToldRow, wamids=wamids, bsuids=bsuids):
+        if row.other_id is None:
+            await contacts.learn_bsuid(tx, row.contact_id, row.bsuid)
+        else:
+            pair = sorted((row.contact_id, row.other_id))
+            events += await contacts.merge(tx, pair[1], pair[0], "a status named both")
+    return events
 
 
 async def unpark(tx: Tx, wamid: str) -> list[Event]:
     """Apply the statuses that came before this wamid was stored."""
     parked = await tx.many(_sql.unpark, ParkedRow, wamid=wamid)
-    return await advance(tx, [Advance(row.wamid, None, row.status, row.at, row.error) for row in parked])
+    reports = [Advance(row.wamid, None, row.status, row.at, row.error, row.pricing) for row in parked]
+    return await advance(tx, reports)
 
 
 async def claim(tx: Tx, conversation: UUID, lease_seconds: int) -> ClaimedRow | None:
@@ -49,7 +84,7 @@ async def claim(tx: Tx, conversation: UUID, lease_seconds: int) -> ClaimedRow | 
 async def settle_sent(tx: Tx, message: UUID, wamid: str) -> list[Event]:
     """Meta accepted it: SENT under this wamid, then whatever Meta reported before we could store it."""
     events = await advance(tx, [Advance(wamid, message, "SENT", datetime.now(UTC))])
-    return events + await unpark(tx, wamid)
+    return events + await unpark(tx, wamid) + await marks.settle(tx, [wamid])
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -76,7 +111,7 @@ async def settle(tx: Tx, claimed: ClaimedRow, ending: Ending) -> list[Event]:
         wait=ending.wait if ending.spent else 0,
         spent=int(ending.spent),
     )
-    return [status_event(row) for row in rows]
+    return [status_event(row) for row in rows] + await _closed(tx, rows)
 
 
 async def expire_leases(tx: Tx, conversation: UUID) -> list[Event]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from crm.contacts import Person
+from crm.contacts import Moved, Person
 from crm.conversations import ConversationOut, Latest
 from crm.core import page as paging
 from crm.core.feed import Event
@@ -114,8 +114,8 @@ class History(msgspec.Struct, frozen=True):
     pagination: HistoryPlace
 
 
-class Inbound(msgspec.Struct, frozen=True):
-    """A message of a customer, as the webhook told it."""
+class Inbound(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as a webhook told it: a customer's, or (status not RECEIVED) the hotel's own from elsewhere."""
 
     channel_id: UUID
     person: Person
@@ -124,7 +124,32 @@ class Inbound(msgspec.Struct, frozen=True):
     content: str
     payload: dict[str, Any] | None
     at: datetime
-    reply_to_wamid: str | None
+    reply_to_wamid: str | None = None
+    status: str = "RECEIVED"
+    origin: Literal["PHONE", "HISTORY", "STANDBY"] | None = None
+    target_wamid: str | None = None
+    from_ad: bool = False
+    moved: Moved | None = None
+
+    @property
+    def direction(self) -> Literal["INBOUND", "OUTBOUND"]:
+        """Who wrote."""
+        return "INBOUND" if self.status == "RECEIVED" else "OUTBOUND"
+
+    @property
+    def silent(self) -> bool:
+        """An imported history is nobody's news."""
+        return self.origin == "HISTORY"
+
+    @property
+    def opens(self) -> bool:
+        """Whether Meta counts it as the customer's word to us (Meta: windows); the phone app's own is none."""
+        return self.direction == "INBOUND" and not self.silent and self.type not in ("system", "edit", "revoke")
+
+    @property
+    def unread(self) -> bool:
+        """Whether somebody should read it."""
+        return self.opens and self.type != "reaction"
 
 
 class Advance(msgspec.Struct, frozen=True):
@@ -135,6 +160,8 @@ class Advance(msgspec.Struct, frozen=True):
     status: Literal["SENT", "DELIVERED", "READ", "PLAYED", "FAILED"]
     at: datetime
     error: dict[str, Any] | None = None
+    pricing: dict[str, Any] | None = None
+    bsuid: str | None = None
 
 
 class AdvancedRow(msgspec.Struct, frozen=True):
@@ -155,6 +182,7 @@ class ParkedRow(msgspec.Struct, frozen=True):
     status: Literal["SENT", "DELIVERED", "READ", "PLAYED", "FAILED"]
     at: datetime
     error: dict[str, Any] | None
+    pricing: dict[str, Any] | None
 
 
 class ClaimedRow(msgspec.Struct, frozen=True):
@@ -205,12 +233,6 @@ class LaneRow(msgspec.Struct, frozen=True):
     conversation_id: UUID
 
 
-class WamidRow(msgspec.Struct, frozen=True):
-    """A wamid that is stored already."""
-
-    wamid: str
-
-
 def shown(row: MessageRow) -> MessageOut:
     """The row as the contract writes it."""
     return MessageOut(
@@ -233,13 +255,16 @@ def shown(row: MessageRow) -> MessageOut:
         maybe_stamp(row.failed_at),
         maybe_stamp(row.send_at),
         row.origin,
-        row.reactions or [],
+        [one for one in row.reactions or [] if one["emoji"]],
         maybe_stamp(row.edited_at),
         maybe_stamp(row.revoked_at),
     )
 
 
-def latest(row: MessageRow, unread: int = 0, window: datetime | None = None) -> Latest:
+def latest(
+    row: MessageRow, unread: int = 0, window: datetime | None = None, clicked: datetime | None = None
+) -> Latest:
+    """What the list shows of a conversation whose newest message this is."""
     preview = (row.content or f"[{row.type}]")[:_PREVIEW]
     return Latest(
         row.conversation_id,
@@ -251,6 +276,7 @@ def latest(row: MessageRow, unread: int = 0, window: datetime | None = None) -> 
         row.created_at,
         unread,
         window,
+        clicked,
     )
 
 

@@ -1,0 +1,80 @@
+"""Two contacts that prove to be one: merged with a record of what moved, so that it can be undone."""
+
+from uuid import UUID
+
+import msgspec
+
+from crm.contacts.shapes import ContactRow, MergeRow, shown
+from crm.core import sql
+from crm.core.db import Tx
+from crm.core.errors import Conflict, NotFound
+from crm.core.feed import Event
+
+_sql = sql.load("contacts")
+
+FILLED = ("wa_id", "bsuid", "profile_name", "username")  # what the survivor takes over where it has none
+
+
+class MovedRow(msgspec.Struct, frozen=True):
+    """A conversation that moved, with the status it had."""
+
+    id: UUID
+    status: str
+
+
+class IdentityRow(msgspec.Struct, frozen=True):
+    """An identity that moved."""
+
+    kind: str
+    value: str
+
+
+async def merge(tx: Tx, gone: UUID, survivor: UUID, why: str, by: UUID | None = None) -> list[Event]:
+    """Everything of `gone` becomes the survivor's; where both have an open conversation, that of `gone` is closed.
+
+    The caller holds the tenant's door.
+    """
+    conversations = await tx.many(_sql.move_conversations, MovedRow, gone=gone, survivor=survivor)
+    identities = await tx.many(_sql.move_identities, IdentityRow, gone=gone, survivor=survivor)
+    filled = await tx.value(_sql.fill, gone=gone, survivor=survivor)
+    moved = {"conversations": conversations, "identities": identities, "filled": filled or []}
+    await tx.none(_sql.merged, gone=gone, survivor=survivor, why=why, by_user=by, moved=moved)
+    return [await _event(tx, survivor)]
+
+
+async def unmerge(tx: Tx, gone: UUID) -> tuple[MergeRow, list[Event]]:
+    """Undo the last merge of a contact: what had moved goes back, whatever happened to it since.
+
+    Raises NotFound, Conflict.
+    """
+    row = await tx.maybe(_sql.undo, MergeRow, gone=gone)
+    if row is None:
+        await found(tx, gone)
+        raise Conflict("Este contato não está unido a outro.", "This contact is not merged into another.")
+    conversations, identities = row.moved["conversations"], row.moved["identities"]
+    await tx.none(
+        _sql.return_conversations,
+        gone=gone,
+        ids=[UUID(one["id"]) for one in conversations],
+        statuses=[one["status"] for one in conversations],
+    )
+    await tx.none(
+        _sql.return_identities,
+        gone=gone,
+        kinds=[one["kind"] for one in identities],
+        values=[one["value"] for one in identities],
+    )
+    await tx.none(_sql.empty, id=row.into_id, names=row.moved["filled"])
+    return row, [await _event(tx, row.into_id), await _event(tx, gone)]
+
+
+async def found(tx: Tx, contact: UUID) -> ContactRow:
+    """The contact that must be there. Raises NotFound."""
+    row = await tx.maybe(_sql.get, ContactRow, id=contact)
+    if row is None:
+        raise NotFound
+    return row
+
+
+async def _event(tx: Tx, contact: UUID) -> Event:
+    return Event("contact:updated", None, {"contact": shown(await found(tx, contact))})

@@ -1,0 +1,36 @@
+"""Telephone numbers: as people type them, and as Meta spells them (Meta: phone number quirks)."""
+
+import re
+
+import phonenumbers
+
+from crm.core.errors import ValidationFailed, invalid
+
+
+def match_key(number: str) -> str:
+    """A phone's digits without those Meta adds or drops: for look-up only, never to be sent or shown.
+
+    Brazil: mobiles lose the 9 after the area code (landlines start with 2–5 and keep all); Mexico 521 → 52;
+    Argentina 549 → 54 (Meta: phone number quirks).
+    """
+    digits = re.sub(r"[^0-9]", "", number)
+    if len(digits) == 13 and digits.startswith("55") and digits[4] == "9" and digits[5] in "6789":
+        return digits[:4] + digits[5:]
+    if len(digits) == 13 and digits.startswith(("521", "549")):
+        return digits[:2] + digits[3:]
+    return digits
+
+
+def typed_phone(text: str) -> str:
+    """A phone as a person types it, in E.164. Raises ValidationFailed."""
+    try:
+        number = phonenumbers.parse(text if text.startswith("+") else f"+{text}", None)
+    except phonenumbers.NumberParseException as error:
+        raise _bad_phone() from error
+    if not phonenumbers.is_possible_number(number):
+        raise _bad_phone()
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _bad_phone() -> ValidationFailed:
+    return invalid("/to", "telefone inválido: use +55 48 99999-0000", "bad phone number: use +55 48 99999-0000")

@@ -1,0 +1,75 @@
+"""Marks on messages: reactions, edits, deletions. They may come before what they are about, or without it."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from crm.core import sql
+from crm.core.db import Tx
+from crm.core.feed import Event
+from crm.core.page import stamp
+from crm.messages.shapes import MessageRow, updated
+
+_sql = sql.load("messages")
+
+CUSTOMER = "contact"  # who reacted: the customer, or a user's id
+
+
+class MarkRow(msgspec.Struct, frozen=True):
+    """A reaction, an edit or a deletion, and the message it is about."""
+
+    target_wamid: str
+    type: str
+    payload: dict[str, Any] | None
+    content: str | None
+    created_at: datetime
+
+
+class Marked(msgspec.Struct):
+    """What marks make of one message; None leaves it as it is."""
+
+    reaction: dict[str, Any] | None = None
+    edited_at: datetime | None = None
+    content: str | None = None
+    revoked_at: datetime | None = None
+
+
+async def settle(tx: Tx, targets: Iterable[str]) -> list[Event]:
+    """Put every mark known of these messages on them; the newest word counts, whatever the order they came in."""
+    wamids = sorted(targets)
+    if not wamids:
+        return []
+    marked: dict[str, Marked] = {}
+    for row in await tx.many(_sql.marks, MarkRow, wamids=wamids):
+        _add(marked.setdefault(row.target_wamid, Marked()), row)
+    rows = await tx.many(
+        _sql.mark,
+        MessageRow,
+        wamids=list(marked),
+        reactions=[one.reaction for one in marked.values()],
+        contents=[one.content for one in marked.values()],
+        edits=[one.edited_at for one in marked.values()],
+        revokes=[one.revoked_at for one in marked.values()],
+    )
+    return [updated(row) for row in rows]
+
+
+def _add(marked: Marked, row: MarkRow) -> None:
+    """A later mark of the same kind takes the place of an earlier one; rows come oldest first."""
+    match row.type:
+        case "reaction":
+            emoji = _part(row.payload, "reaction").get("emoji")
+            marked.reaction = {"emoji": emoji if isinstance(emoji, str) else "", "by": CUSTOMER}
+            marked.reaction["at"] = stamp(row.created_at)
+        case "edit":
+            marked.content = (row.content or "").removeprefix("[Mensagem editada] ") or None
+            marked.edited_at = row.created_at
+        case "revoke":
+            marked.revoked_at = row.created_at
+
+
+def _part(payload: dict[str, Any] | None, name: str) -> dict[str, Any]:
+    part = (payload or {}).get(name)
+    return part if isinstance(part, dict) else {}

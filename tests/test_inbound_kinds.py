@@ -1,0 +1,129 @@
+"""Every kind of message that Meta may send is kept with its raw node, and reads well."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Sql
+from tests.meta import becomes, send, told
+from tests.system import Guest, Hotel, System, eventually, unique_phone
+
+KINDS = json.loads((Path(__file__).parent / "payloads" / "nodes" / "kinds.json").read_text())
+
+
+@pytest.fixture
+async def guest(hotel_a: Hotel) -> Guest:
+    return Guest(hotel_a, unique_phone())
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=[kind["name"] for kind in KINDS])
+async def test_a_kind_is_kept_whole_and_reads_well(kind: dict[str, Any], guest: Guest) -> None:
+    message = await guest.writes(node=kind["node"])
+    assert (message["type"], message["content"]) == (kind["node"]["type"], kind["content"])
+    assert (message["payload"] or {}) == {name: part for name, part in kind["node"].items() if name != "type"}
+
+
+@pytest.mark.parametrize(("kind", "unread"), [("text", 1), ("unsupported", 1), ("reaction", 0), ("system", 0)])
+async def test_what_nobody_has_to_read_is_not_unread(kind: str, unread: int, guest: Guest) -> None:
+    await guest.writes(node={"type": kind, kind: {"body": "a", "message_id": "wamid.x"}})
+    assert (await guest.conversation())["unreadCount"] == unread
+
+
+@pytest.mark.parametrize(("kind", "opens"), [("request_welcome", True), ("unsupported", True), ("system", False)])
+async def test_the_customers_word_opens_the_window_and_metas_own_does_not(
+    kind: str, opens: bool, guest: Guest
+) -> None:
+    await guest.writes(node={"type": kind})
+    assert ((await guest.conversation())["windowExpiresAt"] is not None) == opens
+
+
+async def test_a_groups_message_stays_out_of_its_writers_own_chat(guest: Guest, as_owner: Sql) -> None:
+    await guest.writes("só nós")
+    group = f"group-{guest.wa_id}"
+    node = {**guest.message(text="para todos"), "group_id": group}
+    await told(guest.hotel, as_owner, guest.body(node))
+    assert [item["content"] for item in await guest.history()] == ["só nós"]
+    listed = (await guest.hotel.attendant.get("/api/conversations?limit=100")).json()["data"]
+    [chat] = [item for item in listed if (item["lastMessage"] or {}).get("preview") == "para todos"]
+    contact = (await guest.hotel.attendant.get(f"/api/contacts/{chat['contact']['id']}")).json()
+    history = await guest.hotel.attendant.get(f"/api/conversations/{chat['id']}/messages")
+    assert (contact["isGroup"], contact["waId"]) == (True, None)
+    assert history.json()["data"][0]["payload"]["author"] == {"from": guest.wa_id, "name": "Dora"}
+
+
+def field(guest: Guest, name: str, **value: Any) -> dict[str, Any]:
+    """A webhook of another field than messages."""
+    body = guest.hotel.envelope(**value)
+    body["entry"][0]["changes"][0]["field"] = name
+    return body
+
+
+async def test_what_is_sent_from_the_phone_app_is_shown_as_ours(guest: Guest, as_owner: Sql) -> None:
+    await guest.writes("Há vaga?")
+    window = (await guest.conversation())["windowExpiresAt"]
+    node = {**guest.message(text="Há sim"), "from": "15550783881", "to": guest.wa_id}
+    await told(guest.hotel, as_owner, field(guest, "smb_message_echoes", message_echoes=[node]))
+    ours, _ = await guest.history()
+    assert (ours["direction"], ours["status"], ours["origin"]) == ("OUTBOUND", "SENT", "PHONE")
+    shown = await guest.conversation()
+    assert (shown["unreadCount"], shown["windowExpiresAt"]) == (1, window)
+
+
+async def test_an_imported_history_is_silent(guest: Guest, as_owner: Sql) -> None:
+    seq = "SELECT coalesce(max(seq), 0) FROM feed_events WHERE tenant_id = $1"
+    before = (await as_owner(seq, guest.hotel.id))[0][0]
+    theirs = {**guest.message(text="em março"), "timestamp": "1772323200"}
+    ours = {**guest.message(text="em abril"), "from": "15550783881", "timestamp": "1775001600"}
+    ours["history_context"] = {"status": "READ"}
+    thread = {"id": guest.wa_id, "messages": [theirs, ours]}
+    history = [{"metadata": {"phase": 0, "chunk_order": 1, "progress": 50}, "threads": [thread]}]
+    await told(guest.hotel, as_owner, field(guest, "history", history=history))
+    shown = [(item["direction"], item["content"], item["status"]) for item in await guest.history()]
+    assert shown == [("OUTBOUND", "em abril", "READ"), ("INBOUND", "em março", "RECEIVED")]
+    chat = await guest.conversation()
+    assert (chat["unreadCount"], chat["windowExpiresAt"]) == (0, None)
+    mine = "SELECT count(*) FROM feed_events WHERE tenant_id = $1 AND seq > $2 AND conversation_id = $3"
+    assert (await as_owner(mine, guest.hotel.id, before, chat["id"]))[0][0] == 0
+
+
+async def test_what_metas_agent_handles_is_stored_and_says_so(guest: Guest, as_owner: Sql) -> None:
+    asked, answer = guest.message(text="Tem piscina?"), guest.message()
+    echo = {"id": answer["id"], "timestamp": answer["timestamp"], "to": guest.wa_id}
+    echo["message"] = {"type": "text", "text": {"body": "Tem, aquecida."}, "to": guest.wa_id}
+    held = {"contacts": [guest.profile()], "messages": [asked], "message_echoes": [echo]}
+    await told(guest.hotel, as_owner, field(guest, "standby", standby=held))
+    shown = {(item["direction"], item["content"], item["origin"]) for item in await guest.history()}
+    assert shown == {("INBOUND", "Tem piscina?", "STANDBY"), ("OUTBOUND", "Tem, aquecida.", "STANDBY")}
+
+
+async def test_an_unknown_field_is_kept_raw_and_counted(guest: Guest, as_owner: Sql, system: System) -> None:
+    row = await told(guest.hotel, as_owner, field(guest, f"novelty_{guest.wa_id}", novelty=[1]))
+    assert row["ignored"] == 0
+    assert guest.wa_id.encode() in row["body"]
+
+
+async def test_every_status_is_kept_with_metas_time_ours_and_the_price(guest: Guest, as_owner: Sql) -> None:
+    await guest.writes()
+    ours = await becomes(guest.hotel, await send(guest.hotel, await guest.conversation()), "READ")
+
+    async def priced() -> dict[str, Any] | None:
+        found = (await guest.hotel.attendant.get(f"/api/messages/{ours['id']}")).json()
+        return found if found["pricing"] else None
+
+    found = await eventually(priced)
+    assert [entry["status"] for entry in found["timeline"]] == ["SENT", "DELIVERED", "READ"]
+    assert all(entry["seenAt"] >= entry["at"][:17] for entry in found["timeline"])
+    assert set(found["pricing"]) == {"type", "category", "model", "billable"}
+    assert found["message"]["id"] == ours["id"]
+
+
+async def test_both_spellings_of_a_price_category_are_one(guest: Guest, as_owner: Sql) -> None:
+    await guest.writes()
+    ours = await becomes(guest.hotel, await send(guest.hotel, await guest.conversation()), "READ")
+    pricing = {"type": "regular", "category": "authentication-international", "pricing_model": "PMP"}
+    node = {"id": ours["wamid"], "status": "delivered", "timestamp": "1795471200", "pricing": pricing}
+    await told(guest.hotel, as_owner, guest.hotel.envelope(statuses=[node]))
+    found = (await guest.hotel.attendant.get(f"/api/messages/{ours['id']}")).json()["pricing"]
+    assert found["category"] == "authentication_international"

@@ -1,0 +1,176 @@
+"""A person stays one contact when Meta's names for them change, come late, or turn out to be the same person's."""
+
+from typing import Any
+
+import pytest
+
+from tests.conftest import Sql
+from tests.meta import becomes, send, told
+from tests.system import Guest, Hotel, System, unique_phone
+
+
+@pytest.fixture
+async def hotel(system: System) -> Hotel:
+    return await system.hotel("Gente")
+
+
+def bsuid(guest: Guest) -> str:
+    return f"BR.{guest.wa_id}00001"
+
+
+async def writes(guest: Guest, as_owner: Sql, text: str, phone: bool = True, **more: Any) -> None:
+    """A message that names the phone or not, with the user id."""
+    node = {**guest.message(text=text), "from_user_id": bsuid(guest), **more}
+    profile: dict[str, Any] = {"profile": {"name": "Dora", "username": "@dora"}, "user_id": bsuid(guest)}
+    if phone:
+        profile["wa_id"] = guest.wa_id
+    else:
+        del node["from"]
+    await told(guest.hotel, as_owner, guest.hotel.envelope(contacts=[profile], messages=[node]))
+
+
+async def chats(hotel: Hotel) -> list[dict[str, Any]]:
+    return list((await hotel.attendant.get("/api/conversations?limit=100")).json()["data"])
+
+
+async def contact(hotel: Hotel, chat: dict[str, Any]) -> dict[str, Any]:
+    return dict((await hotel.attendant.get(f"/api/contacts/{chat['contact']['id']}")).json())
+
+
+@pytest.mark.parametrize("phone_first", [True, False])
+async def test_known_by_user_id_and_by_phone_is_one_contact(phone_first: bool, hotel: Hotel, as_owner: Sql) -> None:
+    guest = Guest(hotel, unique_phone())
+    await writes(guest, as_owner, "um", phone=phone_first)
+    await writes(guest, as_owner, "dois", phone=not phone_first)
+    if not phone_first:
+        [chat] = await chats(hotel)
+        found = await contact(hotel, chat)
+        assert (found["waId"], found["bsuid"], found["username"]) == (guest.wa_id, bsuid(guest), "@dora")
+    assert len(await chats(hotel)) == 1
+
+
+async def test_two_contacts_that_one_message_names_are_healed_into_one(hotel: Hotel, as_owner: Sql) -> None:
+    guest = Guest(hotel, unique_phone())
+    await guest.writes("pelo telefone")
+    await writes(guest, as_owner, "sem telefone", phone=False)
+    assert len({chat["contact"]["id"] for chat in await chats(hotel)}) == 2
+    await writes(guest, as_owner, "com os dois")
+    listed = await chats(hotel)
+    assert len({chat["contact"]["id"] for chat in listed}) == 1
+    assert sorted(chat["status"] for chat in listed) == ["CLOSED", "OPEN"]
+
+
+async def test_a_status_that_names_a_user_id_makes_it_known(hotel: Hotel, as_owner: Sql) -> None:
+    guest = Guest(hotel, unique_phone())
+    await guest.writes()
+    ours = await becomes(hotel, await send(hotel, await guest.conversation()), "READ")
+    node = {
+        "id": ours["wamid"],
+        "status": "delivered",
+        "timestamp": "1795471200",
+        "recipient_user_id": bsuid(guest),
+    }
+    await told(hotel, as_owner, hotel.envelope(statuses=[node]))
+    await writes(guest, as_owner, "agora sem número", phone=False)
+    [chat] = await chats(hotel)
+    assert chat["lastMessage"]["preview"] == "agora sem número"
+
+
+@pytest.mark.parametrize("old_words", [True, False])
+async def test_a_new_number_keeps_the_history(old_words: bool, hotel: Hotel, as_owner: Sql) -> None:
+    guest, new = Guest(hotel, unique_phone()), Guest(hotel, unique_phone())
+    await guest.writes("antes")
+    words = {
+        "type": "user_changed_number",
+        "wa_id": new.wa_id,
+        "user_id": bsuid(new),
+        "previous_user_id": bsuid(guest),
+    }
+    if old_words:
+        words = {"type": "customer_changed_number", "new_wa_id": new.wa_id, "customer": guest.wa_id}
+    await told(hotel, as_owner, guest.body(guest.message(node={"type": "system", "system": words})))
+    await new.writes("depois")
+    [chat] = await chats(hotel)
+    assert (chat["contact"]["waId"], chat["lastMessage"]["preview"]) == (new.wa_id, "depois")
+    assert chat["contact"]["phone"] == f"+{new.wa_id}"
+
+
+async def test_what_the_old_number_said_late_is_still_the_same_persons(hotel: Hotel, as_owner: Sql) -> None:
+    guest, new = Guest(hotel, unique_phone()), Guest(hotel, unique_phone())
+    await guest.writes("antes")
+    words = {"type": "user_changed_number", "wa_id": new.wa_id}
+    await told(hotel, as_owner, guest.body(guest.message(node={"type": "system", "system": words})))
+    await told(hotel, as_owner, guest.body(guest.message(text="atrasada")))
+    [chat] = await chats(hotel)
+    assert (chat["contact"]["waId"], chat["lastMessage"]["preview"]) == (new.wa_id, "atrasada")
+
+
+async def test_after_a_week_the_old_number_is_whoevers_it_is_now(hotel: Hotel, as_owner: Sql) -> None:
+    guest, new = Guest(hotel, unique_phone()), Guest(hotel, unique_phone())
+    await guest.writes("antes")
+    words = {"type": "user_changed_number", "wa_id": new.wa_id}
+    await told(hotel, as_owner, guest.body(guest.message(node={"type": "system", "system": words})))
+    await as_owner(
+        "UPDATE contact_aliases SET superseded_at = now() - INTERVAL '8 days' WHERE tenant_id = $1", hotel.id
+    )
+    await guest.writes("sou outra pessoa")
+    assert {chat["contact"]["waId"] for chat in await chats(hotel)} == {guest.wa_id, new.wa_id}
+
+
+async def test_a_new_user_id_alone_keeps_the_history(hotel: Hotel, as_owner: Sql) -> None:
+    guest = Guest(hotel, unique_phone())
+    await writes(guest, as_owner, "antes", phone=False)
+    fresh = f"BR.{unique_phone()}7"
+    words = {"type": "user_changed_user_id", "user_id": fresh, "previous_user_id": bsuid(guest)}
+    node = guest.message(node={"type": "system", "system": words})
+    del node["from"]
+    await told(hotel, as_owner, hotel.envelope(messages=[node]))
+    after = {**guest.message(text="depois"), "from_user_id": fresh}
+    del after["from"]
+    await told(hotel, as_owner, hotel.envelope(messages=[after]))
+    [chat] = await chats(hotel)
+    assert chat["lastMessage"]["preview"] == "depois"
+
+
+async def two(hotel: Hotel) -> list[dict[str, Any]]:
+    """Two contacts, the older one first, with a conversation each."""
+    for name in ("um", "dois"):
+        await Guest(hotel, unique_phone()).writes(name)
+    return sorted(await chats(hotel), key=lambda chat: str(chat["contact"]["id"]))
+
+
+async def test_people_merge_two_contacts_and_undo_it(hotel: Hotel) -> None:
+    old, new = await two(hotel)
+    url = f"/api/contacts/{new['contact']['id']}"
+    merged = await hotel.attendant.post(f"{url}/merge", json={"intoId": old["contact"]["id"]})
+    assert (merged.status_code, merged.json()["id"]) == (200, old["contact"]["id"])
+    assert [(chat["contact"]["id"], chat["status"]) for chat in await chats(hotel)] == [
+        (old["contact"]["id"], "CLOSED"),
+        (old["contact"]["id"], "OPEN"),
+    ]
+    undone = await hotel.attendant.post(f"{url}/unmerge")
+    assert (undone.status_code, undone.json()["intoId"]) == (200, old["contact"]["id"])
+    now = sorted(await chats(hotel), key=lambda chat: str(chat["contact"]["id"]))
+    assert [(c["contact"]["id"], c["status"], c["contact"]["waId"]) for c in now] == [
+        (c["contact"]["id"], "OPEN", c["contact"]["waId"]) for c in (old, new)
+    ]
+
+
+async def test_who_writes_after_a_merge_lands_with_the_survivor(hotel: Hotel) -> None:
+    old, new = await two(hotel)
+    url = f"/api/contacts/{new['contact']['id']}/merge"
+    await hotel.attendant.post(url, json={"intoId": old["contact"]["id"]})
+    assert (await hotel.attendant.post(url, json={"intoId": old["contact"]["id"]})).status_code == 409
+    await hotel.webhook(Guest(hotel, new["contact"]["waId"]).body(Guest(hotel, new["contact"]["waId"]).message()))
+    assert {chat["contact"]["id"] for chat in await chats(hotel)} == {old["contact"]["id"]}
+
+
+async def test_another_hotels_contact_can_neither_be_merged_nor_merged_into(hotel: Hotel, hotel_b: Hotel) -> None:
+    old, new = await two(hotel)
+    stranger = Guest(hotel_b, unique_phone())
+    await stranger.writes()
+    foreign = (await stranger.conversation())["contact"]["id"]
+    into = await hotel.attendant.post(f"/api/contacts/{new['contact']['id']}/merge", json={"intoId": foreign})
+    out = await hotel.attendant.post(f"/api/contacts/{foreign}/merge", json={"intoId": old["contact"]["id"]})
+    assert (into.status_code, out.status_code) == (404, 404)
+    assert (await hotel.attendant.post(f"/api/contacts/{new['contact']['id']}/unmerge")).status_code == 409
