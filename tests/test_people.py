@@ -117,6 +117,23 @@ async def test_after_a_week_the_old_number_is_whoevers_it_is_now(hotel: Hotel, a
     assert {chat["contact"]["waId"] for chat in await chats(hotel)} == {guest.wa_id, new.wa_id}
 
 
+async def test_who_gets_the_old_number_within_the_week_is_somebody_else(hotel: Hotel, as_owner: Sql) -> None:
+    guest, new = Guest(hotel, unique_phone()), Guest(hotel, unique_phone())
+    await writes(guest, as_owner, "antes")
+    words = {
+        "type": "user_changed_number",
+        "wa_id": new.wa_id,
+        "user_id": bsuid(new),
+        "previous_user_id": bsuid(guest),
+    }
+    await told(hotel, as_owner, guest.body(guest.message(node={"type": "system", "system": words})))
+    await writes(guest, as_owner, "sou outra pessoa", from_user_id=f"BR.{unique_phone()}9")
+    assert len({chat["contact"]["id"] for chat in await chats(hotel)}) == 2
+    await guest.writes("e escrevo sem dizer quem sou")
+    assert {chat["lastMessage"]["preview"] for chat in await chats(hotel)} >= {"e escrevo sem dizer quem sou"}
+    assert len({chat["contact"]["id"] for chat in await chats(hotel)}) == 2
+
+
 async def test_a_new_user_id_alone_keeps_the_history(hotel: Hotel, as_owner: Sql) -> None:
     guest = Guest(hotel, unique_phone())
     await writes(guest, as_owner, "antes", phone=False)

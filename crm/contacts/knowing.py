@@ -40,7 +40,8 @@ async def meet(tx: Tx, people: Sequence[Person]) -> Met:
     identities = {identity for person in people for identity in person.identities}
     kinds, values = [kind for kind, _ in identities], [value for _, value in identities]
     rows = await tx.many(_sql.find, HolderRow, kinds=kinds, values=values)
-    index = {(row.kind, row.value): row.contact_id for row in rows}
+    index = {(row.kind, row.value): row.contact_id for row in rows if not row.former}
+    late = _late(people, index, {(row.kind, row.value): row.contact_id for row in rows if row.former})
     made = await _make(tx, people, index)
     stored = {row.contact_id: row for row in (*rows, *made)}
     events = await _heal(tx, people, index, stored)
@@ -50,11 +51,25 @@ async def meet(tx: Tx, people: Sequence[Person]) -> Met:
         contact = next(index[identity] for identity in person.identities if identity in index)
         index |= {identity: contact for identity in person.identities if identity not in index}
         contacts.append(contact)
-    await _link(tx, index, {(row.kind, row.value) for row in rows})
-    former = {(row.kind, row.value) for row in rows if row.former}
-    fresh = [pair for pair in zip(people, contacts, strict=True) if not former.intersection(pair[0].identities)]
-    await _learn(tx, fresh, stored)
+    await _link(tx, index, {(row.kind, row.value) for row in rows if not row.former} | late)
+    told = [pair for pair in zip(people, contacts, strict=True) if not late.intersection(pair[0].identities)]
+    await _learn(tx, told, stored)
     return Met(contacts, events)
+
+
+def _late(people: Sequence[Person], index: dict[Identity, UUID], former: dict[Identity, UUID]) -> set[Identity]:
+    """Lead those named only as they were named before a change to who they are, and say by which identities.
+
+    A user id never seen is somebody new, who got the number.
+    """
+    late: set[Identity] = set()
+    for person in people:
+        named = set(person.identities)
+        bsuid = ("bsuid", person.bsuid)
+        if not named & index.keys() and (person.bsuid is None or bsuid in former):
+            late |= named & former.keys()
+    index.update({identity: former[identity] for identity in late})
+    return late
 
 
 async def _make(tx: Tx, people: Sequence[Person], index: dict[Identity, UUID]) -> list[HolderRow]:
