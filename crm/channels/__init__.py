@@ -1,8 +1,10 @@
 """A hotel's WhatsApp numbers: their doors, their secrets, and where Meta's numbers lead."""
 
-from crm.channels.doors import routes
+from crm.channels import codes, doors
 from crm.channels.routing import only, rest, routes_of, sender
 from crm.channels.shapes import RestingTenantRow, RouteRow, SealedRow, SenderRow
+
+routes = [*doors.routes, *codes.routes]
 
 __all__ = [
     "RestingTenantRow",

@@ -17,8 +17,11 @@ LONGEST_PAUSE = 3600  # seconds: no answer of Meta's makes a channel rest longer
 class MetaError(Exception):
     """A call that did not succeed. `code` is Meta's (None when no answer came), `rule` what may be done.
 
-    `after` is for how many seconds Meta asked to be left alone, 0 when it did not say.
+    `after` is for how many seconds Meta asked to be left alone, 0 when it did not say. `subcode` is Meta's, 0 when
+    it told none.
     """
+
+    subcode = 0
 
     def __init__(self, rule: Rule, code: int | None, title: str, detail: str = "", after: float = 0) -> None:
         super().__init__(f"{rule.retry}: ({code}) {title}")
@@ -26,8 +29,13 @@ class MetaError(Exception):
 
 
 def told(code: int | None, title: str, detail: str, action: str | None = None) -> dict[str, Any]:
-    """An error as a message carries it (contract, section 6): `action` is a word for what helps, or None."""
-    return {"code": code, "title": title, "detail": detail, "action": action or meta_errors.action(code)}
+    """An error as a message carries it (contract, section 6): `action` is a word for what helps, or None.
+
+    Where Meta explains nothing, `detail` is the sentence of our own table, in the product's language.
+    """
+    known = meta_errors.meaning(code)
+    words = detail or (known.pt.sentence if known else "")
+    return {"code": code, "title": title, "detail": words, "action": action or meta_errors.action(code)}
 
 
 class _ErrorBody(msgspec.Struct):
@@ -143,7 +151,9 @@ def _decoded(response: httpx.Response) -> _Answer:
         return answer
     error = answer.error or _ErrorBody()
     refusal = Refusal(response.status_code, error.code, error.error_subcode, error.is_transient)
-    raise MetaError(rule(refusal), error.code, error.message, _detail(error), _asked(response.headers))
+    failure = MetaError(rule(refusal), error.code, error.message, _detail(error), _asked(response.headers))
+    failure.subcode = error.error_subcode
+    raise failure
 
 
 def _asked(headers: httpx.Headers) -> float:
