@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -53,6 +54,14 @@ class IdRow(msgspec.Struct, frozen=True):
     """The id of a contact just made."""
 
     id: UUID
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """A person wants no marketing (`out`), or wants it again, since `at`."""
+
+    contact: UUID
+    out: bool
+    at: datetime
 
 
 class RecipientRow(msgspec.Struct, frozen=True):
@@ -175,6 +184,21 @@ async def _learn(tx: Tx, people: list[tuple[Person, UUID]], stored: dict[UUID, K
             wa_ids=[row.wa_id for row in changed],
             bsuids=[row.bsuid for row in changed],
             names=[row.profile_name for row in changed],
+        )
+
+
+async def opt_out(tx: Tx, choices: Sequence[Choice]) -> None:
+    """Keep what people chose of marketing; a later choice wins, whichever comes first.
+
+    Called under the tenant's door, so that nobody else holds these contacts' rows.
+    """
+    newest = {choice.contact: choice for choice in sorted(choices, key=lambda choice: choice.at)}
+    if newest:
+        await tx.none(
+            _sql.opt_out,
+            ids=list(newest),
+            outs=[choice.out for choice in newest.values()],
+            ats=[choice.at for choice in newest.values()],
         )
 
 

@@ -56,6 +56,9 @@ class Element(msgspec.Struct, frozen=True):
     at: int = 0  # entry.time, where Meta says one: unix seconds
 
 
+Parts = list[tuple[Element, UUID]]  # each with the channel it came over
+
+
 def elements(body: Any) -> Iterator[Element]:
     """Every message, status and other change of a POST. What is not of the expected shape is `other`."""
     for entry in _dicts(_dict(body).get("entry")):
@@ -81,6 +84,8 @@ def _of_change(account: str, change: dict[str, Any], time: Any) -> Iterator[Elem
     parts += [("status", node) for node in _dicts(value.get("statuses"))]
     if field != "messages" or not parts:
         at = time if isinstance(time, int) else 0
+        # PARTNER_*: the entry is our own business, the value names the customer's account (Meta: account_update).
+        account = _text(_dict(value.get("waba_info")).get("waba_id")) or account
         yield Element("change" if value else "other", account, number, value or change, profiles, field, at)
         return
     for kind, node in parts:
@@ -152,6 +157,18 @@ def advance(element: Element) -> Advance:
         at=_time(node.get("timestamp")),
         error=_error(errors[0]) if errors else None,
     )
+
+
+def sounds(parts: Parts, inbound: list[Inbound], reports: list[Advance]) -> dict[tuple[UUID, str], datetime]:
+    """What was heard of each channel, and when: its newest message and status by Meta's time, this POST by ours."""
+    now = datetime.now(UTC)
+    sounds = {(channel, "webhook"): now for _, channel in parts}
+    reporting = [channel for element, channel in parts if element.kind == "status"]
+    heard = [(item.channel_id, "inbound", item.at) for item in inbound]
+    heard += [(channel, "status", report.at) for channel, report in zip(reporting, reports, strict=True)]
+    for channel, name, at in heard:
+        sounds[channel, name] = max(at, sounds.get((channel, name), at))
+    return sounds
 
 
 def _error(error: dict[str, Any]) -> dict[str, Any]:

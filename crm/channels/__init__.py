@@ -1,7 +1,8 @@
 """A hotel's WhatsApp numbers: their doors, their secrets, and where Meta's numbers lead."""
 
 from crm.channels import codes, doors
-from crm.channels.routing import only, rest, routes_of, sender
+from crm.channels.health import hear, works
+from crm.channels.routing import only, report, rest, routes_of, sender, stopped
 from crm.channels.shapes import RestingTenantRow, RouteRow, SealedRow, SenderRow
 
 routes = [*doors.routes, *codes.routes]
@@ -11,9 +12,13 @@ __all__ = [
     "RouteRow",
     "SealedRow",
     "SenderRow",
+    "hear",
     "only",
+    "report",
     "rest",
     "routes",
     "routes_of",
     "sender",
+    "stopped",
+    "works",
 ]

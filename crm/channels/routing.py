@@ -1,12 +1,17 @@
 """Which channel: the one a person means, the one to send over, the one Meta names; and whether it rests."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from crm.channels import health, notices, views
+from crm.channels.reported import READERS
 from crm.channels.shapes import RestingRow, RouteRow, SenderRow
 from crm.core import sql
 from crm.core.db import Tx
 from crm.core.errors import invalid
+from crm.core.feed import Event
+from crm.core.meta_codes import TOKEN
 
 _sql = sql.load("channels")
 
@@ -29,10 +34,39 @@ async def routes_of(tx: Tx, numbers: set[str], accounts: set[str]) -> list[Route
     return await tx.many(_sql.routes_of, RouteRow, numbers=sorted(numbers), accounts=sorted(accounts))
 
 
-async def rest(tx: Tx, channel: UUID, whole: bool, wait: float | None, error: dict[str, Any]) -> list[str]:
-    """Send nothing over the channel (`whole`: over its account) for `wait` seconds, None until people resume it.
+async def rest(tx: Tx, channel: UUID, whole: bool, wait: float | None, error: dict[str, Any]) -> list[RestingRow]:
+    """Send nothing over the channel (`whole`: over its account) for `wait` seconds, None until people resume it."""
+    return await tx.many(_sql.rest, RestingRow, id=channel, whole=whole, wait=wait, pause=error)
 
-    The ids of those that did not rest before.
+
+async def stopped(tx: Tx, rows: list[RestingRow], error: dict[str, Any]) -> list[Event]:
+    """These channels rest until people act, for Meta's `error`: notices say so. The events to tell."""
+    channels = [row.id for row in rows]
+    if error["action"] == TOKEN.action:
+        await health.keep(tx, channels, datetime.now(UTC), access="REFUSED")
+        kind = notices.TOKEN_REFUSED
+    else:
+        kind = notices.SENDING_STOPPED
+    data = {"code": error["code"], "action": error["action"], "says": error["title"]}
+    return await views.updated(tx, await notices.post(tx, channels, kind, data))
+
+
+async def report(
+    tx: Tx, field: str, account: str, channel: UUID, value: dict[str, Any], at: datetime
+) -> list[Event]:
+    """Keep what Meta says of a number or an account, with the notices it raises or ends; the events to tell.
+
+    `channel` is the one the change was routed to, and is meant when the value names its number by id.
     """
-    rows = await tx.many(_sql.rest, RestingRow, id=channel, whole=whole, wait=wait, pause=error)
-    return [str(row.id) for row in rows if row.begins]
+    named = isinstance(value.get("metadata"), dict)
+    display = value.get("display_phone_number")
+    meant = [channel] if named else await health.meant(tx, account, display if isinstance(display, str) else None)
+    touched: set[UUID] = set()
+    for news in READERS[field](value):
+        fresh = await health.keep(tx, meant, at, **{news.name: news.value})
+        touched.update(fresh)
+        if news.raises and fresh:
+            await notices.post(tx, fresh, news.raises, news.data, news.severity)
+        if news.ends and fresh:
+            await notices.end(tx, fresh, news.ends)
+    return await views.updated(tx, sorted(touched))

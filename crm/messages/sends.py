@@ -6,10 +6,12 @@ from uuid import UUID
 
 import msgspec
 
+from crm.contacts import Choice
 from crm.core import meta, sql
 from crm.core.db import Tx
 from crm.core.feed import Event
-from crm.messages.shapes import Advance, AdvancedRow, ClaimedRow, LaneRow, ParkedRow, status_event
+from crm.core.meta_errors import OPTED_OUT
+from crm.messages.shapes import AddresseeRow, Advance, AdvancedRow, ClaimedRow, LaneRow, ParkedRow, status_event
 
 _sql, _sends = sql.load("messages"), sql.load("sends")
 
@@ -33,6 +35,25 @@ async def advance(tx: Tx, reports: list[Advance]) -> list[Event]:
         errors=[report.error for report in reports],
     )
     return [status_event(row) for row in rows]
+
+
+def opts_out(event: Event) -> bool:
+    """Whether Meta failed a message because its recipient wants no marketing."""
+    error = event.data.get("error") if isinstance(event.data, dict) else None
+    return isinstance(error, dict) and error.get("code") == OPTED_OUT
+
+
+async def opted_out(tx: Tx, events: list[Event]) -> list[Choice]:
+    """Of statuses just told, who wants no marketing, and since when."""
+    since = {
+        event.conversation_id: datetime.fromisoformat(event.data["at"])
+        for event in events
+        if event.conversation_id and isinstance(event.data, dict) and opts_out(event)
+    }
+    if not since:
+        return []
+    rows = await tx.many(_sends.recipients, AddresseeRow, conversations=list(since))
+    return [Choice(row.contact_id, True, since[row.conversation_id]) for row in rows]
 
 
 async def unpark(tx: Tx, wamid: str) -> list[Event]:
