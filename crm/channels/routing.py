@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from crm.channels import health, notices, views
-from crm.channels.reported import READERS
+from crm.channels.reported import READERS, News
 from crm.channels.shapes import RestingRow, RouteRow, SenderRow
 from crm.core import sql
 from crm.core.db import Tx
@@ -61,12 +61,17 @@ async def report(
     named = isinstance(value.get("metadata"), dict)
     display = value.get("display_phone_number")
     meant = [channel] if named else await health.meant(tx, account, display if isinstance(display, str) else None)
+    return await views.updated(tx, await learn(tx, meant, READERS[field](value), at))
+
+
+async def learn(tx: Tx, channels: list[UUID], told: list[News], at: datetime) -> list[UUID]:
+    """Keep what was told of these channels, raise and end notices by what was news; where anything was."""
     touched: set[UUID] = set()
-    for news in READERS[field](value):
-        fresh = await health.keep(tx, meant, at, **{news.name: news.value})
+    for news in told:
+        fresh = await health.keep(tx, channels, at, **{news.name: news.value})
         touched.update(fresh)
         if news.raises and fresh:
             await notices.post(tx, fresh, news.raises, news.data, news.severity)
         if news.ends and fresh:
             await notices.end(tx, fresh, news.ends)
-    return await views.updated(tx, sorted(touched))
+    return sorted(touched)

@@ -51,6 +51,17 @@ class SenderRow(msgspec.Struct, frozen=True):
     access_token: bytes | None
 
 
+class CheckedRow(msgspec.Struct, frozen=True):
+    """What the go-live check needs of a channel."""
+
+    id: UUID
+    phone_number_id: str
+    waba_id: str
+    access_token: bytes | None
+    verify_token: str
+    resting: bool
+
+
 class RouteRow(msgspec.Struct, frozen=True):
     """Where Meta's numbers lead: known to the platform before any tenant is."""
 

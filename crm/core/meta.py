@@ -63,6 +63,19 @@ class Sent(msgspec.Struct, frozen=True):
     wa_id: str | None
 
 
+class Upload(msgspec.Struct, frozen=True):
+    """A small file to post as a form (Meta: media)."""
+
+    filename: str
+    mime_type: str
+    data: bytes
+
+    def form(self) -> dict[str, Any]:
+        """What httpx makes the form of; the part's own type is the one that counts."""
+        fields = {"messaging_product": "whatsapp", "type": self.mime_type}
+        return {"data": fields, "files": {"file": (self.filename, self.data, self.mime_type)}}
+
+
 class Graph:
     """Calls with one channel's bearer token. Redirects are never followed with it."""
 
@@ -97,7 +110,7 @@ class Graph:
     async def ask(
         self, method: str, path: str, access_token: str, body: Any = None, **query: str | int
     ) -> dict[str, Any]:
-        """Any other call, below the version's path; the answer's object. Raises MetaError.
+        """Any other call, below the version's path; the answer. `body`: JSON or an Upload. Raises MetaError.
 
         What is repeated without harm (all but POST) is transient where a POST would be uncertain.
         """
@@ -122,8 +135,9 @@ class Graph:
         self, method: str, path: str, access_token: str, body: Any, query: dict[str, str | int]
     ) -> httpx.Response:
         headers = {"Authorization": f"Bearer {access_token}"}
+        content = body.form() if isinstance(body, Upload) else {"json": body}
         try:
-            return await self._http.request(method, path, json=body, params=query or None, headers=headers)
+            return await self._http.request(method, path, params=query or None, headers=headers, **content)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise MetaError(TRANSIENT, None, "Meta could not be reached") from error
         except httpx.InvalidURL as error:
@@ -151,9 +165,16 @@ def _decoded(response: httpx.Response) -> _Answer:
         return answer
     error = answer.error or _ErrorBody()
     refusal = Refusal(response.status_code, error.code, error.error_subcode, error.is_transient)
-    failure = MetaError(rule(refusal), error.code, error.message, _detail(error), _asked(response.headers))
+    title, detail = _without_token(response, error.message), _without_token(response, _detail(error))
+    failure = MetaError(rule(refusal), error.code, title, detail, _asked(response.headers))
     failure.subcode = error.error_subcode
     raise failure
+
+
+def _without_token(response: httpx.Response, text: str) -> str:
+    """Meta quotes a token that it cannot read; what it says is shown and logged, a token never."""
+    token = response.request.headers.get("authorization", "").removeprefix("Bearer ")
+    return text.replace(token, "••••") if token else text
 
 
 def _asked(headers: httpx.Headers) -> float:
