@@ -189,7 +189,8 @@ SELECT
     waba_id,
     access_token,
     verify_token,
-    coalesce(paused_until > now(), FALSE) AS resting
+    coalesce(paused_until > now(), FALSE) AS resting,
+    pause
 FROM channels
 WHERE id = :id AND deleted_at IS NULL;
 

@@ -173,6 +173,30 @@ async def test_a_field_of_one_number_leaves_the_accounts_other_numbers_alone(
     assert (await health(hotel))["quality"] == "RED"
 
 
+async def test_a_number_nobody_typed_is_known_by_what_meta_told(system: System, as_owner: Sql) -> None:
+    """Before the check, by being the account's only one; afterwards by its own digits."""
+    hotel, flagged = await system.hotel("Farol"), {"event": "FLAGGED"}
+    value = {"display_phone_number": "551133330000", **flagged}
+    await told(hotel, as_owner, entry(hotel, "phone_number_quality_update", value, time.time() - 60))
+    assert (await health(hotel))["quality"] == "RED"
+    await hotel.admin.post(f"/api/channels/{hotel.channel_id}/check")
+    assert (await health(hotel))["quality"] == "GREEN"
+    await told(hotel, as_owner, entry(hotel, "phone_number_quality_update", value, time.time() + 5))
+    assert (await health(hotel))["quality"] == "GREEN"
+    value = {"display_phone_number": DISPLAY, **flagged}
+    await told(hotel, as_owner, entry(hotel, "phone_number_quality_update", value, time.time() + 5))
+    assert (await health(hotel))["quality"] == "RED"
+
+
+async def test_what_meta_writes_at_length_is_kept_short(hotel: Hotel, as_owner: Sql) -> None:
+    info = [{"restriction_type": "x" * 9000, "expiration": 1, "more": "y" * 9000}] * 50
+    await told(
+        hotel, as_owner, entry(hotel, "account_update", {"event": "ACCOUNT_RESTRICTION", "restriction_info": info})
+    )
+    [notice] = (await health(hotel))["notices"]
+    assert (len(notice["data"]["restrictions"]), len(str(notice["data"])) < 6000) == (10, True)
+
+
 async def test_another_hotel_hears_nothing_of_it(hotel: Hotel, hotel_b: Hotel, as_owner: Sql) -> None:
     await told(hotel, as_owner, entry(hotel, "account_update", {"event": "ACCOUNT_DELETED"}))
     assert "account_deleted" not in (await hotel_b.admin.get("/api/channels")).text

@@ -7,9 +7,10 @@ import httpx
 import pytest
 
 from crm.channels import steps
-from tests.system import Guest, Hotel, System, unique_number_id, unique_phone
+from tests.meta import script, send
+from tests.system import Guest, Hotel, System, eventually, unique_number_id, unique_phone
 
-STEPS = ["token", "account", "number", "subscription", "webhook", "signature", "templates", "media"]
+STEPS = ["token", "account", "number", "subscription", "webhook", "signature", "sending", "templates", "media"]
 MANAGEMENT, MESSAGING = "whatsapp_business_management", "whatsapp_business_messaging"
 
 
@@ -104,7 +105,7 @@ async def test_a_token_that_will_not_do_is_told(
 async def test_a_token_that_meta_refuses_fails_what_needs_it_and_is_marked(system: System, hotel: Hotel) -> None:
     await becomes(system, hotel, accessToken="another-one")
     found = await check(hotel)
-    assert failed(found) == [name for name in STEPS if name != "signature"]
+    assert failed(found) == [name for name in STEPS if name not in ("signature", "sending")]
     seen = await health(hotel)
     assert seen["tokenState"] == "REFUSED"
     assert {notice["kind"] for notice in seen["notices"]} == {"check_failed", "token_refused"}
@@ -127,7 +128,7 @@ async def test_a_channel_without_a_token_is_told_so_at_once(hotel: Hotel) -> Non
     new = {"whatsappPhoneNumberId": unique_number_id(), "whatsappBusinessAccountId": unique_number_id()}
     made = (await hotel.admin.post("/api/channels", json=new)).json()
     found = await check(hotel, made["id"])
-    assert failed(found) == STEPS
+    assert failed(found) == [name for name in STEPS if name != "sending"]
     assert "não tem token" in found["token"]["detail"]
 
 
@@ -199,6 +200,21 @@ async def test_a_new_app_secret_must_be_seen_to_match_anew(hotel: Hotel) -> None
     found = await check(hotel)
     assert failed(found) == ["signature"]
     assert "celular" in found["signature"]["fix"]
+
+
+async def test_a_channel_that_rests_is_told_why_and_how_it_goes_on(system: System, hotel: Hotel) -> None:
+    await script(system, hotel, error={"status": 403, "code": 131042, "message": "Payment"})
+    dora = Guest(hotel, unique_phone())
+    await dora.writes()
+    await send(hotel, await dora.conversation())
+
+    async def rests() -> bool:
+        return failed(await check(hotel)) == ["sending"]
+
+    await eventually(rests)
+    found = (await check(hotel))["sending"]
+    assert "pagamento" in found["detail"]
+    assert "/resume" in found["fix"]
 
 
 @pytest.mark.parametrize("step", ["templates", "media"])

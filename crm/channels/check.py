@@ -12,7 +12,8 @@ from crm.channels.findings import Finding, refused
 from crm.channels.reported import News
 from crm.channels.routing import learn
 from crm.channels.shapes import CheckedRow
-from crm.channels.steps import STEPS, Visit, take
+from crm.channels.steps import STEPS, take
+from crm.channels.visit import Visit
 from crm.core import sql
 from crm.core.access import TENANT_ADMIN
 from crm.core.crypto import SealBroken

@@ -11,6 +11,7 @@ import msgspec
 from crm.channels.notices import LIMIT_LOWERED, NAME_REFUSED, QUALITY_LOW, Severity
 
 Value = dict[str, Any]
+_LONGEST = 500  # characters kept of a text of Meta's: a notice goes to every socket of the hotel
 
 
 class News(msgspec.Struct, frozen=True):
@@ -113,12 +114,19 @@ def account(value: Value) -> list[News]:
     if event == "DISABLED_UPDATE":
         return [_ban(_dict(value.get("ban_info")))]
     if event == "ACCOUNT_RESTRICTION":
-        told = value.get("restriction_info")
-        return [News("restriction", event, "account_restricted", {"restrictions": told})]
+        return [News("restriction", event, "account_restricted", {"restrictions": _restrictions(value)})]
     if event == "ACCOUNT_VIOLATION":
         says = _text(_dict(value.get("violation_info")), "violation_type")
         return [News("violation", says or event, "account_violation", {"says": says})]
     return [_EVENTS[event]] if event in _EVENTS else []
+
+
+def _restrictions(value: Value) -> list[Value]:
+    """What is restricted, and until when."""
+    told = value.get("restriction_info")
+    parts = [part for part in told if isinstance(part, dict)] if isinstance(told, list) else []
+    names = ("restriction_type", "expiration", "remediation")
+    return [{name: _word(part, name) for name in names if name in part} for part in parts[:10]]
 
 
 def _ban(info: Value) -> News:
@@ -153,12 +161,12 @@ READERS: dict[str, Callable[[Value], list[News]]] = {
 def _word(value: Value, *names: str) -> str:
     """The first of these that is there, in capitals; Meta writes limits as numbers or as words."""
     found = next((value[name] for name in names if isinstance(value.get(name), str | int)), "")
-    return str(found).upper()
+    return str(found).upper()[:_LONGEST]
 
 
 def _text(value: Value, name: str) -> str | None:
     found = value.get(name)
-    return found if isinstance(found, str) and found else None
+    return found[:_LONGEST] if isinstance(found, str) and found else None
 
 
 def _dict(value: Any) -> Value:

@@ -60,6 +60,7 @@ class CheckedRow(msgspec.Struct, frozen=True):
     access_token: bytes | None
     verify_token: str
     resting: bool
+    pause: dict[str, Any] | None
 
 
 class RouteRow(msgspec.Struct, frozen=True):

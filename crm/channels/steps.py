@@ -9,14 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
-
 from crm.channels.findings import Finding, refused, unanswered
 from crm.channels.health import FactRow
 from crm.channels.notices import TOKEN_REFUSED
 from crm.channels.reported import News, of_colour, of_name
-from crm.channels.shapes import CheckedRow
-from crm.core.meta import Graph, MetaError, Upload
+from crm.channels.standing import sending, signature
+from crm.channels.visit import Visit
+from crm.core.meta import MetaError, Upload
 
 STEP_SECONDS = 10
 SOON = timedelta(days=7)  # a token that ends before is no token to go live with
@@ -31,21 +30,6 @@ _PIXEL = bytes.fromhex(
     "00000c49444154789c63f8ffff3f0005fe02fe0def46b80000000049454e44ae426082"
 )
 _REFUSED = News("access", "REFUSED", TOKEN_REFUSED)
-
-
-class Visit(msgspec.Struct):
-    """One check of one channel. `host`: where the caller reached this API; `news`: what was learnt on the way."""
-
-    graph: Graph
-    row: CheckedRow
-    token: str
-    facts: dict[str, FactRow]
-    host: str
-    news: list[News] = []
-
-    async def ask(self, method: str, path: str, body: Any = None, **query: str | int) -> dict[str, Any]:
-        """A call with the channel's token. Raises MetaError."""
-        return await self.graph.ask(method, path, self.token, body, **query)
 
 
 Step = Callable[[Visit], Awaitable[Finding]]
@@ -221,27 +205,6 @@ async def webhook(visit: Visit) -> Finding:
     )
 
 
-async def signature(visit: Visit) -> Finding:
-    """A webhook of this channel has been verified with its secret (or the platform's) since that was written."""
-    seen, written = visit.facts.get("webhook"), visit.facts.get("secret")
-    if seen is not None and (written is None or seen.at > written.at):
-        at = seen.at.isoformat(timespec="minutes")
-        return Finding(True, (f"Um aviso assinado chegou em {at}.", f"A signed webhook arrived at {at}."))
-    return Finding(
-        False,
-        (
-            "Nenhum aviso assinado com o segredo do aplicativo chegou ainda.",
-            "No webhook signed with the app's secret has arrived yet.",
-        ),
-        (
-            "Escreva ao número do hotel por um celular e verifique de novo; se nada chegar, copie de novo o segredo"
-            " do aplicativo (App Secret) da Meta.",
-            "Write to the hotel's number from a phone and check again; if nothing arrives, copy the app secret from"
-            " Meta again.",
-        ),
-    )
-
-
 async def templates(visit: Visit) -> Finding:
     """The template list can be read."""
     page = await visit.ask("GET", f"{visit.row.waba_id}/message_templates", fields="name,status", limit=1)
@@ -268,10 +231,11 @@ STEPS: dict[str, Step] = {
     "subscription": subscription,
     "webhook": webhook,
     "signature": signature,
+    "sending": sending,
     "templates": templates,
     "media": media,
 }
-OFFLINE = ("token", "signature")  # what can be said without a token
+OFFLINE = ("token", "signature", "sending")  # what can be said without a token
 
 
 async def take(name: str, visit: Visit) -> Finding:
