@@ -84,7 +84,7 @@ RAISED = [
         "account_alerts",
         {"alert_info": {"alert_severity": "CRITICAL", "alert_type": "X", "alert_description": "Y"}},
         {},
-        "account_alert",
+        "account_alert_critical",
         {"alert_info": {"alert_status": "RESOLVED", "alert_type": "X"}},
     ),
 ]  # fmt: skip
@@ -128,6 +128,15 @@ async def test_of_an_accounts_events_those_that_ask_for_something_are_told(
     await told(hotel, as_owner, entry(hotel, "account_update", event))
     assert await kinds(hotel) == ({kind} if kind else set())
     assert (await hotel.admin.get("/api/dead-letters")).json()["data"] == []
+
+
+async def test_a_lesser_alert_does_not_hide_a_grave_one(hotel: Hotel, as_owner: Sql) -> None:
+    for severity in ("CRITICAL", "WARNING", "INFORMATIONAL"):
+        info = {"alert_severity": severity, "alert_type": f"X_{severity}", "alert_description": severity.lower()}
+        await told(hotel, as_owner, entry(hotel, "account_alerts", {"alert_info": info}))
+    found = {notice["kind"]: notice["text"] for notice in (await health(hotel))["notices"]}
+    assert found.keys() == {"account_alert", "account_alert_critical"}
+    assert found["account_alert_critical"].endswith("Meta: critical")
 
 
 async def test_a_partner_event_is_about_the_account_it_names(hotel: Hotel, as_owner: Sql) -> None:

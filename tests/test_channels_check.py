@@ -5,10 +5,12 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
 
 from crm.channels import steps
 from tests.meta import script, send
-from tests.system import Guest, Hotel, System, eventually, unique_number_id, unique_phone
+from tests.system import Guest, Hotel, System, eventually, serving, unique_number_id, unique_phone
 
 STEPS = ["token", "account", "number", "subscription", "webhook", "signature", "sending", "templates", "media"]
 MANAGEMENT, MESSAGING = "whatsapp_business_management", "whatsapp_business_messaging"
@@ -169,6 +171,27 @@ async def test_subscribing_keeps_an_override_that_is_ours(system: System, hotel:
     assert (await hotel.admin.post(f"/api/channels/{hotel.channel_id}/subscribe")).json()["ok"]
     [app] = (await fake(system, "GET", path, Authorization=token)).json()["data"]
     assert app["override_callback_uri"] == ours["override_callback_uri"]
+
+
+async def test_an_override_that_leads_elsewhere_stays_as_it_is(system: System, hotel: Hotel) -> None:
+    """Another CRM does not know the channel's verify token, so Meta refuses to set its address again."""
+    path, token = f"/v25.0/{hotel.waba_id}/subscribed_apps", f"Bearer token-of-{hotel.number_id}"
+    async with serving(_another_crm) as url:
+        theirs = {"override_callback_uri": f"{url}/hook", "verify_token": "theirs"}
+        await fake(system, "POST", path, theirs, Authorization=token)
+        answer = await hotel.admin.post(f"/api/channels/{hotel.channel_id}/subscribe")
+        assert (answer.status_code, "2200" in answer.json()["detail"]) == (409, True)
+    [app] = (await fake(system, "GET", path, Authorization=token)).json()["data"]
+    assert app["override_callback_uri"] == theirs["override_callback_uri"]
+
+
+async def _another_crm(scope: Any, receive: Any, send: Any) -> None:
+    """Echoes the challenge of who knows its own verify token."""
+    if scope["type"] == "http":
+        request = Request(scope, receive)
+        known = request.query_params.get("hub.verify_token") == "theirs"
+        answer = PlainTextResponse(request.query_params["hub.challenge"] if known else "", 200 if known else 403)
+        await answer(scope, receive, send)
 
 
 async def test_what_meta_refuses_of_subscribing_is_told_and_what_passes_may_be_repeated(

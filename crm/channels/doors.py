@@ -142,8 +142,8 @@ async def resume(call: Call) -> ChannelOut:
     if row is None:
         raise NotFound
     await audit.note(call, call.tx, "channel.resumed", row.id)
-    await notices.end(call.tx, [row.id], notices.RESTS)
     await health.keep(call.tx, [row.id], datetime.now(UTC), access="UNKNOWN")
+    await notices.end(call.tx, [row.id], notices.RESTS)
     await call.rails.feed.append(call.tx, await views.updated(call.tx, [row.id]))
     return await _shown(call, row)
 

@@ -42,8 +42,8 @@ class AccountChannelRow(msgspec.Struct, frozen=True):
     told: str | None
 
 
-async def keep(tx: Tx, channels: Iterable[UUID], at: datetime, **words: str | None) -> list[UUID]:
-    """Keep the newest word on these matters; the channels for which any was news, in order."""
+async def keep(tx: Tx, channels: Iterable[UUID], at: datetime, **words: str | None) -> set[tuple[UUID, str]]:
+    """Keep the newest word on these matters, in one statement; for which channel and matter it was news."""
     pairs = [(channel, name) for channel in channels for name in words]
     rows = await tx.many(
         _sql.heard,
@@ -53,7 +53,7 @@ async def keep(tx: Tx, channels: Iterable[UUID], at: datetime, **words: str | No
         vals=[words[name] for _, name in pairs],
         ats=[at] * len(pairs),
     )
-    return sorted({row.channel_id for row in rows})
+    return {(row.channel_id, row.name) for row in rows}
 
 
 async def hear(tx: Tx, sounds: Mapping[tuple[UUID, str], datetime]) -> None:

@@ -82,6 +82,11 @@ KINDS: dict[str, Kind] = {
         "A Meta enviou um alerta sobre a conta do WhatsApp.",
         "Meta sent an alert about the WhatsApp account.",
     ),
+    "account_alert_critical": _at_meta(
+        "CRITICAL",
+        "A Meta enviou um alerta grave sobre a conta do WhatsApp.",
+        "Meta sent a grave alert about the WhatsApp account.",
+    ),
     "account_banned": _at_meta(
         "CRITICAL",
         "A Meta desativou a conta do WhatsApp, ou marcou data para isso.",

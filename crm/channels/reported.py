@@ -86,13 +86,15 @@ def alert(value: Value) -> list[News]:
     info = _dict(value.get("alert_info")) or value
     kind, status = _word(info, "alert_type"), _word(info, "alert_status")
     if status in ("RESOLVED", "DISMISSED"):
-        return [News("alert", kind, ends=("account_alert",))]
-    found: dict[str, Severity] = {"CRITICAL": "CRITICAL", "WARNING": "WARNING"}
-    severity = found.get(_word(info, "alert_severity"))
-    if severity is None:
+        return [News("alert", kind, ends=tuple(_ALERTS.values()))]
+    raises = _ALERTS.get(_word(info, "alert_severity"))
+    if raises is None:
         return [News("alert", kind)]
-    data = {"type": kind, "status": status, "says": _text(info, "alert_description")}
-    return [News("alert", kind, "account_alert", data, severity)]
+    return [News("alert", kind, raises, {"type": kind, "status": status, "says": _text(info, "alert_description")})]
+
+
+# A kind each: what is grave is not said over by a lesser alert.
+_ALERTS = {"CRITICAL": "account_alert_critical", "WARNING": "account_alert"}
 
 
 def security(value: Value) -> list[News]:

@@ -65,13 +65,15 @@ async def report(
 
 
 async def learn(tx: Tx, channels: list[UUID], told: list[News], at: datetime) -> list[UUID]:
-    """Keep what was told of these channels, raise and end notices by what was news; where anything was."""
-    touched: set[UUID] = set()
-    for news in told:
-        fresh = await health.keep(tx, channels, at, **{news.name: news.value})
-        touched.update(fresh)
-        if news.raises and fresh:
-            await notices.post(tx, fresh, news.raises, news.data, news.severity)
-        if news.ends and fresh:
-            await notices.end(tx, fresh, news.ends)
-    return sorted(touched)
+    """Keep what was told of these channels, raise and end notices by what was news; where anything was.
+
+    First all words, then notices by kind: two that learn of one channel at once take its rows in one order.
+    """
+    news = await health.keep(tx, channels, at, **{item.name: item.value for item in told})
+    for item in sorted(told, key=lambda item: (item.raises or "", item.ends)):
+        fresh = [channel for channel in channels if (channel, item.name) in news]
+        if item.raises and fresh:
+            await notices.post(tx, fresh, item.raises, item.data, item.severity)
+        if item.ends and fresh:
+            await notices.end(tx, fresh, item.ends)
+    return sorted({channel for channel, _ in news})
