@@ -11,9 +11,12 @@ from uuid import UUID
 
 import msgspec
 
+from crm import channels, contacts
+from crm.contacts import Choice, Person
 from crm.core import metrics
 from crm.core.db import Tx
 from crm.core.feed import Event
+from crm.core.payload import dict_of, dicts_of, text_of, time_of
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -32,7 +35,54 @@ class Change(msgspec.Struct, frozen=True):
 
 Handler = Callable[[Tx, Change], Awaitable[list[Event]]]
 
-HANDLERS: dict[str, Handler] = {}
+
+async def _reported(tx: Tx, change: Change) -> list[Event]:
+    """What Meta says of a number or an account: its health, and notices for people."""
+    return await channels.report(tx, change.field, change.account, change.channel, change.value, change.at)
+
+
+async def _prefers(tx: Tx, change: Change) -> list[Event]:
+    """user_preferences: who wants no marketing, or wants it again (Meta: 131050 follows a send that ignores it)."""
+    said = [choice for choice in dicts_of(change.value.get("user_preferences")) if _is_marketing(choice)]
+    asked = [(choice, person) for choice in said if (person := _person(choice, change))]
+    known = await contacts.seen(tx, [person for _, person in asked]) if asked else []
+    choices = [
+        Choice(contact, choice["value"] == "stop", time_of(choice.get("timestamp"), change.at))
+        for contact, (choice, _) in zip(known, asked, strict=True)
+    ]
+    await contacts.opt_out(tx, choices)
+    return []
+
+
+def _is_marketing(choice: dict[str, Any]) -> bool:
+    return choice.get("category") == "marketing_messages" and choice.get("value") in ("stop", "resume")
+
+
+def _person(choice: dict[str, Any], change: Change) -> Person | None:
+    """Who chose: by wa_id, user_id or both, with the name that contacts[] gives; None when nobody is named."""
+    wa_id, bsuid = text_of(choice.get("wa_id")), text_of(choice.get("user_id"))
+    if not (wa_id or bsuid):
+        return None
+    named = [part for part in dicts_of(change.value.get("contacts")) if _same(part, wa_id, bsuid)]
+    profile = dict_of(named[0].get("profile")) if named else {}
+    return Person(wa_id=wa_id, bsuid=bsuid, profile_name=text_of(profile.get("name")))
+
+
+def _same(part: dict[str, Any], wa_id: Any, bsuid: Any) -> bool:
+    return bool((wa_id and part.get("wa_id") == wa_id) or (bsuid and part.get("user_id") == bsuid))
+
+
+HANDLERS: dict[str, Handler] = {
+    "account_alerts": _reported,
+    "account_review_update": _reported,
+    "account_update": _reported,
+    "business_capability_update": _reported,
+    "business_username_update": _reported,
+    "phone_number_name_update": _reported,
+    "phone_number_quality_update": _reported,
+    "security": _reported,
+    "user_preferences": _prefers,
+}
 
 
 async def apply(tx: Tx, changes: list[Change]) -> list[Event]:

@@ -19,7 +19,7 @@ from crm.core.errors import Forbidden, MalformedBody, Unauthenticated, Unavailab
 from crm.core.feed import Event
 from crm.core.http import PUBLIC, Call, Door
 from crm.core.rails import Rails
-from crm.envelope import Element
+from crm.envelope import Element, Parts
 from crm.intake import Post
 
 log = logging.getLogger(__name__)
@@ -48,9 +48,6 @@ class Dead(msgspec.Struct, frozen=True):
     tenant: UUID
     element: Element
     error: Exception
-
-
-Parts = list[tuple[Element, UUID]]  # each with the channel it came over
 
 
 async def handshake(call: Call) -> Response:
@@ -273,7 +270,9 @@ async def _apply_together(rails: Rails, tenant: UUID, parts: Parts) -> None:
         done = await changes.apply(tx, changed)
         risen = await messages.advance(tx, reports)
         risen += await messages.learn(tx, reports)
+        await contacts.opt_out(tx, await messages.opted_out(tx, risen))
         arrived: list[Event] = await messages.receive(tx, inbound)
+        await channels.hear(tx, envelope.sounds(parts, inbound, reports))
         await rails.feed.append(tx, [*done, *arrived, *risen])
     metrics.elements.labels("status").inc(len(reports))
     told = sum(event.event == "message:new" for event in arrived)

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,11 +17,13 @@ from saq.utils import exponential_backoff
 
 from crm import channels, contacts, dead_letters, messages
 from crm.channels import SenderRow
+from crm.contacts import Choice
 from crm.core import meta, metrics
 from crm.core.crypto import SealBroken
 from crm.core.db import Tx
+from crm.core.feed import Event
 from crm.core.meta import MetaError
-from crm.core.meta_errors import PAIR, PERMANENT, TRANSIENT, UNCERTAIN, Refusal, rule
+from crm.core.meta_errors import OPTED_OUT, PAIR, PERMANENT, TRANSIENT, UNCERTAIN, Refusal, rule
 from crm.core.rails import Rails
 from crm.messages import ClaimedRow, Ending
 
@@ -64,6 +67,8 @@ async def _try(rails: Rails, tenant: UUID, parcel: Parcel) -> None:
         sent = await _send(rails, tenant, parcel)
     except MetaError as error:
         await _settle(rails, tenant, parcel.message, error)
+        if error.code == OPTED_OUT:
+            await _opt_out(rails, tenant, parcel.message.contact_id)
         return
     except asyncio.CancelledError:  # the worker must end, and nobody will hear Meta's answer
         gone = MetaError(UNCERTAIN, None, "the worker was stopped before Meta answered")
@@ -71,7 +76,11 @@ async def _try(rails: Rails, tenant: UUID, parcel: Parcel) -> None:
         raise
     metrics.sends.labels("sent").inc()
     async with rails.db.tenant(tenant) as tx:
-        await rails.feed.append(tx, await messages.settle_sent(tx, parcel.message.id, sent.wamid))
+        await channels.works(tx, parcel.message.channel_id)
+        events = await messages.settle_sent(tx, parcel.message.id, sent.wamid)
+        await rails.feed.append(tx, events)
+    if any(messages.opts_out(event) for event in events):  # Meta's status had come before its answer
+        await _opt_out(rails, tenant, parcel.message.contact_id)
     if sent.wa_id and parcel.recipient.get("to") != f"+{sent.wa_id}":
         async with rails.db.tenant(tenant) as tx:
             await contacts.hold(tx)
@@ -117,20 +126,30 @@ async def _settle(rails: Rails, tenant: UUID, message: ClaimedRow, error: MetaEr
     async with rails.db.tenant(tenant) as tx:
         events = await messages.settle(tx, message, ending)
         if not ending.spent:
-            await _rest(tx, message, error, ending)
+            events += await _rest(tx, message, error, ending)
         if ending.status == "FAILED" and error.rule.retry != "permanent":
             item = {"messageId": message.id, "conversationId": message.conversation_id, "error": ending.error}
             await dead_letters.bury(tx, tenant, dead_letters.SEND, str(message.id), item, str(error))
         await rails.feed.append(tx, events)
 
 
-async def _rest(tx: Tx, message: ClaimedRow, error: MetaError, ending: Ending) -> None:
+async def _opt_out(rails: Rails, tenant: UUID, contact: UUID) -> None:
+    """Meta says that this person wants no marketing. By itself and under the door: contacts before messages."""
+    async with rails.db.tenant(tenant) as tx:
+        await contacts.hold(tx)
+        await contacts.opt_out(tx, [Choice(contact, True, datetime.now(UTC))])
+
+
+async def _rest(tx: Tx, message: ClaimedRow, error: MetaError, ending: Ending) -> list[Event]:
     """Send nothing over the channel (or its account) for a while, or until people have done something."""
     whole = error.rule.scope == "account"
     wait = None if error.rule.people else ending.wait
-    begun = await channels.rest(tx, message.channel_id, whole, wait, ending.error)
-    if begun and error.rule.people:
+    rows = await channels.rest(tx, message.channel_id, whole, wait, ending.error)
+    if not error.rule.people:
+        return []
+    if begun := [str(row.id) for row in rows if row.begins]:
         log.error("a channel rests until people act", extra={"channels": begun, "code": error.code})
+    return await channels.stopped(tx, rows, ending.error)
 
 
 def verdict(error: MetaError, tries: int) -> Ending:

@@ -180,6 +180,20 @@ SELECT
 FROM channels
 WHERE id = :id AND deleted_at IS NULL;
 
+-- name: checked(id uuid) -> maybe CheckedRow
+-- What the go-live check needs.
+-- Index: channels_pkey
+SELECT
+    id,
+    phone_number_id,
+    waba_id,
+    access_token,
+    verify_token,
+    coalesce(paused_until > now(), FALSE) AS resting,
+    pause
+FROM channels
+WHERE id = :id AND deleted_at IS NULL;
+
 -- name: routes_of(numbers text[], accounts text[]) -> many RouteRow
 -- The channels behind Meta's phone number ids, and behind the account ids of fields that name no number.
 -- Index: channels_phone_number_key, channels_waba_ix

@@ -114,6 +114,16 @@ FROM
         AS news (id, wa_id, bsuid, profile_name, username)
 WHERE c.id = news.id;
 
+-- name: opt_out(ids uuid[], outs boolean[], ats timestamptz[]) -> none
+-- Keeps whether people want marketing, where nothing later is known; a time in the future counts as now.
+-- Index: contacts_pkey
+UPDATE contacts AS c
+SET
+    marketing_opt_out = given.opted_out,
+    marketing_opt_out_at = least(given.at, now())
+FROM unnest(:ids::uuid[], :outs::boolean[], :ats::timestamptz[]) AS given (id, opted_out, at)
+WHERE c.id = given.id AND (c.marketing_opt_out_at IS NULL OR c.marketing_opt_out_at <= given.at);
+
 -- name: recipient(id uuid) -> one RecipientRow
 -- By what a contact can be reached.
 -- Index: contacts_pkey

@@ -71,6 +71,22 @@ SELECT
     error
 FROM settled;
 
+-- name: recipients(conversations uuid[]) -> many AddresseeRow
+-- Whom conversations are with; looked up one by one, as contacts are.
+-- Index: conversations_pkey
+SELECT
+    wanted.id AS conversation_id,
+    c.contact_id
+FROM unnest(:conversations::uuid[]) AS wanted (id)
+CROSS JOIN
+    LATERAL ( -- noqa: ST05
+        SELECT contact_id
+        FROM conversations
+        WHERE id = wanted.id
+        ORDER BY id
+        LIMIT 1
+    ) AS c;
+
 -- name: expire(conversation uuid, error jsonb, wait float8) -> many AdvancedRow
 -- Leases that ran out: their worker died, and Meta may or may not have read the message.
 -- Index: messages_lane_ix

@@ -12,6 +12,12 @@ SELECT t.id, 'login.ok', now() - n * INTERVAL '1 hour' FROM tenants AS t, genera
 INSERT INTO channels (tenant_id, name, phone_number_id, waba_id, verify_token, deleted_at)
 SELECT t.id, 'Channel', t.slug || '-' || n, t.slug, t.slug || '-' || n, CASE WHEN n > 20 THEN now() END
 FROM tenants AS t, generate_series(1, 30) AS n WHERE t.slug <> 'platform';
+INSERT INTO channel_health (tenant_id, channel_id, name)
+SELECT c.tenant_id, c.id, matter
+FROM channels AS c, unnest(ARRAY['access', 'inbound', 'limit', 'quality', 'status', 'webhook']) AS matter;
+INSERT INTO channel_notices (tenant_id, channel_id, kind, severity, dismissed_at)
+SELECT c.tenant_id, c.id, 'quality_low', 'WARNING', CASE WHEN n > 1 THEN now() END
+FROM channels AS c, generate_series(1, 8) AS n;
 INSERT INTO contacts (tenant_id, wa_id)
 SELECT t.id, (5548900000000 + n)::text FROM tenants AS t, generate_series(1, 500) AS n WHERE t.slug <> 'platform';
 INSERT INTO contact_identities (tenant_id, kind, value, contact_id)

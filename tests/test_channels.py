@@ -14,7 +14,7 @@ from tests.visitors import pointers, told
 
 _SHAPE = {
     "id", "name", "whatsappPhoneNumberId", "whatsappBusinessAccountId", "whatsappAccessToken", "whatsappAppSecret",
-    "whatsappWebhookVerifyToken", "displayPhoneNumber", "createdAt", "paused",
+    "whatsappWebhookVerifyToken", "displayPhoneNumber", "createdAt", "paused", "health",
 }  # fmt: skip
 _TOKEN, _SECRET = "EAAG" + secrets.token_hex(40) + "tok7", secrets.token_hex(14) + "sec9"
 

@@ -24,6 +24,8 @@ FURNITURE = [
     "INSERT INTO media (tenant_id, direction, mime_type) VALUES ($1, 'OUTBOUND', 'image/png')",
     """INSERT INTO media_uploads (tenant_id, channel_id, sha256, mime_type, graph_id)
     SELECT tenant_id, id, '\\x00', 'image/png', '1' FROM channels WHERE tenant_id = $1 LIMIT 1""",
+    """INSERT INTO channel_notices (tenant_id, channel_id, kind, severity)
+    SELECT tenant_id, id, 'quality_low', 'WARNING' FROM channels WHERE tenant_id = $1 LIMIT 1""",
     """INSERT INTO templates (tenant_id, waba_id, name, language, category, status, components)
     VALUES ($1, '1', 'welcome', 'pt_BR', 'UTILITY', 'APPROVED', '[]')""",
     """INSERT INTO contact_aliases (tenant_id, kind, value, contact_id)

@@ -1,10 +1,12 @@
 """Meta's error codes: each ends as section 6.2 of the facts says, and what becomes of the message follows."""
 
+import httpx
 import pytest
 
 from crm import messages
-from crm.core.meta import MetaError
-from crm.core.meta_errors import Refusal, Rule, action, rule
+from crm.core.meta import MetaError, told
+from crm.core.meta_codes import TABLE as CODES
+from crm.core.meta_errors import Refusal, Rule, action, meaning, rule
 from crm.outbound import TRIES, verdict
 
 # code -> (retry, scope, people), as in the table of Meta's facts; the HTTP status is what Meta sends with it.
@@ -94,3 +96,45 @@ def test_a_word_says_what_helps() -> None:
 def test_who_waits_for_people_waits_without_a_time() -> None:
     assert all(rule(Refusal(status, code)).wait == 0 for (status, code), found in TABLE.items() if found[2])
     assert Rule() == rule(Refusal(400, 100))
+
+
+# Every code that section 6.2 of Meta's facts names, the subcodes of template creation at its end.
+NAMED = {
+    1, 2, 131000, 131016, 133004, 131057, 2494100, 4, 80007, 130429, 131056, 133016, 131048, 131064, 0, 190, 3,
+    10, 200, 299, 131005, 33, 368, 131031, 131042, 131045, 133010, 133006, 131037, 130497, 134011, 131047,
+    131026, 131021, 131030, 131062, 131049, 131050, 130472, 131063, 100, 131008, 131009, 131051, 131052, 131053,
+    135000, 137000, 132000, 132001, 132005, 132007, 132008, 132012, 132015, 132016, 132068, 132069, 131059,
+    2388040, 2388047, 2388072, 2388073, 2388293, 2388299, 2388019, 2388023,
+}  # fmt: skip
+
+
+def test_every_code_of_metas_facts_is_in_the_table() -> None:
+    assert NAMED - set(CODES) == set()
+
+
+def test_each_code_is_told_in_two_languages_with_what_to_do() -> None:
+    for code, found in CODES.items():
+        texts = [found.pt.sentence, found.pt.what_to_do, found.en.sentence, found.en.what_to_do]
+        assert all(text.endswith(".") for text in texts), code
+        assert len(set(texts)) == 4, code
+
+
+def test_a_subcode_says_more_than_its_code_and_an_unknown_one_nothing() -> None:
+    assert meaning(100, 2388299) is CODES[2388299]
+    assert [meaning(100, 7), meaning(999), meaning(None)] == [CODES[100], None, None]
+
+
+def test_where_meta_explains_nothing_our_sentence_stands() -> None:
+    assert told(131047, "Re-engagement", "")["detail"] == CODES[131047].pt.sentence
+    assert told(131047, "Re-engagement", "24 hours")["detail"] == "24 hours"
+    assert told(999, "x", "")["detail"] == ""
+
+
+async def test_the_table_is_shown_to_everybody_of_the_hotel(bruno: httpx.AsyncClient) -> None:
+    lines = {line["code"]: line for line in (await bruno.get("/api/meta-errors")).json()["data"]}
+    assert (lines[200]["upTo"], 201 in lines) == (299, False)
+    assert {code for code in NAMED if code != 299} <= lines.keys()
+    told_190 = lines[190]
+    assert (told_190["retry"], told_190["scope"], told_190["people"]) == ("throttled", "channel", True)
+    assert told_190["words"]["pt-BR"]["sentence"] == CODES[190].pt.sentence
+    assert told_190["words"]["en"]["whatToDo"] == CODES[190].en.what_to_do

@@ -12,11 +12,11 @@ from tests.system import Guest, Hotel, System, unique_phone
 
 MESSAGE = (
     "id conversationId direction type content media payload replyTo status error wamid sentBy createdAt sentAt "
-    "deliveredAt readAt failedAt sendAt"
+    "deliveredAt readAt failedAt sendAt origin reactions editedAt revokedAt"
 )
 CONVERSATION = (
     "id status archived contact channelId assignedTo tags unreadCount lastMessage lastMessageAt windowExpiresAt "
-    "createdAt"
+    "freeUntil createdAt"
 )
 
 

@@ -1,17 +1,24 @@
 """A hotel's WhatsApp numbers: their doors, their secrets, and where Meta's numbers lead."""
 
-from crm.channels.doors import routes
-from crm.channels.routing import only, rest, routes_of, sender
+from crm.channels import check, codes, doors
+from crm.channels.health import hear, works
+from crm.channels.routing import only, report, rest, routes_of, sender, stopped
 from crm.channels.shapes import RestingTenantRow, RouteRow, SealedRow, SenderRow
+
+routes = [*doors.routes, *check.routes, *codes.routes]
 
 __all__ = [
     "RestingTenantRow",
     "RouteRow",
     "SealedRow",
     "SenderRow",
+    "hear",
     "only",
+    "report",
     "rest",
     "routes",
     "routes_of",
     "sender",
+    "stopped",
+    "works",
 ]

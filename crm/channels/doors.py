@@ -1,6 +1,7 @@
 """The doors of channels: a hotel's numbers and their secrets, written, sealed, never read back."""
 
 import secrets
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,9 @@ import asyncpg
 import msgspec
 
 from crm import audit
-from crm.channels.shapes import ChannelOut, ChannelRow, Channels, Create, Patch, shown
+from crm.channels import health, notices, views
+from crm.channels.notices import NoticeOut
+from crm.channels.shapes import ChannelOut, ChannelRow, Channels, Create, Patch
 from crm.core import sql
 from crm.core.access import ATTENDANT, TENANT_ADMIN
 from crm.core.crypto import Box
@@ -38,7 +41,7 @@ def _sealed(box: Box, tx: Tx, change: Create | Patch) -> dict[str, object]:
 
 async def create(call: Call) -> ChannelOut:
     """Add a number. Raises Conflict when any hotel has it."""
-    return shown(await _insert(call, call.body))
+    return await _shown(call, await _insert(call, call.body))
 
 
 async def _insert(call: Call, new: Create) -> ChannelRow:
@@ -69,8 +72,8 @@ async def _taken(tx: Tx, phone_number_id: str) -> Conflict:
 
 async def every(call: Call) -> Channels:
     """All numbers; attendants need them to start a conversation."""
-    full = call.who.role != ATTENDANT
-    return Channels([shown(row, full) for row in await call.tx.many(_sql.every, ChannelRow)])
+    rows = await call.tx.many(_sql.every, ChannelRow)
+    return Channels(await views.shown_all(call.tx, rows, views.english(call), call.who.role != ATTENDANT))
 
 
 async def get(call: Call) -> ChannelOut:
@@ -78,12 +81,12 @@ async def get(call: Call) -> ChannelOut:
     row = await call.tx.maybe(_sql.get, ChannelRow, id=call.id())
     if row is None:
         raise NotFound
-    return shown(row)
+    return await _shown(call, row)
 
 
 async def patch(call: Call) -> ChannelOut:
     """Change a number or its secrets. Raises NotFound, Conflict."""
-    return shown(await _patch(call, call.id(), call.body))
+    return await _shown(call, await _patch(call, call.id(), call.body))
 
 
 async def _patch(call: Call, channel: UUID, change: Patch) -> ChannelRow:
@@ -105,13 +108,31 @@ async def _patch(call: Call, channel: UUID, change: Patch) -> ChannelRow:
         raise NotFound
     given = [name for name, value in msgspec.structs.asdict(change).items() if value is not None]
     await audit.note(call, call.tx, "channel.changed", channel, fields=given)
+    await _stands_anew(call, row, change)
     return row
+
+
+async def _stands_anew(call: Call, row: ChannelRow, change: Patch) -> None:
+    """What the change makes of the channel's health: another number knows nothing, a new token is not known yet."""
+    now, kinds = datetime.now(UTC), []
+    if change.whatsapp_phone_number_id or change.whatsapp_business_account_id:
+        await health.forget(call.tx, row.id)
+        kinds = list(notices.KINDS)
+    if change.whatsapp_access_token:
+        await health.keep(call.tx, [row.id], now, access="UNKNOWN")
+        kinds = kinds or list(notices.RESTS)
+    if change.whatsapp_app_secret:
+        await health.keep(call.tx, [row.id], now, secret=None)
+    ended = await notices.end(call.tx, [row.id], kinds) if kinds else []
+    await call.rails.feed.append(call.tx, await views.updated(call.tx, ended))
 
 
 async def delete(call: Call) -> None:
     """Take a number out of use: its history stays, its phone number id is free again. Raises NotFound."""
     if not await call.tx.count(_sql.delete, id=call.id()):
         raise NotFound
+    await health.forget(call.tx, call.id())
+    await notices.end(call.tx, [call.id()], list(notices.KINDS))
     await audit.note(call, call.tx, "channel.deleted", call.id())
 
 
@@ -121,7 +142,26 @@ async def resume(call: Call) -> ChannelOut:
     if row is None:
         raise NotFound
     await audit.note(call, call.tx, "channel.resumed", row.id)
-    return shown(row)
+    await health.keep(call.tx, [row.id], datetime.now(UTC), access="UNKNOWN")
+    await notices.end(call.tx, [row.id], notices.RESTS)
+    await call.rails.feed.append(call.tx, await views.updated(call.tx, [row.id]))
+    return await _shown(call, row)
+
+
+async def dismiss(call: Call) -> NoticeOut:
+    """A notice that somebody has read; once dismissed it stays so. Raises NotFound."""
+    channel, notice = call.id(), call.id("noticeId")
+    row = await notices.dismiss(call.tx, channel, notice, call.who.user)
+    if row is None:
+        raise NotFound
+    await audit.note(call, call.tx, "channel.notice_dismissed", channel, noticeId=str(notice), kind=row.kind)
+    await call.rails.feed.append(call.tx, await views.updated(call.tx, [channel]))
+    return notices.shown(row, views.english(call))
+
+
+async def _shown(call: Call, row: ChannelRow) -> ChannelOut:
+    [channel] = await views.shown_all(call.tx, [row], views.english(call))
+    return channel
 
 
 async def put_first(call: Call) -> ChannelOut:
@@ -130,7 +170,7 @@ async def put_first(call: Call) -> ChannelOut:
     await call.tx.none(_sql.hold)
     first = await call.tx.maybe(_sql.first, ChannelRow)
     if first is not None:
-        return shown(await _patch(call, first.id, change))
+        return await _shown(call, await _patch(call, first.id, change))
     number, account = change.whatsapp_phone_number_id, change.whatsapp_business_account_id
     if number is None or account is None:
         raise invalid(
@@ -139,7 +179,7 @@ async def put_first(call: Call) -> ChannelOut:
             "required the first time",
         )
     rest = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not None}
-    return shown(await _insert(call, Create(**rest)))
+    return await _shown(call, await _insert(call, Create(**rest)))
 
 
 _admin = partial(Door, role=TENANT_ADMIN)
@@ -158,5 +198,6 @@ routes = [
     _admin(method="PATCH", path="/api/channels/{id}", handler=patch, body=Patch, answer=ChannelOut),
     _admin(method="DELETE", path="/api/channels/{id}", handler=delete, status=204),
     _admin(method="POST", path="/api/channels/{id}/resume", handler=resume, answer=ChannelOut),
+    _admin(method="POST", path="/api/channels/{id}/notices/{noticeId}/dismiss", handler=dismiss, answer=NoticeOut),
     _admin(method="PUT", path="/api/tenant/whatsapp", handler=put_first, body=Patch, answer=ChannelOut),
 ]

@@ -1,11 +1,12 @@
 """The shapes of channels: rows, requests, answers, and how a row is told."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
+from crm.channels.notices import NoticeOut
 from crm.core.fields import GraphId, Name, Secret
 from crm.core.page import stamp
 
@@ -48,6 +49,18 @@ class SenderRow(msgspec.Struct, frozen=True):
     id: UUID
     phone_number_id: str
     access_token: bytes | None
+
+
+class CheckedRow(msgspec.Struct, frozen=True):
+    """What the go-live check needs of a channel."""
+
+    id: UUID
+    phone_number_id: str
+    waba_id: str
+    access_token: bytes | None
+    verify_token: str
+    resting: bool
+    pause: dict[str, Any] | None
 
 
 class RouteRow(msgspec.Struct, frozen=True):
@@ -98,6 +111,24 @@ class Paused(msgspec.Struct, frozen=True, rename="camel"):
     error: dict[str, Any] | None
 
 
+TokenState = Literal["OK", "MISSING", "REFUSED", "UNKNOWN"]
+
+
+class HealthOut(msgspec.Struct, frozen=True, rename="camel"):
+    """How a number stands with Meta, in Meta's words; null: never heard. Times are at most 5 seconds behind."""
+
+    token_state: TokenState
+    quality: str | None
+    limit: str | None
+    name_status: str | None
+    username: str | None
+    last_webhook_at: str | None
+    last_inbound_at: str | None
+    last_status_at: str | None
+    last_check_at: str | None
+    notices: list[NoticeOut]
+
+
 class ChannelOut(msgspec.Struct, frozen=True, rename="camel"):
     """A number as the contract shows it: of a secret only the last four characters."""
 
@@ -111,6 +142,7 @@ class ChannelOut(msgspec.Struct, frozen=True, rename="camel"):
     display_phone_number: str | None
     created_at: str
     paused: Paused | None
+    health: HealthOut
 
 
 class Channels(msgspec.Struct, frozen=True):
@@ -119,7 +151,7 @@ class Channels(msgspec.Struct, frozen=True):
     data: list[ChannelOut]
 
 
-def shown(row: ChannelRow, full: bool = True) -> ChannelOut:
+def shown(row: ChannelRow, health: HealthOut, full: bool = True) -> ChannelOut:
     """The row as the contract writes it; attendants (`full` false) do not see the verify token."""
     return ChannelOut(
         row.id,
@@ -132,6 +164,7 @@ def shown(row: ChannelRow, full: bool = True) -> ChannelOut:
         row.display_phone_number,
         stamp(row.created_at),
         _paused(row),
+        health,
     )
 
 

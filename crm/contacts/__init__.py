@@ -1,12 +1,13 @@
 """People who write to the hotel, found by any name Meta knows them by (Meta: BSUID, phone number quirks)."""
 
 from crm.contacts.doors import routes
-from crm.contacts.knowing import hold, learn_bsuid, learn_wa_id, meet, move, recipient, seen
+from crm.contacts.knowing import hold, learn_bsuid, learn_wa_id, meet, move, opt_out, recipient, seen
 from crm.contacts.merging import merge
 from crm.contacts.phones import match_key, typed_phone
-from crm.contacts.shapes import Moved, Person
+from crm.contacts.shapes import Choice, Moved, Person
 
 __all__ = [
+    "Choice",
     "Moved",
     "Person",
     "hold",
@@ -16,6 +17,7 @@ __all__ = [
     "meet",
     "merge",
     "move",
+    "opt_out",
     "recipient",
     "routes",
     "seen",

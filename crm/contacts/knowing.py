@@ -7,7 +7,7 @@ import msgspec
 
 from crm.contacts import merging
 from crm.contacts.phones import match_key
-from crm.contacts.shapes import HolderRow, Identity, Kind, MadeRow, Moved, Person, RecipientRow
+from crm.contacts.shapes import Choice, HolderRow, Identity, Kind, MadeRow, Moved, Person, RecipientRow
 from crm.core import sql
 from crm.core.db import Tx
 from crm.core.feed import Event
@@ -188,6 +188,21 @@ async def move(tx: Tx, contact: UUID, moved: Moved) -> list[Event]:
     await _link(tx, dict.fromkeys(named, contact), set())
     await tx.none(_sql.move, id=contact, wa_id=moved.wa_id, bsuid=moved.bsuid)
     return events
+
+
+async def opt_out(tx: Tx, choices: Sequence[Choice]) -> None:
+    """Keep what people chose of marketing; a later choice wins, whichever comes first.
+
+    Called under the tenant's door, so that nobody else holds these contacts' rows.
+    """
+    newest = {choice.contact: choice for choice in sorted(choices, key=lambda choice: choice.at)}
+    if newest:
+        await tx.none(
+            _sql.opt_out,
+            ids=list(newest),
+            outs=[choice.out for choice in newest.values()],
+            ats=[choice.at for choice in newest.values()],
+        )
 
 
 async def recipient(tx: Tx, contact: UUID) -> dict[str, str]:

@@ -64,6 +64,14 @@ class MadeRow(msgspec.Struct, frozen=True):
     id: UUID
 
 
+class Choice(msgspec.Struct, frozen=True):
+    """A person wants no marketing (`out`), or wants it again, since `at`."""
+
+    contact: UUID
+    out: bool
+    at: datetime
+
+
 class RecipientRow(msgspec.Struct, frozen=True):
     """By what a contact can be reached."""
 

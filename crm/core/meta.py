@@ -18,8 +18,11 @@ LONGEST_PAUSE = 3600  # seconds: no answer of Meta's makes a channel rest longer
 class MetaError(Exception):
     """A call that did not succeed. `code` is Meta's (None when no answer came), `rule` what may be done.
 
-    `after` is for how many seconds Meta asked to be left alone, 0 when it did not say.
+    `after` is for how many seconds Meta asked to be left alone, 0 when it did not say. `subcode` is Meta's, 0 when
+    it told none.
     """
+
+    subcode = 0
 
     def __init__(self, rule: Rule, code: int | None, title: str, detail: str = "", after: float = 0) -> None:
         super().__init__(f"{rule.retry}: ({code}) {title}")
@@ -27,8 +30,13 @@ class MetaError(Exception):
 
 
 def told(code: int | None, title: str, detail: str, action: str | None = None) -> dict[str, Any]:
-    """An error as a message carries it (contract, section 6): `action` is a word for what helps, or None."""
-    return {"code": code, "title": title, "detail": detail, "action": action or meta_errors.action(code)}
+    """An error as a message carries it (contract, section 6): `action` is a word for what helps, or None.
+
+    Where Meta explains nothing, `detail` is the sentence of our own table, in the product's language.
+    """
+    known = meta_errors.meaning(code)
+    words = detail or (known.pt.sentence if known else "")
+    return {"code": code, "title": title, "detail": words, "action": action or meta_errors.action(code)}
 
 
 class _ErrorBody(msgspec.Struct):
@@ -54,6 +62,19 @@ class Sent(msgspec.Struct, frozen=True):
 
     wamid: str
     wa_id: str | None
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """A small file to post as a form (Meta: media)."""
+
+    filename: str
+    mime_type: str
+    data: bytes
+
+    def form(self) -> dict[str, Any]:
+        """What httpx makes the form of; the part's own type is the one that counts."""
+        fields = {"messaging_product": "whatsapp", "type": self.mime_type}
+        return {"data": fields, "files": {"file": (self.filename, self.data, self.mime_type)}}
 
 
 class Graph:
@@ -90,7 +111,7 @@ class Graph:
     async def ask(
         self, method: str, path: str, access_token: str, body: Any = None, **query: str | int
     ) -> dict[str, Any]:
-        """Any other call, below the version's path; the answer's object. Raises MetaError.
+        """Any other call, below the version's path; the answer. `body`: JSON or an Upload. Raises MetaError.
 
         What is repeated without harm (all but POST) is transient where a POST would be uncertain.
         """
@@ -115,8 +136,9 @@ class Graph:
         self, method: str, path: str, access_token: str, body: Any, query: dict[str, str | int]
     ) -> httpx.Response:
         headers = {"Authorization": f"Bearer {access_token}"}
+        content = body.form() if isinstance(body, Upload) else {"json": body}
         try:
-            return await self._http.request(method, path, json=body, params=query or None, headers=headers)
+            return await self._http.request(method, path, params=query or None, headers=headers, **content)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise MetaError(TRANSIENT, None, "Meta could not be reached") from error
         except httpx.InvalidURL as error:
@@ -144,7 +166,16 @@ def _decoded(response: httpx.Response) -> _Answer:
         return answer
     error = answer.error or _ErrorBody()
     refusal = Refusal(response.status_code, error.code, error.error_subcode, error.is_transient)
-    raise MetaError(rule(refusal), error.code, error.message, _detail(error), _asked(response.headers))
+    title, detail = _without_token(response, error.message), _without_token(response, _detail(error))
+    failure = MetaError(rule(refusal), error.code, title, detail, _asked(response.headers))
+    failure.subcode = error.error_subcode
+    raise failure
+
+
+def _without_token(response: httpx.Response, text: str) -> str:
+    """Meta quotes a token that it cannot read; what it says is shown and logged, a token never."""
+    token = response.request.headers.get("authorization", "").removeprefix("Bearer ")
+    return text.replace(token, "••••") if token else text
 
 
 def _asked(headers: httpx.Headers) -> float:

@@ -1,7 +1,9 @@
-"""Reads JSON as the world sends it: what Postgres cannot hold is replaced, not refused."""
+"""Reads JSON as the world sends it: what Postgres cannot hold is replaced, and every field is optional."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -30,3 +32,34 @@ def clean(value: Any) -> Any:
     if isinstance(value, list):
         return [clean(part) for part in value]
     return value
+
+
+def text_of(value: Any) -> str | None:
+    """A text, or a number as text; None for anything else and for ''."""
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) and value != "" else None
+
+
+def dict_of(value: Any) -> dict[str, Any]:
+    """The object, or an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def dicts_of(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list; what is none is left out."""
+    return [part for part in value if isinstance(part, dict)] if isinstance(value, list) else []
+
+
+def time_of(stamp: Any, otherwise: datetime | None = None) -> datetime:
+    """Unix seconds as text or number; when missing or absurd `otherwise`, or now."""
+    try:
+        return datetime.fromtimestamp(int(stamp), UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return otherwise or datetime.now(UTC)
+
+
+def uuid_of(text: Any) -> UUID | None:
+    """A UUID, None when it is none."""
+    try:
+        return UUID(text) if isinstance(text, str) else None
+    except ValueError:
+        return None

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator
 from typing import Any, Literal
+from uuid import UUID
 
 import msgspec
 
 from crm import dead_letters
-from crm.envelope.fields import dict_of, dicts_of, text_of
+from crm.core.payload import dict_of, dicts_of, text_of
 
 STATUSES: dict[Any, Literal["SENT", "DELIVERED", "READ", "PLAYED", "FAILED"]] = {
     "sent": "SENT",
@@ -36,6 +37,9 @@ class Element(msgspec.Struct, frozen=True):
     thread: str = ""  # of an imported history: the customer's wa_id
 
 
+Parts = list[tuple[Element, UUID]]  # each with the channel it came over
+
+
 def elements(body: Any) -> Iterator[Element]:
     """Every message, status and other change of a POST. What is not of the expected shape is `other`."""
     for entry in dicts_of(dict_of(body).get("entry")):
@@ -62,6 +66,8 @@ def _of_change(account: str, change: Node, time: Any) -> Iterator[Element]:
     at = time if isinstance(time, int) else 0
     if not parts:
         whole = "change" if value and field != "messages" else "other"
+        # PARTNER_*: the entry is our own business, the value names the customer's account (Meta: account_update).
+        account = text_of(dict_of(value.get("waba_info")).get("waba_id")) or account
         yield Element(whole, account, number, value if whole == "change" else change, profiles, field, at)  # type: ignore[arg-type]
     for kind, node, more in parts:
         unknown = kind == "status" and text_of(node.get("status")) not in STATUSES

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from crm.envelope.fields import dict_of, dicts_of, text_of
+from crm.core.payload import dict_of, dicts_of, text_of
 
 LABELS = {
     "image": "Imagem",

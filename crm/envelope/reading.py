@@ -6,9 +6,9 @@ from uuid import UUID
 from crm.changes import Change
 from crm.contacts import Moved, Person
 from crm.core import meta, metrics
+from crm.core.payload import dict_of, dicts_of, text_of, time_of, uuid_of
 from crm.envelope import kinds
 from crm.envelope.elements import ECHOES, HISTORY, STANDBY, STATUSES, Element
-from crm.envelope.fields import dict_of, dicts_of, text_of, time_of, uuid_of
 from crm.messages import Advance, Inbound
 
 Node = dict[str, Any]

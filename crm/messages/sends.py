@@ -7,11 +7,13 @@ from uuid import UUID
 import msgspec
 
 from crm import contacts, conversations
+from crm.contacts import Choice
 from crm.core import meta, sql
 from crm.core.db import Tx
 from crm.core.feed import Event
+from crm.core.meta_errors import OPTED_OUT
 from crm.messages import marks
-from crm.messages.shapes import Advance, AdvancedRow, ClaimedRow, LaneRow, ParkedRow, status_event
+from crm.messages.shapes import AddresseeRow, Advance, AdvancedRow, ClaimedRow, LaneRow, ParkedRow, status_event
 
 _sql, _sends = sql.load("messages"), sql.load("sends")
 
@@ -67,6 +69,25 @@ async def learn(tx: Tx, reports: list[Advance]) -> list[Event]:
             pair = sorted((row.contact_id, row.other_id))
             events += await contacts.merge(tx, pair[1], pair[0], "a status named both")
     return events
+
+
+def opts_out(event: Event) -> bool:
+    """Whether Meta failed a message because its recipient wants no marketing."""
+    error = event.data.get("error") if isinstance(event.data, dict) else None
+    return isinstance(error, dict) and error.get("code") == OPTED_OUT
+
+
+async def opted_out(tx: Tx, events: list[Event]) -> list[Choice]:
+    """Of statuses just told, who wants no marketing, and since when."""
+    since = {
+        event.conversation_id: datetime.fromisoformat(event.data["at"])
+        for event in events
+        if event.conversation_id and isinstance(event.data, dict) and opts_out(event)
+    }
+    if not since:
+        return []
+    rows = await tx.many(_sends.recipients, AddresseeRow, conversations=list(since))
+    return [Choice(row.contact_id, True, since[row.conversation_id]) for row in rows]
 
 
 async def unpark(tx: Tx, wamid: str) -> list[Event]:

@@ -175,6 +175,13 @@ class AdvancedRow(msgspec.Struct, frozen=True):
     error: dict[str, Any] | None
 
 
+class AddresseeRow(msgspec.Struct, frozen=True):
+    """Whom a conversation is with."""
+
+    conversation_id: UUID
+    contact_id: UUID
+
+
 class ParkedRow(msgspec.Struct, frozen=True):
     """A status that came before its message."""
 

@@ -8,11 +8,10 @@ from starlette.responses import JSONResponse, Response
 
 from . import media, templates
 from .courier import Courier
-from .errors import GraphError, invalid, unknown_object
+from .errors import GraphError, bad_token, invalid, unknown_object
 from .state import Fake, account, number, object_body, of
-from .world import Account, Number
+from .world import APP, Account, Number
 
-APP = "100200300400500"
 USUAL = "verified_name,code_verification_status,display_phone_number,quality_rating,platform_type,throughput"
 
 
@@ -23,9 +22,9 @@ def facts(fake: Fake, one: Number) -> dict[str, Any]:
         "id": one.phone_number_id,
         "display_phone_number": display if display.startswith("+") else f"+{display}",
         "verified_name": one.verified_name,
-        "status": "CONNECTED",
-        "quality_rating": "GREEN",
-        "name_status": "APPROVED",
+        "status": one.status,
+        "quality_rating": one.quality_rating,
+        "name_status": one.name_status,
         "platform_type": "CLOUD_API",
         "code_verification_status": "VERIFIED",
         "throughput": {"level": "STANDARD"},
@@ -59,6 +58,22 @@ async def show(request: Request) -> Response:
     if name in fake.world.accounts:
         return JSONResponse({"id": account(request).waba_id, "name": "Hotel", "currency": "BRL"})
     return JSONResponse(_picked(facts(fake, number(request)), fields))
+
+
+async def token(request: Request) -> Response:
+    """GET /debug_token: what a number's token is worth; a token may be asked about with itself (Meta: §11)."""
+    asked = request.query_params.get("input_token", "")
+    known = next((one for one in of(request).world.numbers.values() if one.access_token == asked), None)
+    if request.headers.get("Authorization") != f"Bearer {asked}" or known is None:
+        raise bad_token()
+    data = {
+        "app_id": known.token_app,
+        "type": "SYSTEM_USER",
+        "is_valid": True,
+        "expires_at": known.token_expires_at,
+        "scopes": known.token_scopes,
+    }
+    return JSONResponse({"data": data})
 
 
 async def change(request: Request) -> Response:
@@ -95,9 +110,10 @@ async def subscriptions(request: Request) -> Response:
     waba = account(request)
     if request.method == "GET":
         return JSONResponse({"data": [_subscription(waba)] if waba.subscribed else []})
-    waba.override_callback_uri = None
+    override = None
     if request.method == "POST" and await request.body():
-        waba.override_callback_uri = await _override(of(request).courier, await object_body(request))
+        override = await _override(of(request).courier, await object_body(request))
+    waba.override_callback_uri = override
     waba.subscribed = request.method == "POST"
     return JSONResponse({"success": True})
 

@@ -76,6 +76,7 @@ DOORS: list[BaseRoute] = [
     _door("/{node}/message_templates", templates.delete, "DELETE"),
     _door("/{node}/phone_numbers", accounts.numbers, "GET"),
     _door("/{node}/subscribed_apps", accounts.subscriptions, "GET", "POST", "DELETE"),
+    _door("/debug_token", accounts.token, "GET"),
     _door("/{node}", accounts.show, "GET"),
     _door("/{node}", accounts.change, "POST"),
     _door("/{node}", accounts.remove, "DELETE"),

@@ -9,6 +9,9 @@ import msgspec
 from . import identities
 from .settings import Window
 
+APP = "100200300400500"
+"""The one app of this fake."""
+
 KEPT = 50_000
 """How many sent messages and read marks are remembered: enough for a test, bounded for a benchmark."""
 
@@ -28,6 +31,12 @@ class Number(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields
     drops_ninth_digit: bool = True
     window: Window = "known"
     status_delays_ms: tuple[int, ...] = (50, 150, 400)
+    status: str = "CONNECTED"
+    quality_rating: str = "GREEN"
+    name_status: str = "APPROVED"
+    token_app: str = APP
+    token_scopes: tuple[str, ...] = ("whatsapp_business_management", "whatsapp_business_messaging")
+    token_expires_at: int = 0
 
 
 class Account(msgspec.Struct, rename="camel"):

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from .actors import HOTEL, TEXT, WABA, Crm, Meta
+from .actors import HOTEL, TEXT, TOKEN, WABA, Crm, Meta
 
 BODY = [{"type": "BODY", "text": "Olá {{1}}, até {{2}}."}]
 OLA = {"name": "ola", "language": "pt_BR", "category": "UTILITY", "components": BODY}
@@ -99,6 +99,13 @@ async def test_a_number_shows_the_fields_asked_for_and_its_account_lists_it(crm:
     listed = (await fake.graph("GET", f"{WABA}/phone_numbers", params=fields)).json()
     assert listed == {"data": [number]}
     assert (await fake.graph("GET", WABA)).json()["id"] == WABA
+
+
+async def test_a_token_tells_of_itself_and_of_no_other(crm: Crm, fake: Meta) -> None:
+    await fake.post("numbers", phoneNumberId=HOTEL, tokenScopes=["whatsapp_business_messaging"])
+    told = (await fake.graph("GET", "debug_token", params={"input_token": TOKEN})).json()["data"]
+    assert (told["is_valid"], told["scopes"]) == (True, ["whatsapp_business_messaging"])
+    assert (await fake.graph("GET", "debug_token", params={"input_token": "x"})).json()["error"]["code"] == 190
 
 
 async def test_an_override_takes_the_webhooks_until_it_is_cleared(crm: Crm, fake: Meta) -> None:

@@ -1,0 +1,2 @@
+DROP TABLE public.channel_notices;
+DROP TABLE public.channel_health;
