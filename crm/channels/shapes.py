@@ -1,7 +1,7 @@
 """The shapes of channels: rows, requests, answers, and how a row is told."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -26,6 +26,9 @@ class ChannelRow(msgspec.Struct, frozen=True):
     created_at: datetime
     paused_until: datetime | None
     pause: dict[str, Any] | None
+    send_read_receipts: bool
+    send_typing: bool
+    messages_per_second: int
 
 
 class RestingRow(msgspec.Struct, frozen=True):
@@ -48,6 +51,7 @@ class SenderRow(msgspec.Struct, frozen=True):
     id: UUID
     phone_number_id: str
     access_token: bytes | None
+    messages_per_second: int
 
 
 class RouteRow(msgspec.Struct, frozen=True):
@@ -89,6 +93,9 @@ class Patch(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=T
     whatsapp_access_token: Secret | None = None
     whatsapp_app_secret: Secret | None = None
     display_phone_number: Display | None = None
+    send_read_receipts: bool | None = None
+    send_typing: bool | None = None
+    messages_per_second: Literal[20, 80, 1000] | None = None  # Meta: rates
 
 
 class Paused(msgspec.Struct, frozen=True, rename="camel"):
@@ -111,6 +118,9 @@ class ChannelOut(msgspec.Struct, frozen=True, rename="camel"):
     display_phone_number: str | None
     created_at: str
     paused: Paused | None
+    send_read_receipts: bool
+    send_typing: bool
+    messages_per_second: int
 
 
 class Channels(msgspec.Struct, frozen=True):
@@ -132,6 +142,9 @@ def shown(row: ChannelRow, full: bool = True) -> ChannelOut:
         row.display_phone_number,
         stamp(row.created_at),
         _paused(row),
+        row.send_read_receipts,
+        row.send_typing,
+        row.messages_per_second,
     )
 
 
