@@ -9,7 +9,6 @@ import logging
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -18,7 +17,7 @@ from saq.utils import exponential_backoff
 from crm import channels, contacts, dead_letters, messages
 from crm.channels import SenderRow
 from crm.contacts import Choice
-from crm.core import meta, metrics
+from crm.core import meta, metrics, sql
 from crm.core.crypto import SealBroken
 from crm.core.db import Tx
 from crm.core.feed import Event
@@ -28,6 +27,7 @@ from crm.core.rails import Rails
 from crm.messages import ClaimedRow, Ending
 
 log = logging.getLogger(__name__)
+_sql = sql.load("sending")
 
 LEASE_SECONDS = meta.SEND_SECONDS + 20
 TRIES = 8  # with the waits below: about ten minutes
@@ -99,22 +99,22 @@ async def _send(rails: Rails, tenant: UUID, parcel: Parcel) -> meta.Sent:
     except SealBroken as error:
         log.exception("an access token does not open", extra={"channelId": str(sender.id)})
         raise MetaError(TRANSIENT, None, "the channel's access token does not open") from error
-    return await rails.graph.send(sender.phone_number_id, token, _body(message, parcel.recipient))
+    media = message.media_id
+    graph_id = await _graph_id(rails, tenant, media, sender) if media else None
+    body = messages.body(message, parcel.recipient, graph_id)
+    return await rails.graph.send(sender.phone_number_id, token, body)
 
 
-def _body(message: ClaimedRow, recipient: dict[str, str]) -> dict[str, Any]:
-    """The text as Meta takes it (Meta: sending); our id comes back in each status."""
-    body: dict[str, Any] = {
-        "messaging_product": "whatsapp",
-        "recipient_type": "individual",
-        **recipient,
-        "type": "text",
-        "text": {"body": message.content, "preview_url": True},
-        "biz_opaque_callback_data": str(message.id),
-    }
-    if message.reply_to_wamid:
-        body["context"] = {"message_id": message.reply_to_wamid}
-    return body
+async def _graph_id(rails: Rails, tenant: UUID, media: UUID, sender: SenderRow) -> str:
+    """Meta's id of a file uploaded over this channel. Raises MetaError.
+
+    The one place that knows uploads: crm.media.graph_id takes it over, which uploads what is not there.
+    """
+    async with rails.db.tenant(tenant) as tx:
+        found = await tx.value(_sql.uploaded, media=media, channel=sender.id)
+    if not isinstance(found, str):
+        raise MetaError(PERMANENT, None, "the file has not been uploaded to Meta")
+    return found
 
 
 async def _settle(rails: Rails, tenant: UUID, message: ClaimedRow, error: MetaError) -> None:

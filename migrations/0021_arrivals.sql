@@ -46,14 +46,14 @@ RETURN CASE
     WHEN one IS NULL THEN reactions
     WHEN EXISTS (
         SELECT FROM jsonb_array_elements(coalesce(reactions, '[]')) AS r
-        WHERE r ->> 'by' = one ->> 'by' AND r ->> 'at' > one ->> 'at'
+        WHERE (r ->> 'by' = 'contact') = (one ->> 'by' = 'contact') AND r ->> 'at' > one ->> 'at'
     ) THEN reactions
     ELSE (
         SELECT coalesce(jsonb_agg(r), '[]') || one
         FROM jsonb_array_elements(coalesce(reactions, '[]')) AS r
-        WHERE r ->> 'by' <> one ->> 'by'
+        WHERE (r ->> 'by' = 'contact') <> (one ->> 'by' = 'contact')
     )
 END;
 COMMENT ON FUNCTION crm.reacted(jsonb, jsonb) IS
-'Reactions with one more {emoji, by, at}: one a person, the newest; a removed one stays as an empty emoji.';
+'Reactions with one more {emoji, by, at}: one a side, the newest; a removed one stays as an empty emoji.';
 GRANT EXECUTE ON FUNCTION crm.stamp(timestamptz), crm.told(jsonb, jsonb), crm.reacted(jsonb, jsonb) TO crm_app;

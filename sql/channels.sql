@@ -19,7 +19,8 @@ VALUES (
 ON CONFLICT (phone_number_id) WHERE deleted_at IS NULL DO NOTHING
 RETURNING
     id, name, phone_number_id, waba_id, display_phone_number,
-    access_token_hint, app_secret_hint, verify_token, created_at, paused_until, pause;
+    access_token_hint, app_secret_hint, verify_token, created_at, paused_until, pause,
+    send_read_receipts, send_typing, messages_per_second;
 
 -- name: id_of_number(phone_number_id text) -> value uuid
 -- The caller's own channel with this number.
@@ -42,7 +43,10 @@ SELECT
     verify_token,
     created_at,
     paused_until,
-    pause
+    pause,
+    send_read_receipts,
+    send_typing,
+    messages_per_second
 FROM channels
 WHERE deleted_at IS NULL
 ORDER BY created_at, id;
@@ -61,7 +65,10 @@ SELECT
     verify_token,
     created_at,
     paused_until,
-    pause
+    pause,
+    send_read_receipts,
+    send_typing,
+    messages_per_second
 FROM channels
 WHERE deleted_at IS NULL
 ORDER BY created_at, id
@@ -81,7 +88,10 @@ SELECT
     verify_token,
     created_at,
     paused_until,
-    pause
+    pause,
+    send_read_receipts,
+    send_typing,
+    messages_per_second
 FROM channels
 WHERE id = :id AND deleted_at IS NULL;
 
@@ -94,7 +104,7 @@ WHERE deleted_at IS NULL AND (:id::uuid IS NULL OR id = :id)
 ORDER BY created_at, id
 LIMIT 1;
 
--- name: patch(id uuid, name text, phone_number_id text, waba_id text, display text, access_token bytea, access_token_hint text, app_secret bytea, app_secret_hint text) -> maybe ChannelRow
+-- name: patch(id uuid, name text, phone_number_id text, waba_id text, display text, access_token bytea, access_token_hint text, app_secret bytea, app_secret_hint text, send_read_receipts boolean, send_typing boolean, messages_per_second int) -> maybe ChannelRow
 -- Changes what is not NULL; a new secret brings its hint.
 -- Index: channels_pkey
 UPDATE channels
@@ -107,6 +117,9 @@ SET
     access_token_hint = coalesce(:access_token_hint, access_token_hint),
     app_secret = coalesce(:app_secret, app_secret),
     app_secret_hint = coalesce(:app_secret_hint, app_secret_hint),
+    send_read_receipts = coalesce(:send_read_receipts, send_read_receipts),
+    send_typing = coalesce(:send_typing, send_typing),
+    messages_per_second = coalesce(:messages_per_second, messages_per_second),
     -- A new token is what a channel that Meta refused waits for.
     paused_until = CASE WHEN :access_token::bytea IS NULL THEN paused_until END,
     pause = CASE WHEN :access_token::bytea IS NULL THEN pause END,
@@ -114,7 +127,8 @@ SET
 WHERE id = :id AND deleted_at IS NULL
 RETURNING
     id, name, phone_number_id, waba_id, display_phone_number,
-    access_token_hint, app_secret_hint, verify_token, created_at, paused_until, pause;
+    access_token_hint, app_secret_hint, verify_token, created_at, paused_until, pause,
+    send_read_receipts, send_typing, messages_per_second;
 
 -- name: rest(id uuid, whole boolean, wait float8, pause jsonb) -> many RestingRow
 -- Nothing is sent over the channel (or over its whole account) for `wait` seconds, NULL: until people resume it.
@@ -144,7 +158,8 @@ SET paused_until = NULL, pause = NULL, updated_at = now()
 WHERE id = :id AND deleted_at IS NULL
 RETURNING
     id, name, phone_number_id, waba_id, display_phone_number,
-    access_token_hint, app_secret_hint, verify_token, created_at, paused_until, pause;
+    access_token_hint, app_secret_hint, verify_token, created_at, paused_until, pause,
+    send_read_receipts, send_typing, messages_per_second;
 
 -- name: resting() -> many RestingTenantRow
 -- How many channels of each tenant wait for people, for the metrics.
@@ -176,7 +191,8 @@ WHERE id = :id AND deleted_at IS NULL;
 SELECT
     id,
     phone_number_id,
-    access_token
+    access_token,
+    messages_per_second
 FROM channels
 WHERE id = :id AND deleted_at IS NULL;
 

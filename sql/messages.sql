@@ -1,6 +1,6 @@
--- Messages: history by keyset, what comes in, what is put into the queue, and the ranked statuses.
+-- Messages: history by keyset, what comes in, and the ranked statuses.
 -- Called by crm/messages/ in a tenant's transaction; the tidying crosses tenants as crm_system.
--- What happens to a message on its way out is in sends.sql.
+-- What a person sends is in sending.sql, what happens to it on its way out in sends.sql.
 
 -- name: before(conversation uuid, before timestamptz, before_id uuid, max bigint) -> many MessageRow
 -- Messages older than a place, newest first.
@@ -180,40 +180,6 @@ RETURNING
     m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,
     m.sent_by, m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at,
     m.origin, m.reactions, m.edited_at, m.revoked_at;
-
--- name: queue(conversation uuid, content text, reply_to uuid, client_id text, sent_by uuid, send_at timestamptz) -> maybe MessageRow
--- Queues a text, or schedules it, where the 24-hour window is open (then): this statement itself checks it.
--- reply_to stays NULL unless the message is in the same conversation.
--- Index: conversations_pkey
-INSERT INTO messages (
-    conversation_id, channel_id, direction, type, status, content, reply_to, client_message_id, sent_by,
-    next_attempt_at, send_at
-)
-SELECT
-    c.id,
-    c.channel_id,
-    'OUTBOUND',
-    'text',
-    CASE WHEN :send_at::timestamptz IS NULL THEN 'QUEUED' ELSE 'SCHEDULED' END,
-    :content,
-    (SELECT quoted.id FROM messages AS quoted WHERE quoted.id = :reply_to AND quoted.conversation_id = c.id),
-    :client_id,
-    :sent_by,
-    now(),
-    :send_at
-FROM conversations AS c
-WHERE c.id = :conversation AND c.window_expires_at > coalesce(:send_at, now())
-ON CONFLICT (tenant_id, conversation_id, client_message_id) WHERE client_message_id IS NOT NULL DO NOTHING
-RETURNING
-    id, conversation_id, direction, type, status, content, media, payload, wamid, reply_to, sent_by, error,
-    created_at, sent_at, delivered_at, read_at, failed_at, send_at, origin, reactions, edited_at, revoked_at;
-
--- name: by_client_id(conversation uuid, client_id text) -> value uuid
--- The message a client sent under its own id.
--- Index: messages_client_key
-SELECT id
-FROM messages
-WHERE conversation_id = :conversation AND client_message_id = :client_id;
 
 -- name: advance(wamids text[], messages uuid[], statuses text[], ats timestamptz[], errors jsonb[], pricings jsonb[]) -> many AdvancedRow
 -- Raises statuses, found by wamid or by our own id that Meta echoes; each keeps its time. A lower rank only

@@ -34,7 +34,11 @@ RETURNING
     m.conversation_id,
     c.channel_id,
     c.contact_id,
+    m.type,
     m.content,
+    m.payload,
+    m.media_id,
+    m.media,
     (SELECT quoted.wamid FROM messages AS quoted WHERE quoted.id = m.reply_to) AS reply_to_wamid,
     m.attempts;
 
@@ -126,8 +130,8 @@ WHERE m.status = 'UNCERTAIN' AND crm.is_due(m.next_attempt_at)
 RETURNING coalesce(m.wamid, '') AS wamid, m.id, m.conversation_id, m.status, now() AS at, m.error;
 
 -- name: retry(id uuid) -> maybe MessageRow
--- Queues a failed message again, or one that was offered, where the window is open. The wamid of the old try is
--- retired: a status of it that comes late is not one of the new try.
+-- Queues a failed message again, or one that was offered, where the window is open or it is a template. The wamid of
+-- the old try is retired: a status of it that comes late is not one of the new try.
 -- Index: messages_pkey
 UPDATE messages AS m
 SET
@@ -147,7 +151,7 @@ WHERE
     AND (m.status = 'FAILED' OR (m.status = 'UNCERTAIN' AND m.next_attempt_at IS NULL))
     AND c.tenant_id = m.tenant_id
     AND c.id = m.conversation_id
-    AND c.window_expires_at > now()
+    AND (m.type = 'template' OR c.window_expires_at > now())
 RETURNING
     m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,
     m.sent_by, m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at,
@@ -225,26 +229,29 @@ WHERE status = 'SCHEDULED';
 
 -- name: fall_due(closed jsonb, max bigint) -> many MessageRow
 -- Queues scheduled messages whose time has come, at this moment's place in the history; one whose window has closed
--- meanwhile fails.
+-- meanwhile fails, unless it is a template.
 -- Index: messages_schedule_ix
 WITH due AS (
-    SELECT id
-    FROM messages
-    WHERE status = 'SCHEDULED' AND send_at <= now()
-    ORDER BY send_at, id
+    SELECT
+        waiting.id,
+        (waiting.type = 'template' OR coalesce(c.window_expires_at > now(), FALSE)) AS may_go
+    FROM messages AS waiting
+    INNER JOIN conversations AS c ON waiting.conversation_id = c.id
+    WHERE waiting.status = 'SCHEDULED' AND waiting.send_at <= now()
+    ORDER BY waiting.send_at, waiting.id
     LIMIT :max
-    FOR NO KEY UPDATE SKIP LOCKED
+    FOR NO KEY UPDATE OF waiting SKIP LOCKED
 )
 
 UPDATE messages AS m
 SET
-    status = CASE WHEN c.window_expires_at > now() THEN 'QUEUED' ELSE 'FAILED' END,
-    error = CASE WHEN c.window_expires_at > now() THEN NULL ELSE :closed::jsonb END,
-    failed_at = CASE WHEN c.window_expires_at > now() THEN NULL ELSE now() END,
+    status = CASE WHEN due.may_go THEN 'QUEUED' ELSE 'FAILED' END,
+    error = CASE WHEN due.may_go THEN NULL ELSE :closed::jsonb END,
+    failed_at = CASE WHEN due.may_go THEN NULL ELSE now() END,
     created_at = clock_timestamp(),
     next_attempt_at = now()
-FROM due, conversations AS c
-WHERE m.id = due.id AND c.tenant_id = m.tenant_id AND c.id = m.conversation_id
+FROM due
+WHERE m.id = due.id
 RETURNING
     m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,
     m.sent_by, m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at,

@@ -15,6 +15,7 @@ from tests.visitors import pointers, told
 _SHAPE = {
     "id", "name", "whatsappPhoneNumberId", "whatsappBusinessAccountId", "whatsappAccessToken", "whatsappAppSecret",
     "whatsappWebhookVerifyToken", "displayPhoneNumber", "createdAt", "paused", "health",
+    "sendReadReceipts", "sendTyping", "messagesPerSecond",
 }  # fmt: skip
 _TOKEN, _SECRET = "EAAG" + secrets.token_hex(40) + "tok7", secrets.token_hex(14) + "sec9"
 
@@ -206,3 +207,28 @@ async def test_metas_handshake_takes_the_platforms_token_and_a_channels_own(
 @pytest.mark.parametrize("token", ["", "wrong", "é\0", "x" * 5000])
 async def test_metas_handshake_refuses_every_other_token(system: System, token: str) -> None:
     assert told(await _shake(system, token)) == (403, "forbidden")
+
+
+async def test_how_a_number_sends_is_shown_and_may_change(alice: httpx.AsyncClient) -> None:
+    made = await _made(alice)
+    names = ("sendReadReceipts", "sendTyping", "messagesPerSecond")
+    assert [made[name] for name in names] == [True, True, 80]
+    new = {"sendReadReceipts": False, "sendTyping": False, "messagesPerSecond": 20}
+    changed = (await alice.patch(f"/api/channels/{made['id']}", json=new)).json()
+    assert [changed[name] for name in names] == [False, False, 20]
+    await alice.patch(f"/api/channels/{made['id']}", json={"messagesPerSecond": 1000})
+    shown = (await alice.get(f"/api/channels/{made['id']}")).json()
+    assert [shown[name] for name in names] == [False, False, 1000]
+
+
+async def test_a_rate_that_meta_does_not_grant_is_refused(alice: httpx.AsyncClient) -> None:
+    made = await _made(alice)
+    wrong = {"messagesPerSecond": 81, "sendTyping": "sim"}
+    answer = await alice.patch(f"/api/channels/{made['id']}", json=wrong)
+    assert answer.status_code == 422
+    assert pointers(answer) == {"/messagesPerSecond", "/sendTyping"}
+
+
+async def test_the_single_number_form_takes_how_it_sends_too(bare: httpx.AsyncClient) -> None:
+    answer = await bare.put("/api/tenant/whatsapp", json={**_new(), "messagesPerSecond": 20})
+    assert (answer.status_code, answer.json()["messagesPerSecond"]) == (200, 20)

@@ -100,6 +100,9 @@ async def _patch(call: Call, channel: UUID, change: Patch) -> ChannelRow:
                 phone_number_id=change.whatsapp_phone_number_id,
                 waba_id=change.whatsapp_business_account_id,
                 display=change.display_phone_number,
+                send_read_receipts=change.send_read_receipts,
+                send_typing=change.send_typing,
+                messages_per_second=change.messages_per_second,
                 **_sealed(call.rails.box, call.tx, change),
             )
     except asyncpg.UniqueViolationError as error:
@@ -178,8 +181,10 @@ async def put_first(call: Call) -> ChannelOut:
             "obrigatório no primeiro cadastro",
             "required the first time",
         )
-    rest = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not None}
-    return await _shown(call, await _insert(call, Create(**rest)))
+    given = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not None}
+    made = await _insert(call, Create(**{name: given[name] for name in Create.__struct_fields__ if name in given}))
+    how = given.keys() - set(Create.__struct_fields__)
+    return await _shown(call, await _patch(call, made.id, change) if how else made)
 
 
 _admin = partial(Door, role=TENANT_ADMIN)

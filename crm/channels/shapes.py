@@ -27,6 +27,9 @@ class ChannelRow(msgspec.Struct, frozen=True):
     created_at: datetime
     paused_until: datetime | None
     pause: dict[str, Any] | None
+    send_read_receipts: bool
+    send_typing: bool
+    messages_per_second: int
 
 
 class RestingRow(msgspec.Struct, frozen=True):
@@ -49,6 +52,7 @@ class SenderRow(msgspec.Struct, frozen=True):
     id: UUID
     phone_number_id: str
     access_token: bytes | None
+    messages_per_second: int
 
 
 class CheckedRow(msgspec.Struct, frozen=True):
@@ -102,6 +106,9 @@ class Patch(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=T
     whatsapp_access_token: Secret | None = None
     whatsapp_app_secret: Secret | None = None
     display_phone_number: Display | None = None
+    send_read_receipts: bool | None = None
+    send_typing: bool | None = None
+    messages_per_second: Literal[20, 80, 1000] | None = None  # Meta: rates
 
 
 class Paused(msgspec.Struct, frozen=True, rename="camel"):
@@ -143,6 +150,9 @@ class ChannelOut(msgspec.Struct, frozen=True, rename="camel"):
     created_at: str
     paused: Paused | None
     health: HealthOut
+    send_read_receipts: bool
+    send_typing: bool
+    messages_per_second: int
 
 
 class Channels(msgspec.Struct, frozen=True):
@@ -165,6 +175,9 @@ def shown(row: ChannelRow, health: HealthOut, full: bool = True) -> ChannelOut:
         stamp(row.created_at),
         _paused(row),
         health,
+        row.send_read_receipts,
+        row.send_typing,
+        row.messages_per_second,
     )
 
 

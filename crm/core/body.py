@@ -1,8 +1,9 @@
 """Decodes what clients send: JSON bodies and query strings into Structs, naming every wrong field at once."""
 
 import re
-from collections.abc import Mapping
-from typing import Any, TypeVar
+import types
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -27,12 +28,17 @@ _PLACE = re.compile(r" - at `\$(.*?)`$")
 
 
 def decode(raw: bytes, kind: type[T]) -> T:
-    """A JSON body as `kind`. Raises MalformedBody (not JSON), ValidationFailed (every wrong field)."""
+    """A JSON body as `kind`. Raises MalformedBody (not JSON), ValidationFailed (every wrong field).
+
+    Where fields depend on each other, the Struct's own `misfits(given)` names what does not fit.
+    """
     try:
         body = msgspec.json.decode(raw, type=kind)
         found = _nul(msgspec.to_builtins(body), "") if b"\\u0000" in raw else []
+        found += _misfits(kind, _loose(raw)) if hasattr(kind, "misfits") else []
     except msgspec.ValidationError as error:
-        raise ValidationFailed(errors=_errors(_loose(raw), kind, error, strict=True)) from error
+        given = _loose(raw)
+        raise ValidationFailed(errors=_errors(given, kind, error, strict=True) + _misfits(kind, given)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedBody from error
     if found:
@@ -58,34 +64,74 @@ def _loose(raw: bytes) -> Any:
         raise MalformedBody from error
 
 
+def problems(given: Any, kind: Any, pointer: str) -> list[FieldError]:
+    """Every wrong field of a value whose kind only another field tells."""
+    return _value_errors(given, kind, pointer, strict=True)
+
+
+def _misfits(kind: type[msgspec.Struct], given: Any) -> list[FieldError]:
+    """What the Struct itself says of fields that do not go together."""
+    misfits = getattr(kind, "misfits", None)
+    return list(misfits(given)) if misfits and isinstance(given, dict) else []
+
+
 def _errors(
     given: Any, kind: type[msgspec.Struct], first: msgspec.ValidationError, strict: bool
 ) -> list[FieldError]:
     """msgspec stops at the first wrong field: look at each field alone to name them all."""
     if not isinstance(given, dict):
         return [_field_error("", str(first))]
+    return _object_errors(given, kind, "", strict) or [_field_error("", str(first))]
+
+
+def _object_errors(
+    given: dict[str, Any], kind: type[msgspec.Struct], pointer: str, strict: bool
+) -> list[FieldError]:
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     errors = [
-        FieldError(f"/{_escape(name)}", f"campo desconhecido `{name}`", f"unknown field `{name}`")
+        FieldError(f"{pointer}/{_escape(name)}", f"campo desconhecido `{name}`", f"unknown field `{name}`")
         for name in given
-        if name not in fields
+        if name not in fields and kind.__struct_config__.forbid_unknown_fields
     ]
     for name, field in fields.items():
         if name in given:
-            errors += _value_errors(name, given[name], field.type, strict)
+            errors += _value_errors(given[name], field.type, f"{pointer}/{name}", strict)
         elif field.required:
-            errors.append(_field_error(f"/{name}", f"Object missing required field `{name}`"))
-    return errors or [_field_error("", str(first))]
+            errors.append(_field_error(f"{pointer}/{name}", f"Object missing required field `{name}`"))
+    return errors
 
 
-def _value_errors(name: str, value: Any, kind: Any, strict: bool) -> list[FieldError]:
+def _value_errors(value: Any, kind: Any, pointer: str, strict: bool) -> list[FieldError]:
     try:
         msgspec.convert(value, kind, strict=strict)
-        return _nul(value, f"/{name}")
+        return _nul(value, pointer)
     except msgspec.ValidationError as error:
-        return [_field_error(f"/{name}", str(error))]
+        return _inner_errors(value, kind, pointer, strict) or [_field_error(pointer, str(error))]
     except RecursionError:
-        return [FieldError(f"/{name}", "aninhado demais", "nested too deep")]
+        return [FieldError(pointer, "aninhado demais", "nested too deep")]
+
+
+def _inner_errors(value: Any, kind: Any, pointer: str, strict: bool) -> list[FieldError]:
+    """The wrong fields of the objects inside a value, each by its own place."""
+    errors: list[FieldError] = []
+    for option in _options(kind):
+        if isinstance(value, dict) and isinstance(option, type) and issubclass(option, msgspec.Struct):
+            errors += _object_errors(value, option, pointer, strict)
+        elif isinstance(value, list) and get_origin(option) is list:
+            for place, part in enumerate(value):
+                errors += _value_errors(part, get_args(option)[0], f"{pointer}/{place}", strict)
+    return errors
+
+
+def _options(kind: Any) -> Iterator[Any]:
+    """The types that a field's type is made of, without their limits."""
+    if get_origin(kind) is Annotated:
+        yield from _options(get_args(kind)[0])
+    elif get_origin(kind) in (Union, types.UnionType):
+        for part in get_args(kind):
+            yield from _options(part)
+    else:
+        yield kind
 
 
 def _field_error(pointer: str, sentence: str) -> FieldError:

@@ -2,8 +2,11 @@
 
 from crm.messages import decisions, doors, schedule, timeline
 from crm.messages.arriving import receive
+from crm.messages.bodies import body
 from crm.messages.decisions import send_again
+from crm.messages.kinds import Send
 from crm.messages.schedule import due_tenants, fall_due
+from crm.messages.sending import put, react
 from crm.messages.sends import (
     OFFER_SECONDS,
     UNCERTAIN,
@@ -44,8 +47,10 @@ __all__ = [
     "LaneRow",
     "MessageOut",
     "MessageRow",
+    "Send",
     "WaitingSendsRow",
     "advance",
+    "body",
     "claim",
     "due_tenants",
     "expire_leases",
@@ -54,6 +59,8 @@ __all__ = [
     "offer",
     "opted_out",
     "opts_out",
+    "put",
+    "react",
     "receive",
     "routes",
     "send_again",

@@ -8,22 +8,11 @@ from crm.contacts import Person
 from crm.core import page as paging
 from crm.core import sql
 from crm.core.access import ATTENDANT
-from crm.core.db import Tx
-from crm.core.errors import Conflict, Problem, WindowClosed, invalid
+from crm.core.errors import invalid
 from crm.core.http import Call, Door
-from crm.messages import schedule
-from crm.messages.shapes import (
-    History,
-    HistoryPlace,
-    HistoryQuery,
-    MessageOut,
-    MessageRow,
-    Send,
-    SendTo,
-    latest,
-    shown,
-    told,
-)
+from crm.messages import sending
+from crm.messages.kinds import Send, SendTo
+from crm.messages.shapes import History, HistoryPlace, HistoryQuery, MessageOut, MessageRow, shown
 
 _sql = sql.load("messages")
 
@@ -56,59 +45,24 @@ async def _part(call: Call, query: sql.Query, conversation: UUID, **place: Any) 
 
 
 async def send(call: Call) -> MessageOut:
-    """Queue a text. Raises NotFound, WindowClosed (outside 24 hours only a template is taken)."""
-    return await _queue(call, call.id(), call.body)
+    """Queue a message. Raises NotFound, ValidationFailed, Conflict, WindowClosed (then only a template)."""
+    return await _put(call, call.id(), call.body)
 
 
 async def send_to(call: Call) -> MessageOut:
-    """Queue a text to a phone number, over a channel or the oldest one. Raises WindowClosed, ValidationFailed."""
+    """Queue a message to a phone number, over a channel or the oldest one. Raises as `send` does."""
     new: SendTo = call.body
     phone = contacts.typed_phone(new.to)
     channel = await channels.only(call.tx, new.channel_id)
     await contacts.hold(call.tx)
     [contact] = await contacts.seen(call.tx, [Person(phone=phone)])
     places = await conversations.opened(call.tx, [(contact, channel)])
-    return await _queue(call, places[contact, channel], new)
+    return await _put(call, places[contact, channel], new)
 
 
-async def _queue(call: Call, conversation: UUID, new: Send) -> MessageOut:
-    """Insert the row where the window is open, tell everybody, and wake its lane after the commit."""
-    tx = call.tx
-    schedule.check(new.send_at)
-    row = await tx.maybe(
-        _sql.queue,
-        MessageRow,
-        conversation=conversation,
-        content=new.content,
-        reply_to=new.reply_to,
-        client_id=new.client_message_id,
-        sent_by=None if call.who.visiting else call.who.user,
-        send_at=new.send_at,
-    )
-    if row is None:
-        raise await _not_queued(tx, conversation, new)
-    if new.reply_to is not None and row.reply_to is None:
-        raise invalid("/replyTo", "mensagem inexistente nesta conversa", "no such message in this conversation")
-    if row.send_at is not None:
-        place = conversations.shown(await conversations.found(tx, conversation))
-        await call.rails.feed.append(tx, [told(row, place)])
-        return shown(row)
-    touched = await conversations.touch(tx, [latest(row)])
-    await call.rails.feed.append(tx, [told(row, touched[conversation])])
-    tx.after_commit(lambda: call.rails.wake.send(tx.tenant or call.who.home, conversation))
-    return shown(row)
-
-
-async def _not_queued(tx: Tx, conversation: UUID, new: Send) -> Problem:
-    """Why nothing was inserted. Raises NotFound when there is no such conversation."""
-    await conversations.found(tx, conversation)
-    if new.client_message_id is not None:
-        twin = await tx.value(_sql.by_client_id, conversation=conversation, client_id=new.client_message_id)
-        if twin is not None:
-            return Conflict(
-                "Este clientMessageId já foi usado.", "This clientMessageId was used.", existingId=str(twin)
-            )
-    return WindowClosed()
+async def _put(call: Call, conversation: UUID, new: Send) -> MessageOut:
+    by = None if call.who.visiting else call.who.user
+    return shown(await sending.put(call.rails, call.tx, conversation, new, by))
 
 
 routes = [

@@ -1,7 +1,7 @@
 """The shapes of messages: rows, requests, answers, and how a row is told."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -14,9 +14,6 @@ from crm.core.page import maybe_stamp, stamp
 
 WINDOW = timedelta(hours=24)  # Meta: customer service window
 _PREVIEW = 120  # characters of a message shown in the list
-
-Content = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]  # Meta: text body 1–4096
-ClientId = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
 class MessageRow(msgspec.Struct, frozen=True):
@@ -71,24 +68,6 @@ class MessageOut(msgspec.Struct, frozen=True, rename="camel"):
     reactions: list[dict[str, Any]]
     edited_at: str | None
     revoked_at: str | None
-
-
-class Send(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """A text to send in a conversation."""
-
-    content: Content
-    type: Literal["text"] = "text"
-    reply_to: UUID | None = None
-    client_message_id: ClientId | None = None
-    send_at: datetime | None = None
-
-
-class SendTo(Send, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """A text to send to a phone number."""
-
-    # Letters are refused before anything is normalised: a BSUID's digits would pass for a phone.
-    to: Annotated[str, msgspec.Meta(pattern=r"^\+?[0-9 ().-]{5,40}$")]
-    channel_id: UUID | None = None
 
 
 class HistoryQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -199,7 +178,11 @@ class ClaimedRow(msgspec.Struct, frozen=True):
     conversation_id: UUID
     channel_id: UUID
     contact_id: UUID
+    type: str
     content: str
+    payload: dict[str, Any] | None
+    media_id: UUID | None
+    media: dict[str, Any] | None
     reply_to_wamid: str | None
     attempts: int
 

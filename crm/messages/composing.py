@@ -1,0 +1,114 @@
+"""What a message to send becomes in its row: the words a person reads, what it is made of, and its file."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from crm.messages.kinds import FILES, Send, TemplateUse
+
+_LABELS = {
+    "image": "[Imagem]",
+    "video": "[Vídeo]",
+    "audio": "[Áudio]",
+    "voice": "[Mensagem de voz]",
+    "document": "[Documento]",
+    "sticker": "[Figurinha]",
+}
+_VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+IN_HEADERS = ("image", "video", "document")
+
+
+def content(new: Send) -> str:
+    """What a person reads of it: the text or caption itself, or a label. A template's text is `filled`."""
+    if new.type in FILES:
+        return new.caption or _LABELS[new.type]
+    return _WORDS[new.type](new)
+
+
+def _place(new: Send) -> str:
+    assert new.location is not None
+    place = new.location
+    return f"[Localização] {place.name or place.address or f'{place.latitude}, {place.longitude}'}"
+
+
+def _cards(new: Send) -> str:
+    return f"[Contato] {', '.join(card.name.formatted_name for card in new.contacts or [])}"[:4096]
+
+
+def _emoji(new: Send) -> str:
+    assert new.reaction is not None
+    return f"[Reação] {new.reaction.emoji}" if new.reaction.emoji else "[Reação retirada]"
+
+
+def _question(new: Send) -> str:
+    body = (new.interactive or {}).get("body")
+    text = body.get("text") if isinstance(body, dict) else None
+    return text if isinstance(text, str) and text else "[Mensagem interativa]"
+
+
+_WORDS: dict[str, Callable[[Send], str]] = {
+    "text": lambda new: new.content or "",
+    "location": _place,
+    "contacts": _cards,
+    "reaction": _emoji,
+    "interactive": _question,
+}
+
+
+def filled(components: list[dict[str, Any]], use: TemplateUse) -> str:
+    """The template's body as the customer reads it; what is not filled stays as `{{1}}`."""
+    text = next((part.get("text") for part in components if str(part.get("type")).upper() == "BODY"), None)
+    given = [parameter for part in use.components if part.type == "body" for parameter in part.parameters]
+    values = {
+        str(value.get("parameter_name") or place): str(value.get("text") or "")
+        for place, value in enumerate(given, 1)
+    }
+    return _VARIABLE.sub(lambda name: values.get(name[1]) or name[0], str(text or f"[Modelo] {use.name}"))[:4096]
+
+
+def payload(new: Send) -> dict[str, Any] | None:
+    """What it is made of beside its words, under the name of its type; a file by our own id."""
+    if new.type == "text":
+        return None if new.preview_url else {"text": {"preview_url": False}}
+    if new.type in FILES:
+        return {new.type: {"caption": new.caption}} if new.caption else None
+    if new.template is not None:
+        return {"template": template(new.template)}
+    return {new.type: msgspec.to_builtins(getattr(new, new.type))}
+
+
+def template(use: TemplateUse) -> dict[str, Any]:
+    """The node as Graph takes it; a file in it still by our own id."""
+    components = msgspec.to_builtins(use.components)
+    return {"name": use.name, "language": {"code": use.code}} | ({"components": components} if components else {})
+
+
+def file(new: Send) -> tuple[UUID, str] | None:
+    """The file it needs, and as what: its own, or one in a header."""
+    if new.media_id is not None:
+        return new.media_id, new.type
+    for parent in headers(payload(new)):
+        kind = parent.get("type")
+        if kind in IN_HEADERS and isinstance(named := parent.get(kind), dict):
+            return _ours(named, str(kind))
+    return None
+
+
+def _ours(named: dict[str, Any], kind: str) -> tuple[UUID, str] | None:
+    """None where a message that passes as it is names a file by something else than our id."""
+    try:
+        return UUID(str(named.get("id"))), kind
+    except ValueError:
+        return None
+
+
+def headers(payload: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The places of a payload that may hold a file: an interactive's header, a template's parameters."""
+    made = payload or {}
+    header = made.get("interactive", {}).get("header")
+    components = made.get("template", {}).get("components", [])
+    parameters = [parameter for component in components for parameter in component.get("parameters", [])]
+    return [part for part in [header, *parameters] if isinstance(part, dict)]

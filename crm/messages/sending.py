@@ -1,0 +1,193 @@
+"""What a person sends is put into its conversation's lane; the statement decides, and then it is said why not."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from crm import conversations
+from crm.core import sql
+from crm.core.db import Tx
+from crm.core.errors import Conflict, Problem, WindowClosed, invalid
+from crm.core.feed import Event
+from crm.core.page import stamp
+from crm.core.rails import Rails
+from crm.messages import composing, schedule
+from crm.messages.kinds import FILES, Files, Send, TemplateUse
+from crm.messages.shapes import MessageRow, latest, told, updated
+
+_sql = sql.load("sending")
+_NO_FILE = Files((), 0)
+
+
+class UsableRow(msgspec.Struct, frozen=True):
+    """A template of the conversation's account."""
+
+    id: UUID
+    components: list[dict[str, Any]]
+    parameter_format: str
+
+
+class RefusedRow(msgspec.Struct, frozen=True):
+    """What a message that was not put looked for. `twin`: the message sent under the same client id."""
+
+    twin: UUID | None
+    file_state: str | None
+    mime_type: str | None
+    size: int | None
+    animated: bool | None
+    template_status: str | None
+    opted_out: bool
+    quoted: bool
+    reactable: bool
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What a message hangs on, and its words."""
+
+    content: str
+    file: tuple[UUID, str] | None
+    template: UUID | None
+    quoted: UUID | None
+
+
+async def put(rails: Rails, tx: Tx, conversation: UUID, new: Send, by: UUID | None) -> MessageRow:
+    """Insert the row where it may go, tell everybody, and wake its lane after the commit.
+
+    Raises NotFound, WindowClosed, Conflict, ValidationFailed.
+    """
+    schedule.check(new.send_at)
+    parts = await _parts(tx, conversation, new)
+    row = await _queue(tx, conversation, new, parts, by)
+    if row is None:
+        raise await _refusal(tx, conversation, new, parts)
+    events = await _reacted(tx, new, by)
+    if row.send_at is not None:
+        place = conversations.shown(await conversations.found(tx, conversation))
+    else:
+        place = (await conversations.touch(tx, [latest(row)]))[conversation]
+        tenant = tx.tenant
+        assert tenant is not None
+        tx.after_commit(lambda: rails.wake.send(tenant, conversation))
+    await rails.feed.append(tx, [told(row, place), *events])
+    return row
+
+
+async def _parts(tx: Tx, conversation: UUID, new: Send) -> Parts:
+    """Raises ValidationFailed when there is no such template."""
+    quoted = new.reaction.message_id if new.reaction else new.reply_to
+    if new.template is None:
+        return Parts(composing.content(new), composing.file(new), None, quoted)
+    row = await _usable(tx, conversation, new.template)
+    return Parts(composing.filled(row.components, new.template), composing.file(new), row.id, quoted)
+
+
+async def _usable(tx: Tx, conversation: UUID, use: TemplateUse) -> UsableRow:
+    """The template; here, too, is where its parameters are to be checked. Raises NotFound, ValidationFailed."""
+    row = await tx.maybe(_sql.usable, UsableRow, conversation=conversation, name=use.name, language=use.code)
+    if row is None:
+        await conversations.found(tx, conversation)
+        raise invalid(
+            "/template/name",
+            f"nenhum modelo `{use.name}` em {use.code} nesta conta do WhatsApp",
+            f"no template `{use.name}` in {use.code} in this WhatsApp account",
+        )
+    return row
+
+
+async def _queue(tx: Tx, conversation: UUID, new: Send, parts: Parts, by: UUID | None) -> MessageRow | None:
+    media, kind = parts.file or (None, "")
+    files = FILES.get(kind, _NO_FILE)
+    return await tx.maybe(
+        _sql.queue,
+        MessageRow,
+        conversation=conversation,
+        type=new.type,
+        content=parts.content,
+        payload=composing.payload(new),
+        media_id=media,
+        mime_types=list(files.mime_types),
+        most=files.most,
+        most_animated=files.most_animated or files.most,
+        template=parts.template,
+        reply_to=parts.quoted,
+        client_id=new.client_message_id,
+        sent_by=by,
+        send_at=new.send_at,
+    )
+
+
+async def _reacted(tx: Tx, new: Send, by: UUID | None) -> list[Event]:
+    """The emoji stands on its message at once, in the place of ours before."""
+    if new.reaction is None:
+        return []
+    row = await react(tx, new.reaction.message_id, new.reaction.emoji, str(by or "platform"), datetime.now(UTC))
+    return [updated(row)] if row else []
+
+
+async def react(tx: Tx, message: UUID, emoji: str, by: str, at: datetime) -> MessageRow | None:
+    """Put an emoji on a message (an empty one takes it away); `by` is a user's id, or `contact`."""
+    return await tx.maybe(_sql.react, MessageRow, id=message, emoji=emoji, by=by, at=stamp(at))
+
+
+async def _refusal(tx: Tx, conversation: UUID, new: Send, parts: Parts) -> Problem:
+    """Why nothing was inserted. Raises NotFound when there is no such conversation."""
+    await conversations.found(tx, conversation)
+    why = await tx.one(
+        _sql.refused,
+        RefusedRow,
+        conversation=conversation,
+        media_id=parts.file and parts.file[0],
+        template=parts.template,
+        reply_to=parts.quoted,
+        client_id=new.client_message_id,
+    )
+    if why.twin is not None:
+        return Conflict(
+            "Este clientMessageId já foi usado.", "This clientMessageId was used.", existingId=str(why.twin)
+        )
+    if parts.quoted is not None and not why.quoted:
+        pointer = "/reaction/messageId" if new.reaction else "/replyTo"
+        return invalid(pointer, "mensagem inexistente nesta conversa", "no such message in this conversation")
+    if new.reaction is not None and not why.reactable:
+        return invalid(
+            "/reaction/messageId",
+            "só se reage a uma mensagem que está no WhatsApp há até 30 dias, e não a uma reação",
+            "only a message that is on WhatsApp, for 30 days at most, takes a reaction; a reaction takes none",
+        )
+    return _file_refusal(new, parts, why) or _template_refusal(parts, why) or WindowClosed()
+
+
+def _file_refusal(new: Send, parts: Parts, why: RefusedRow) -> Problem | None:
+    """There is no such file, it is not ready, or it is not one that the type takes."""
+    if parts.file is None:
+        return None
+    kind = parts.file[1]
+    pointer = "/mediaId" if new.media_id else f"/{new.type}"
+    if why.file_state is None:
+        return invalid(pointer, "arquivo inexistente: envie-o a /api/media", "no such file: send it to /api/media")
+    if why.file_state != "READY":
+        return invalid(pointer, "o arquivo não está pronto", "the file is not ready")
+    files, mime = FILES[kind], (why.mime_type or "").partition(";")[0]
+    if mime not in files.mime_types:
+        known = ", ".join(files.mime_types)
+        return invalid(pointer, f"é {mime}; `{kind}` aceita {known}", f"is {mime}; `{kind}` takes {known}")
+    most = (files.most_animated if why.animated else 0) or files.most
+    if (why.size or 0) > most:
+        return invalid(pointer, f"maior que {most // 1024} KB", f"larger than {most // 1024} KB")
+    return None
+
+
+def _template_refusal(parts: Parts, why: RefusedRow) -> Problem | None:
+    if parts.template is None:
+        return None
+    if why.opted_out:
+        return Conflict(
+            "Este cliente não quer receber mensagens de marketing.",
+            "This customer does not want marketing messages.",
+        )
+    if why.template_status == "APPROVED":
+        return None
+    status = why.template_status or "DELETED"
+    return Conflict(f"O modelo não está aprovado: {status}.", f"The template is not approved: {status}.")

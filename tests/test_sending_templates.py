@@ -1,0 +1,184 @@
+"""Templates: what fills them, and when one may be sent."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conftest import Sql
+from tests.files import stored, uploaded
+from tests.meta import becomes, script
+from tests.sends import arrive, ask
+from tests.system import Guest, Hotel, System, unique_phone
+
+WELCOME = [{"type": "BODY", "text": "Olá {{1}}, seu quarto é o {{2}}."}]
+NAMED = [{"type": "BODY", "text": "Olá {{guest}}!"}]
+PICTURED = [{"type": "HEADER", "format": "IMAGE"}, *WELCOME]
+INSERT = """INSERT INTO templates (tenant_id, waba_id, name, language, category, status, components)
+            VALUES ($1, $2, $3, 'pt_BR', $4, $5, $6)"""
+BODY = {"type": "body", "parameters": [{"type": "text", "text": "Dora"}, {"type": "text", "text": "12"}]}
+DUE = "UPDATE messages SET send_at = now() - INTERVAL '1 second' WHERE id = $1"
+CLOSED = "UPDATE conversations SET window_expires_at = now() - INTERVAL '1 hour' WHERE id = $1"
+
+
+@pytest.fixture(scope="module")
+async def hotel(system: System, as_owner: Sql) -> Hotel:
+    """A hotel with some templates, which Meta knows too."""
+    hotel = await system.hotel("Modelos")
+    made = [
+        ("welcome", "UTILITY", "APPROVED", WELCOME),
+        ("named", "UTILITY", "APPROVED", NAMED),
+        ("pictured", "UTILITY", "APPROVED", PICTURED),
+        ("offer", "MARKETING", "APPROVED", WELCOME),
+        ("paused", "UTILITY", "PAUSED", WELCOME),
+    ]
+    for name, category, status, components in made:
+        await as_owner(INSERT, hotel.id, hotel.waba_id, name, category, status, json.dumps(components))
+        new = {"wabaId": hotel.waba_id, "name": name, "language": "pt_BR", "category": category}
+        async with httpx.AsyncClient(base_url=system.graph_url) as meta:
+            body = {**new, "components": components, "status": status}
+            assert (await meta.post("/_fake/templates", json=body)).status_code < 300
+    return hotel
+
+
+@pytest.fixture
+async def dora(hotel: Hotel, as_owner: Sql) -> Guest:
+    """A guest who wrote more than a day ago."""
+    guest = Guest(hotel, unique_phone())
+    await guest.writes()
+    await as_owner(CLOSED, (await guest.conversation())["id"])
+    return guest
+
+
+def use(name: str = "welcome", language: Any = "pt_BR", components: Any = (BODY,), **more: Any) -> dict[str, Any]:
+    """The body of a send."""
+    node = {"name": name, "language": language, "components": list(components)}
+    return {"type": "template", "template": node, **more}
+
+
+@pytest.mark.parametrize("language", ["pt_BR", "pt-BR", {"code": "pt_BR"}])
+async def test_a_template_goes_out_when_the_window_is_closed(language: Any, dora: Guest, system: System) -> None:
+    message, taken = await arrive(dora, system, **use(language=language))
+    node = {"name": "welcome", "language": {"code": "pt_BR"}, "components": [BODY]}
+    assert taken == {"type": "template", "template": node}
+    assert (message["content"], message["payload"]) == ("Olá Dora, seu quarto é o 12.", {"template": node})
+
+
+async def test_named_parameters_go_out_by_their_name(dora: Guest, system: System) -> None:
+    named = {"type": "body", "parameters": [{"type": "text", "parameter_name": "guest", "text": "Dora"}]}
+    message, taken = await arrive(dora, system, **use("named", components=[named]))
+    assert (message["content"], taken["template"]["components"]) == ("Olá Dora!", [named])
+
+
+async def test_buttons_are_filled_as_meta_wants_them(dora: Guest, system: System) -> None:
+    buttons: list[dict[str, Any]] = [
+        {"type": "button", "sub_type": "quick_reply", "index": "0",
+         "parameters": [{"type": "payload", "payload": "sim"}]},
+        {"type": "button", "sub_type": "url", "index": 1, "parameters": [{"type": "text", "text": "r/7"}]},
+        {"type": "button", "sub_type": "copy_code", "index": "2",
+         "parameters": [{"type": "coupon_code", "coupon_code": "AURORA"}]},
+    ]  # fmt: skip
+    _, taken = await arrive(dora, system, **use(components=[BODY, *buttons]))
+    assert taken["template"]["components"] == [BODY, *buttons]
+
+
+async def test_the_picture_of_a_header_is_one_of_ours(dora: Guest, system: System, as_owner: Sql) -> None:
+    media, graph_id = await uploaded(system, as_owner, dora.hotel, "image/png")
+    header = {"type": "header", "parameters": [{"type": "image", "image": {"id": media}}]}
+    message, taken = await arrive(dora, system, **use("pictured", components=[header, BODY]))
+    assert taken["template"]["components"][0]["parameters"] == [{"type": "image", "image": {"id": graph_id}}]
+    assert message["media"]["id"] == media
+
+
+async def test_the_document_of_a_header_brings_its_name(dora: Guest, system: System, as_owner: Sql) -> None:
+    media, graph_id = await uploaded(system, as_owner, dora.hotel, "application/pdf", "Conta.pdf")
+    header = {"type": "header", "parameters": [{"type": "document", "document": {"id": media}}]}
+    _, taken = await arrive(dora, system, **use("pictured", components=[header, BODY]))
+    sent = taken["template"]["components"][0]["parameters"][0]["document"]
+    assert sent == {"id": graph_id, "filename": "Conta.pdf"}
+
+
+@pytest.mark.parametrize(("name", "language"), [("nope", "pt_BR"), ("welcome", "en_US")])
+async def test_a_template_that_is_not_there_is_named(name: str, language: str, dora: Guest) -> None:
+    answer = await ask(dora, **use(name, language))
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/template/name")
+
+
+async def test_a_template_of_another_account_is_not_there(dora: Guest, as_owner: Sql) -> None:
+    await as_owner(INSERT, dora.hotel.id, "another", "elsewhere", "UTILITY", "APPROVED", "[]")
+    answer = await ask(dora, **use("elsewhere"))
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/template/name")
+
+
+async def test_a_template_that_is_not_approved_is_not_sent(dora: Guest) -> None:
+    answer = await ask(dora, **use("paused"))
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    assert "PAUSED" in answer.json()["detail"]
+    assert len(await dora.history()) == 1
+
+
+async def test_who_wants_no_marketing_gets_none_and_the_rest_goes_on(dora: Guest, as_owner: Sql) -> None:
+    opt_out = "UPDATE contacts SET marketing_opt_out = TRUE WHERE id = $1"
+    assert (await ask(dora, **use("offer"))).status_code == 201
+    await as_owner(opt_out, (await dora.conversation())["contact"]["id"])
+    answer = await ask(dora, **use("offer"))
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    assert "marketing" in answer.json()["detail"]
+    assert (await ask(dora, **use("welcome"))).status_code == 201
+
+
+async def test_a_stranger_is_written_to_by_a_template(hotel: Hotel) -> None:
+    body = {"to": f"+{unique_phone()}", **use()}
+    answer = await hotel.attendant.post("/api/messages/send", json=body)
+    assert answer.status_code == 201, answer.text
+    await becomes(hotel, answer.json(), "READ")
+
+
+async def test_a_scheduled_template_waits_for_no_window(dora: Guest, as_owner: Sql) -> None:
+    answer = await ask(dora, **use(sendAt="2027-01-01T12:00:00Z"))
+    assert answer.json()["status"] == "SCHEDULED"
+    await as_owner(DUE, answer.json()["id"])
+    await becomes(dora.hotel, answer.json(), "READ")
+
+
+async def test_a_template_that_failed_is_sent_again_without_a_window(dora: Guest, system: System) -> None:
+    await script(system, dora.hotel, to=f"+{dora.wa_id}", error={"status": 400, "code": 132007})
+    failed = await becomes(dora.hotel, (await ask(dora, **use())).json(), "FAILED")
+    answer = await dora.hotel.attendant.post(f"/api/messages/{failed['id']}/retry")
+    assert answer.status_code == 200, answer.text
+    await becomes(dora.hotel, failed, "READ")
+
+
+@pytest.mark.parametrize("file", [{"link": "https://aurora.example/a.png"}, {"id": "123"}, {}])
+async def test_a_file_of_a_template_is_never_a_link(file: dict[str, str], dora: Guest) -> None:
+    header = {"type": "header", "parameters": [{"type": "image", "image": file}]}
+    answer = await ask(dora, **use("pictured", components=[header, BODY]))
+    place = "/template/components/0/parameters/0/image/id"
+    assert (answer.status_code, [error["pointer"] for error in answer.json()["errors"]]) == (422, [place])
+
+
+async def test_a_wrong_file_of_a_template_is_named(dora: Guest, as_owner: Sql) -> None:
+    media = await stored(as_owner, dora.hotel, "video/mp4")
+    header = {"type": "header", "parameters": [{"type": "image", "image": {"id": media}}]}
+    answer = await ask(dora, **use("pictured", components=[header, BODY]))
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/template")
+
+
+@pytest.mark.parametrize(
+    ("node", "pointers"),
+    [
+        ({}, {"/template/name", "/template/language"}),
+        ({"name": "Olá", "language": "p"}, {"/template/name", "/template/language"}),
+        ({"name": "a", "language": "pt_BR", "components": [{"type": "x", "y": 1}]},
+         {"/template/components/0/type", "/template/components/0/y"}),
+        ({"name": "a", "language": "pt_BR", "components": [{"type": "body", "parameters": ["x" * 17000]}]},
+         {"/template", "/template/components/0/parameters/0"}),
+    ],
+)  # fmt: skip
+async def test_a_wrong_template_is_refused_by_every_name(
+    node: dict[str, Any], pointers: set[str], dora: Guest
+) -> None:
+    answer = await ask(dora, type="template", template=node)
+    assert answer.status_code == 422
+    assert {error["pointer"] for error in answer.json()["errors"]} == pointers
