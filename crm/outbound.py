@@ -24,6 +24,7 @@ from crm.core.feed import Event
 from crm.core.meta import MetaError
 from crm.core.meta_errors import OPTED_OUT, PAIR, PERMANENT, TRANSIENT, UNCERTAIN, Refusal, rule
 from crm.core.rails import Rails
+from crm.core.rates import MOMENT
 from crm.messages import ClaimedRow, Ending
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,8 @@ async def run_lane(rails: Rails, tenant: UUID, conversation: UUID, go_on: Callab
     tried = 0
     while go_on() and (parcel := await _take(rails, tenant, conversation)):
         tried += 1
-        await _try(rails, tenant, parcel)
+        if await _turn(rails, tenant, parcel):
+            await _try(rails, tenant, parcel)
     return tried
 
 
@@ -60,6 +62,29 @@ async def _take(rails: Rails, tenant: UUID, conversation: UUID) -> Parcel | None
             return None
         sender = await channels.sender(tx, message.channel_id)
         return Parcel(message, sender, await contacts.recipient(tx, message.contact_id))
+
+
+async def _turn(rails: Rails, tenant: UUID, parcel: Parcel) -> bool:
+    """Wait for the message's slot; False, and the message waits in its lane, when that is too far off."""
+    message, sender = parcel.message, parcel.sender
+    if sender is None:
+        return True
+    wait = await rails.rates.slot(sender.phone_number_id, sender.messages_per_second, str(message.contact_id))
+    if wait > MOMENT:
+        metrics.sends.labels("waits").inc()
+        await _put_back(rails, tenant, message, wait)
+        return False
+    try:
+        await asyncio.sleep(wait)
+    except asyncio.CancelledError:  # the worker must end; Meta has heard nothing of this message
+        await asyncio.shield(_put_back(rails, tenant, message, 0))
+        raise
+    return True
+
+
+async def _put_back(rails: Rails, tenant: UUID, message: ClaimedRow, wait: float) -> None:
+    async with rails.db.tenant(tenant) as tx:
+        await messages.put_back(tx, message, wait)
 
 
 async def _try(rails: Rails, tenant: UUID, parcel: Parcel) -> None:

@@ -24,6 +24,7 @@ _sql = sql.load("realtime")
 
 AUTH_SECONDS, FRAME_LIMIT = 5.0, 64 * 1024
 SOCKETS_PER_USER, FRAMES_PER_SECOND = 50, 50
+TYPING_SECONDS = 20  # between two typing indicators of one conversation
 BAD_TOKEN, SUSPENDED, NO_AUTH, TOO_LARGE, TOO_MANY, RESTARTING = 4401, 4403, 4408, 4413, 4429, 1012
 
 
@@ -100,6 +101,14 @@ class Visit:
         word = Passing("user:typing", conversation, told, not_to=self.socket.user)
         with suppress(OSError, Exception):
             await self.rails.feed.say(self.socket.tenant, word)
+            if told["typing"]:
+                await self._show_typing(conversation)
+
+    async def _show_typing(self, conversation: UUID) -> None:
+        """The customer sees it too, told once in a while: it stands at Meta for 25 seconds."""
+        first = await self.rails.redis.set(f"crm:typing:{conversation}", 1, nx=True, ex=TYPING_SECONDS)
+        if first:
+            await self.rails.wake.typing(self.socket.tenant, conversation)
 
     async def resume(self, data: Any) -> None:
         """Replay what came after a seq, or say that everything is to be read anew."""

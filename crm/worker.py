@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from saq import Worker
 
-from crm import inbound, messages, outbound
+from crm import inbound, messages, outbound, read_marks
 from crm.core import log, metrics, queue, rails, sql
 from crm.core.config import Settings
 from crm.core.errors import Problem, Unavailable
@@ -39,6 +39,7 @@ class Jobs:
     def __init__(self, rails: Rails) -> None:
         self.rails, self.id = rails, uuid4()
         self.lanes = Lanes(self._send)
+        self.reads, self.typings = Lanes(self._read), Lanes(self._typing)
         self._open = True
         self._draining: asyncio.Task[None] | None = None
         self._drain_again = False
@@ -64,6 +65,12 @@ class Jobs:
             await outbound.run_lane(self.rails, tenant, conversation, self._goes_on)
 
         await _safely("send", work)
+
+    async def _read(self, tenant: UUID, conversation: UUID) -> None:
+        await _safely("read", lambda: read_marks.read(self.rails, tenant, conversation))
+
+    async def _typing(self, tenant: UUID, conversation: UUID) -> None:
+        await _safely("typing", lambda: read_marks.typing(self.rails, tenant, conversation))
 
     def _goes_on(self) -> bool:
         return self._open
@@ -97,7 +104,8 @@ class Jobs:
         """Begin nothing more, finish what is in hand, give up what takes too long: its rows are still there."""
         self._open = False
         draining = [self._draining] if self._draining and not self._draining.done() else []
-        await asyncio.gather(self.lanes.close(seconds), *(_within(task, seconds) for task in draining))
+        marking = [self.reads.close(0), self.typings.close(0)]  # what is lost of them harms nobody
+        await asyncio.gather(self.lanes.close(seconds), *marking, *(_within(task, seconds) for task in draining))
         with suppress(Problem):
             async with self.rails.db.system() as tx:
                 await tx.none(_operations.worker_gone, id=self.id)
@@ -140,10 +148,14 @@ def _worker(client: Any, jobs: Jobs, name: str) -> QuietWorker:
     async def drain(_context: Any) -> None:
         jobs.drain()
 
-    async def send(_context: Any, tenant_id: str, conversation_id: str) -> None:
-        jobs.lanes.want(UUID(tenant_id), UUID(conversation_id))
+    def into(lanes: Lanes) -> Callable[..., Awaitable[None]]:
+        async def want(_context: Any, tenant_id: str, conversation_id: str) -> None:
+            lanes.want(UUID(tenant_id), UUID(conversation_id))
 
-    functions = [(queue.DRAIN, drain)] if name == queue.INBOUND else [(queue.SEND, send)]
+        return want
+
+    out = [(queue.SEND, into(jobs.lanes)), (queue.READ, into(jobs.reads)), (queue.TYPING, into(jobs.typings))]
+    functions: list[Any] = [(queue.DRAIN, drain)] if name == queue.INBOUND else out
     return QuietWorker(queue.queue(client, name), functions=functions, concurrency=2)
 
 

@@ -91,6 +91,17 @@ CROSS JOIN
         LIMIT 1
     ) AS c;
 
+-- name: put_back(conversation uuid, id uuid, wait float8) -> count
+-- Takes a claim back before the message was tried: a rate of Meta's is used up for now.
+-- Index: messages_lane_ix
+UPDATE messages AS m
+SET
+    status = 'QUEUED',
+    lease_until = NULL,
+    attempts = m.attempts - 1,
+    next_attempt_at = now() + :wait * INTERVAL '1 second'
+WHERE m.conversation_id = :conversation AND m.id = :id AND m.status = 'SENDING';
+
 -- name: expire(conversation uuid, error jsonb, wait float8) -> many AdvancedRow
 -- Leases that ran out: their worker died, and Meta may or may not have read the message.
 -- Index: messages_lane_ix

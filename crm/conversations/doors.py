@@ -65,8 +65,12 @@ async def get(call: Call) -> ConversationOut:
 
 
 async def read(call: Call) -> ConversationOut:
-    """Nothing is unread any more. Raises NotFound."""
-    return await _changed(call, _sql.read)
+    """Nothing is unread any more; the customer sees it, where the number shows that. Raises NotFound."""
+    answer = await _changed(call, _sql.read)
+    tenant = call.tx.tenant
+    assert tenant is not None
+    call.tx.after_commit(lambda: call.rails.wake.read(tenant, answer.id))
+    return answer
 
 
 async def unread(call: Call) -> ConversationOut:

@@ -13,7 +13,7 @@ from saq.job import Job
 from saq.queue.redis import RedisQueue
 
 INBOUND, OUTBOUND = "inbound", "outbound"  # the two rivers; a slow Graph must not hold up what comes in
-DRAIN, SEND = "drain", "send"
+DRAIN, SEND, READ, TYPING = "drain", "send", "read", "typing"
 _JOB_SECONDS = 120
 
 
@@ -55,6 +55,14 @@ class Wake:
     async def send(self, tenant: UUID, conversation: UUID) -> None:
         """A conversation's lane has something to send."""
         await _enqueue(self._outbound, SEND, tenant_id=str(tenant), conversation_id=str(conversation))
+
+    async def read(self, tenant: UUID, conversation: UUID) -> None:
+        """Somebody has read a conversation: its customer may see that."""
+        await _enqueue(self._outbound, READ, tenant_id=str(tenant), conversation_id=str(conversation))
+
+    async def typing(self, tenant: UUID, conversation: UUID) -> None:
+        """Somebody types in a conversation: its customer may see that."""
+        await _enqueue(self._outbound, TYPING, tenant_id=str(tenant), conversation_id=str(conversation))
 
 
 async def _enqueue(to: RedisQueue, function: str, **ids: Any) -> None:

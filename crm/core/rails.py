@@ -15,6 +15,7 @@ from crm.core.db import Database
 from crm.core.feed import Feed
 from crm.core.limit import Limits
 from crm.core.meta import Graph
+from crm.core.rates import Rates
 
 T = TypeVar("T")
 
@@ -30,6 +31,7 @@ class Rails(msgspec.Struct, frozen=True):
     feed: Feed
     wake: queue.Wake
     limits: Limits
+    rates: Rates
     box: Box
     graph: Graph
     slow: ThreadPoolExecutor
@@ -58,6 +60,7 @@ async def lay(settings: Settings, statement_seconds: int = REQUEST_SECONDS) -> R
         feed=Feed(redis),
         wake=queue.Wake(redis),
         limits=Limits(settings.redis),
+        rates=Rates(redis),
         box=Box(settings.keys),
         graph=Graph(settings.whatsapp_graph_url, settings.whatsapp_api_version),
         slow=ThreadPoolExecutor(2, "bcrypt"),

@@ -65,7 +65,7 @@ def _kept(message: ClaimedRow, _graph_id: str | None) -> Any:
 
 
 def _contacts(message: ClaimedRow, _graph_id: str | None) -> list[Node]:
-    """Meta wants a part of the name beside the whole."""
+    """A part of the name stands beside the whole: Meta's reference asks for one, its examples all have it."""
     return [
         card if len(card["name"]) > 1 else {**card, "name": {**card["name"], "first_name": _whole_name(card)}}
         for card in _own(message)

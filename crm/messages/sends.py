@@ -135,6 +135,11 @@ async def settle(tx: Tx, claimed: ClaimedRow, ending: Ending) -> list[Event]:
     return [status_event(row) for row in rows] + await _closed(tx, rows)
 
 
+async def put_back(tx: Tx, claimed: ClaimedRow, wait: float) -> None:
+    """It was not tried: it waits so many seconds more, keeps its tries, and nobody needs to hear of it."""
+    await tx.count(_sends.put_back, conversation=claimed.conversation_id, id=claimed.id, wait=wait)
+
+
 async def expire_leases(tx: Tx, conversation: UUID) -> list[Event]:
     """A worker died while sending: nobody knows whether Meta read it, so it is UNCERTAIN, never sent again."""
     rows = await tx.many(_sends.expire, AdvancedRow, conversation=conversation, error=UNCERTAIN, wait=OFFER_SECONDS)

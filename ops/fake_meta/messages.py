@@ -86,10 +86,10 @@ def _contact(body: dict[str, Any], customer: Customer) -> dict[str, Any]:
 def _existing(fake: Fake, business: Number, kind: str, body: dict[str, Any]) -> Template | None:
     """What the message refers to must exist: a template that is approved, media of this number."""
     node = body[kind]
-    if kind in shapes.MEDIA and "id" in node:
-        found = fake.world.media.get(str(node["id"]))
+    for file, id in shapes.files(body):
+        found = fake.world.media.get(id)
         if found is None or found.phone_number_id != business.phone_number_id:
-            raise invalid(f"Param {kind}['id'] is not a valid whatsapp business account media attachment ID")
+            raise invalid(f"Param {file}['id'] is not a valid whatsapp business account media attachment ID")
     if kind != "template":
         return None
     template = fake.world.template(business.waba_id, node["name"], node["language"]["code"])
@@ -104,7 +104,7 @@ def _counted(template: Template, node: dict[str, Any]) -> None:
     """As many body parameters as the template's body has variables (Meta: §6.2, 132000)."""
     body = next((part for part in template.components if part["type"].upper() == "BODY"), {})
     wanted = len(set(re.findall(r"\{\{\s*(\w+)\s*\}\}", str(body.get("text", "")))))
-    parts = [part for part in node.get("components", []) if part.get("type") == "body"]
+    parts = [part for part in node.get("components", []) if str(part.get("type")).lower() == "body"]
     given = sum(len(part.get("parameters", [])) for part in parts)
     if given != wanted:
         title = "Number of parameters does not match the expected number of params"

@@ -6,6 +6,8 @@ from typing import Any
 from .errors import GraphError, invalid, required
 
 Node = dict[str, Any]
+HEADERS = {"text", "image", "video", "document"}
+COMPONENTS = {"header", "body", "button", "carousel", "limited_time_offer", "order_status"}
 CAPTIONED = {"image", "video", "document"}
 PASSED_THROUGH = {"flow", "product", "product_list", "catalog_message", "carousel", "address_message"}
 
@@ -42,6 +44,8 @@ def media(kind: str) -> Callable[[Node], None]:
         if "caption" in node and kind not in CAPTIONED:
             raise invalid(f'Unexpected key "caption" on param {kind}')
         at_most(node, "caption", 1024)
+        if "voice" in node and (kind != "audio" or not isinstance(node["voice"], bool)):
+            raise invalid(f"Param {kind}['voice'] must be a boolean of an audio")
 
     return check
 
@@ -55,6 +59,8 @@ def location(node: Node) -> None:
             raise required(f"location['{name}']") from None
         if not inside:
             raise invalid(f"Param location['{name}'] is out of range", 131009)
+    for name in ("name", "address"):
+        at_most(node, name, 1000)
 
 
 def contacts(node: Any) -> None:
@@ -81,7 +87,20 @@ def interactive(node: Node) -> None:
         raise invalid(f"Param interactive['type'] must not be {kind!r}")
     text_in(node.get("body"), "text", 4096 if kind == "list" else 1024, code=131009)
     at_most(node.get("footer") or {}, "text", 60, code=131009)
+    if "header" in node:
+        header(node["header"], {"text"} if kind == "list" else HEADERS)
     check(node.get("action") or {})
+
+
+def header(node: Node, kinds: set[str]) -> None:
+    """A line of 60, or one file."""
+    kind = node.get("type")
+    if kind not in kinds or kind not in node:
+        raise invalid(f"Param header['type'] must be one of {sorted(kinds)}, and be there", 131009)
+    if kind == "text":
+        text_in(node, "text", 60, code=131009)
+    else:
+        media(kind)(node[kind])
 
 
 def buttons(action: Node) -> None:
@@ -108,6 +127,8 @@ def listed(action: Node) -> None:
         at_most(row, "description", 72, code=131009)
     for section in sections:
         at_most(section, "title", 24, code=131009)
+        if len(sections) > 1 and not section.get("title"):
+            raise invalid("Section title is required when there is more than one section", 131009)
     distinct([row["id"] for row in rows])
 
 
@@ -120,7 +141,9 @@ def distinct(ids: list[str]) -> None:
 def link(action: Node) -> None:
     """A button that opens an address."""
     text_in(action.get("parameters"), "display_text", 20, code=131009)
-    text_in(action.get("parameters"), "url", 2000, code=131009)
+    url = text_in(action.get("parameters"), "url", 2000, code=131009)
+    if action.get("name") != "cta_url" or not url.startswith(("http://", "https://")):
+        raise invalid("Param action must be named cta_url and have a valid URL", 131009)
 
 
 def asked_location(action: Node) -> None:
@@ -130,9 +153,39 @@ def asked_location(action: Node) -> None:
 
 
 def template(node: Node) -> None:
-    """Name and language; whether it exists is looked up by the send itself."""
+    """Name, language, and what fills it; whether it exists is looked up by the send itself."""
     text_in(node, "name", 512)
     text_in(node.get("language"), "code", 16)
+    for component in node.get("components", []):
+        kind = str(component.get("type", "")).lower()
+        if kind not in COMPONENTS or (kind == "button") != ("sub_type" in component and "index" in component):
+            raise invalid(f"Unexpected component {kind!r}: a button has sub_type and index")
+        for parameter in component.get("parameters", []):
+            parameter_of(parameter)
+
+
+def parameter_of(node: Node) -> None:
+    """A parameter holds what its type names; a file by its id or link."""
+    kind = text_in(node, "type", 32)
+    if kind not in node:
+        raise GraphError(132012, f"(#132012) Parameter format does not match: {kind} is missing")
+    if kind in HEADERS - {"text"}:
+        media(kind)({name: value for name, value in node[kind].items() if name != "filename"})
+
+
+def files(body: Node) -> list[tuple[str, str]]:
+    """Every file that a body names by an id, with its kind: its own, or those of headers and parameters."""
+    node = body[str(body.get("type", "text"))]
+    if body.get("type") in MEDIA:
+        parents: list[Node] = [body]
+    elif body.get("type") == "interactive":
+        parents = [node.get("header") or {}]
+    elif body.get("type") == "template":
+        parents = [part for component in node.get("components", []) for part in component.get("parameters", [])]
+    else:
+        parents = []
+    named = [(parent["type"], parent[parent["type"]]) for parent in parents if parent.get("type") in MEDIA]
+    return [(kind, str(file["id"])) for kind, file in named if "id" in file]
 
 
 INTERACTIVE: dict[str, Callable[[Node], None]] = {

@@ -97,6 +97,17 @@ async def test_unknown_objects_and_bad_tokens_are_told_apart(crm: Crm, fake: Met
     assert (wrong.status_code, wrong.json()["error"]["code"]) == (401, 190)
 
 
+def headed(header: dict[str, Any]) -> dict[str, Any]:
+    """A question below this header."""
+    return {"type": "interactive", "interactive": {**buttoned("Mar")["interactive"], "header": header}}
+
+
+def filled(component: dict[str, Any]) -> dict[str, Any]:
+    """A template filled by this component."""
+    node = {"name": "nope", "language": {"code": "pt_BR"}, "components": [component]}
+    return {"type": "template", "template": node}
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -138,6 +149,17 @@ async def test_well_formed_messages_of_every_type_are_accepted(body: dict[str, A
         (buttoned("1", "2", "3", "4"), 131009),
         (buttoned("x" * 21), 131009),
         (interactive("hologram", {}), 100),
+        ({"type": "image", "image": {"link": "https://x/y.png", "voice": True}}, 100),
+        ({"type": "audio", "audio": {"link": "https://x/y.ogg", "voice": "yes"}}, 100),
+        ({"type": "location", "location": {"latitude": 1, "longitude": 1, "name": "x" * 1001}}, 100),
+        (interactive("cta_url", {"name": "cta_url", "parameters": {"display_text": "Ver", "url": "x"}}), 131009),
+        (headed({"type": "text", "text": "x" * 61}), 131009),
+        (headed({"type": "image", "image": {"id": "999"}}), 100),
+        (headed({"type": "image"}), 131009),
+        (filled({"type": "button", "parameters": []}), 100),
+        (filled({"type": "footer", "parameters": []}), 100),
+        (filled({"type": "body", "parameters": [{"type": "text"}]}), 132012),
+        (filled({"type": "header", "parameters": [{"type": "image", "image": {}}]}), 100),
         ({"type": "template", "template": {"name": "nope", "language": {"code": "pt_BR"}}}, 132001),
         ({**TEXT, "to": None}, 100),
         ({**TEXT, "to": "dora"}, 100),
