@@ -1,7 +1,7 @@
 """A hotel's WhatsApp numbers: their doors, their secrets, and where Meta's numbers lead."""
 
 from crm.channels.doors import routes
-from crm.channels.routing import only, rest, routes_of, sender
+from crm.channels.routing import only, rest, routes_of, sender, token
 from crm.channels.shapes import RestingTenantRow, RouteRow, SealedRow, SenderRow
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "routes",
     "routes_of",
     "sender",
+    "token",
 ]
