@@ -11,7 +11,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from crm import changes, channels, contacts, dead_letters, envelope, messages
+from crm import changes, channels, contacts, dead_letters, envelope, media, messages
 from crm.channels import RouteRow
 from crm.core import crypto, http, metrics, payload, sql
 from crm.core.db import Tx
@@ -265,8 +265,9 @@ async def _apply_together(rails: Rails, tenant: UUID, parts: Parts) -> None:
     reports = [envelope.advance(element) for element, _ in parts if element.kind == "status"]
     changed = [envelope.change(element, channel) for element, channel in parts if element.kind == "change"]
     async with rails.db.tenant(tenant) as tx:
-        # Locks are taken in one order everywhere: the tenant's door, messages, conversations, the feed's head.
+        # Locks are taken in one order: the tenant's door, media, messages, conversations, the feed's head.
         await contacts.hold(tx)
+        inbound = await media.attach(tx, inbound)
         done = await changes.apply(tx, changed)
         risen = await messages.advance(tx, reports)
         risen += await messages.learn(tx, reports)

@@ -13,10 +13,12 @@ Lane = tuple[UUID, UUID]  # tenant, conversation
 
 
 class Lanes:
-    """Runs `work` for each wanted lane, one run of a lane at a time."""
+    """Runs `work` for each wanted lane, one run of a lane at a time: so many at once, so many of one tenant."""
 
-    def __init__(self, work: Callable[[UUID, UUID], Awaitable[None]]) -> None:
-        self._work = work
+    def __init__(
+        self, work: Callable[[UUID, UUID], Awaitable[None]], at_once: int = AT_ONCE, share: int = OF_ONE_TENANT
+    ) -> None:
+        self._work, self._at_once, self._share = work, at_once, share
         self._waiting: dict[UUID, dict[UUID, None]] = {}  # tenants in turn, each with its lanes in order
         self._running: dict[Lane, asyncio.Task[None]] = {}
         self._again: set[Lane] = set()
@@ -41,7 +43,7 @@ class Lanes:
         return (tenant, conversation) in self._running
 
     def _fill(self) -> None:
-        while self._open and len(self._running) < AT_ONCE and (lane := self._next()):
+        while self._open and len(self._running) < self._at_once and (lane := self._next()):
             self._running[lane] = asyncio.create_task(self._run(lane))
 
     def _next(self) -> Lane | None:
@@ -50,7 +52,7 @@ class Lanes:
         for tenant, _ in self._running:
             shares[tenant] = shares.get(tenant, 0) + 1
         for tenant, lanes in self._waiting.items():
-            if shares.get(tenant, 0) < OF_ONE_TENANT:
+            if shares.get(tenant, 0) < self._share:
                 conversation = next(iter(lanes))
                 del lanes[conversation], self._waiting[tenant]
                 if lanes:

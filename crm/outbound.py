@@ -14,26 +14,24 @@ from uuid import UUID
 import msgspec
 from saq.utils import exponential_backoff
 
-from crm import channels, contacts, dead_letters, messages
+from crm import channels, contacts, dead_letters, media, messages
 from crm.channels import SenderRow
 from crm.contacts import Choice
-from crm.core import meta, metrics, sql
-from crm.core.crypto import SealBroken
+from crm.core import meta, meta_media, metrics
 from crm.core.db import Tx
 from crm.core.feed import Event
 from crm.core.meta import MetaError
-from crm.core.meta_errors import OPTED_OUT, PAIR, PERMANENT, TRANSIENT, UNCERTAIN, Refusal, rule
+from crm.core.meta_errors import OPTED_OUT, PAIR, PERMANENT, TRANSIENT, UNCERTAIN
 from crm.core.rails import Rails
 from crm.core.rates import MOMENT
 from crm.messages import ClaimedRow, Ending
 
 log = logging.getLogger(__name__)
-_sql = sql.load("sending")
 
 LEASE_SECONDS = meta.SEND_SECONDS + 20
+FILE_SECONDS = meta_media.UPLOAD_SECONDS + 10  # how much longer a lease is when a file goes first
 TRIES = 8  # with the waits below: about ten minutes
 _FIRST_WAIT, _LONGEST_WAIT = 2, 300
-_NO_TOKEN = rule(Refusal(401, 190))
 
 
 class Parcel(msgspec.Struct, frozen=True):
@@ -56,7 +54,7 @@ async def run_lane(rails: Rails, tenant: UUID, conversation: UUID, go_on: Callab
 
 async def _take(rails: Rails, tenant: UUID, conversation: UUID) -> Parcel | None:
     async with rails.db.tenant(tenant) as tx:
-        message = await messages.claim(tx, conversation, LEASE_SECONDS)
+        message = await messages.claim(tx, conversation, LEASE_SECONDS, FILE_SECONDS)
         if message is None:
             await rails.feed.append(tx, await messages.expire_leases(tx, conversation))
             return None
@@ -117,29 +115,20 @@ async def _send(rails: Rails, tenant: UUID, parcel: Parcel) -> meta.Sent:
     sender, message = parcel.sender, parcel.message
     if sender is None:
         raise MetaError(PERMANENT, None, "the channel is out of use")
-    if sender.access_token is None:
-        raise MetaError(_NO_TOKEN, 190, "the channel has no access token")
-    try:
-        token = rails.box.open(sender.access_token, tenant, "channels.access_token")
-    except SealBroken as error:
-        log.exception("an access token does not open", extra={"channelId": str(sender.id)})
-        raise MetaError(TRANSIENT, None, "the channel's access token does not open") from error
-    media = message.media_id
-    graph_id = await _graph_id(rails, tenant, media, sender) if media else None
+    token = channels.token(rails.box, tenant, sender)
+    file = message.media_id
+    graph_id = await _graph_id(rails, tenant, file, sender) if file else None
     body = messages.body(message, parcel.recipient, graph_id)
     return await rails.graph.send(sender.phone_number_id, token, body)
 
 
-async def _graph_id(rails: Rails, tenant: UUID, media: UUID, sender: SenderRow) -> str:
-    """Meta's id of a file uploaded over this channel. Raises MetaError.
-
-    The one place that knows uploads: crm.media.graph_id takes it over, which uploads what is not there.
-    """
-    async with rails.db.tenant(tenant) as tx:
-        found = await tx.value(_sql.uploaded, media=media, channel=sender.id)
-    if not isinstance(found, str):
-        raise MetaError(PERMANENT, None, "the file has not been uploaded to Meta")
-    return found
+async def _graph_id(rails: Rails, tenant: UUID, file: UUID, sender: SenderRow) -> str:
+    """Meta's id of a file, within the time that the lease allows. Raises MetaError."""
+    try:
+        async with asyncio.timeout(FILE_SECONDS):
+            return await media.graph_id(rails, tenant, file, sender)
+    except TimeoutError as error:
+        raise MetaError(TRANSIENT, None, "the file could not be uploaded in time") from error
 
 
 async def _settle(rails: Rails, tenant: UUID, message: ClaimedRow, error: MetaError) -> None:

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from saq import Worker
 
-from crm import inbound, messages, outbound, read_marks
+from crm import inbound, media, messages, outbound, read_marks
 from crm.core import log, metrics, queue, rails, sql
 from crm.core.config import Settings
 from crm.core.errors import Problem, Unavailable
@@ -23,6 +23,7 @@ from crm.lanes import Lanes
 _log = logging.getLogger(__name__)
 _operations = sql.load("operations")
 
+FETCHES = 4, 2  # media fetched at once, and of one tenant: messages come first
 SWEEP_SECONDS, DRAIN_SECONDS = 1.0, 20
 SEEN_EVERY, FOLD_EVERY, TIDY_EVERY = 5, 60, 3600  # sweeps
 
@@ -40,6 +41,7 @@ class Jobs:
         self.rails, self.id = rails, uuid4()
         self.lanes = Lanes(self._send)
         self.reads, self.typings = Lanes(self._read), Lanes(self._typing)
+        self.fetching = Lanes(self._fetch, *FETCHES)
         self._open = True
         self._draining: asyncio.Task[None] | None = None
         self._drain_again = False
@@ -72,6 +74,10 @@ class Jobs:
     async def _typing(self, tenant: UUID, conversation: UUID) -> None:
         await _safely("typing", lambda: read_marks.typing(self.rails, tenant, conversation))
 
+    async def _fetch(self, tenant: UUID, wanted: UUID) -> None:
+        log.bind(tenantId=tenant)
+        await _safely("fetch", partial(media.fetch, self.rails, tenant, wanted))
+
     def _goes_on(self) -> bool:
         return self._open
 
@@ -94,6 +100,14 @@ class Jobs:
         for conversation in lanes:
             self.lanes.want(tenant, conversation)
 
+    async def fetch(self) -> None:
+        """Begin to fetch the media that nobody fetches."""
+        async with self.rails.db.system() as tx:
+            pending = await media.pending(tx)
+        for row in pending:
+            if not self.fetching.runs(row.tenant_id, row.id):
+                self.fetching.want(row.tenant_id, row.id)
+
     async def seen(self) -> None:
         """Say that this worker is there."""
         place = {"host": socket.gethostname(), "pid": os.getpid(), "lanes": len(self.lanes)}
@@ -105,7 +119,8 @@ class Jobs:
         self._open = False
         draining = [self._draining] if self._draining and not self._draining.done() else []
         marking = [self.reads.close(0), self.typings.close(0)]  # what is lost of them harms nobody
-        await asyncio.gather(self.lanes.close(seconds), *marking, *(_within(task, seconds) for task in draining))
+        lanes = [each.close(seconds) for each in (self.lanes, self.fetching)]
+        await asyncio.gather(*lanes, *marking, *(_within(task, seconds) for task in draining))
         with suppress(Problem):
             async with self.rails.db.system() as tx:
                 await tx.none(_operations.worker_gone, id=self.id)
@@ -174,7 +189,7 @@ async def _sweep_for_ever(jobs: Jobs, stop: asyncio.Event) -> None:
 
     The second is the event loop's, which no setting of the clock changes.
     """
-    rounds = [(1, "sweep", jobs.sweep), (SEEN_EVERY, "seen", jobs.seen)]
+    rounds = [(1, "sweep", jobs.sweep), (1, "fetch", jobs.fetch), (SEEN_EVERY, "seen", jobs.seen)]
     rounds += [(FOLD_EVERY, "fold", partial(fold, jobs.rails)), (TIDY_EVERY, "tidy", partial(tidy, jobs.rails))]
     turn = 0
     while not stop.is_set():

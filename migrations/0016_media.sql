@@ -76,6 +76,19 @@ CREATE POLICY tenant_guard ON public.media_uploads AS RESTRICTIVE TO crm_app
 USING (tenant_id = (SELECT crm.current_tenant_id()));
 GRANT SELECT, INSERT, UPDATE (graph_id, created_at), DELETE ON public.media_uploads TO crm_app;
 
+CREATE FUNCTION crm.media_shown(m public.media) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN jsonb_build_object(
+    'id', m.id, 'mimeType', m.mime_type, 'size', m.size, 'filename', m.filename, 'state', m.state
+) || jsonb_strip_nulls(jsonb_build_object(
+    'width', m.width, 'height', m.height, 'duration', m.duration, 'voice', nullif(m.voice, FALSE),
+    'animated', nullif(m.animated, FALSE), 'thumbnail', nullif(m.has_thumbnail, FALSE), 'error', m.error
+));
+COMMENT ON FUNCTION crm.media_shown(public.media) IS
+'What a message shows of its media (messages.media); what does not apply is left out.';
+REVOKE EXECUTE ON FUNCTION crm.media_shown(public.media) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION crm.media_shown(public.media) TO crm_app;
+
 -- squawk-ignore constraint-missing-not-valid, adding-foreign-key-constraint
 ALTER TABLE public.messages ADD CONSTRAINT messages_media_fkey FOREIGN KEY (tenant_id, media_id)
 REFERENCES public.media (tenant_id, id) ON DELETE RESTRICT;

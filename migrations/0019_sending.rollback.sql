@@ -1,3 +1,2 @@
 ALTER TABLE public.channels
 DROP COLUMN send_read_receipts, DROP COLUMN send_typing, DROP COLUMN messages_per_second;
-DROP FUNCTION crm.media_shown(public.media);

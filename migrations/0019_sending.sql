@@ -2,14 +2,6 @@
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '60s';
 
-CREATE FUNCTION crm.media_shown(file public.media) RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE
-RETURN jsonb_build_object(
-    'id', file.id, 'mimeType', file.mime_type, 'size', file.size, 'filename', file.filename, 'state', file.state
-) || jsonb_strip_nulls(jsonb_build_object('width', file.width, 'height', file.height, 'duration', file.duration));
-COMMENT ON FUNCTION crm.media_shown(public.media) IS 'What a message shows of its file: kept in messages.media.';
-GRANT EXECUTE ON FUNCTION crm.media_shown(public.media) TO crm_app;
-
 ALTER TABLE public.channels ADD COLUMN send_read_receipts boolean NOT NULL DEFAULT TRUE;
 ALTER TABLE public.channels ADD COLUMN send_typing boolean NOT NULL DEFAULT TRUE;
 ALTER TABLE public.channels ADD COLUMN messages_per_second integer NOT NULL DEFAULT 80;

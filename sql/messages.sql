@@ -110,13 +110,13 @@ SELECT DISTINCT
 FROM messages
 WHERE target_wamid = ANY(:wamids::text[]);
 
--- name: receive(conversations uuid[], directions text[], statuses text[], wamids text[], types text[], contents text[], payloads jsonb[], ats timestamptz[], replies text[], origins text[], targets text[]) -> many MessageRow
+-- name: receive(conversations uuid[], directions text[], statuses text[], wamids text[], types text[], contents text[], payloads jsonb[], ats timestamptz[], replies text[], origins text[], targets text[], medias uuid[], shown jsonb[]) -> many MessageRow
 -- Stores messages in the order given; the unique wamid makes a replay a no-op.
 -- A time in the future is Meta's clock or a liar's: the row is placed now.
 -- Index: messages_wamid_key
 INSERT INTO messages (
     conversation_id, direction, type, status, content, payload, wamid, reply_to, created_at, sent_at, origin,
-    target_wamid
+    target_wamid, media_id, media
 )
 SELECT
     given.conversation_id,
@@ -133,15 +133,18 @@ SELECT
     least(given.at, now()),
     CASE WHEN given.direction = 'OUTBOUND' THEN least(given.at, now()) END,
     given.origin,
-    given.target
+    given.target,
+    given.media_id,
+    given.media
 FROM
     unnest(
         :conversations::uuid[], :directions::text[], :statuses::text[], :wamids::text[], :types::text[],
         :contents::text[], :payloads::jsonb[], :ats::timestamptz[], :replies::text[], :origins::text[],
-        :targets::text[]
+        :targets::text[], :medias::uuid[], :shown::jsonb[]
     ) WITH ORDINALITY
         AS given (
-            conversation_id, direction, status, wamid, type, content, payload, at, reply, origin, target, place
+            conversation_id, direction, status, wamid, type, content, payload, at, reply, origin, target, media_id,
+            media, place
         )
 ORDER BY given.place
 ON CONFLICT (tenant_id, wamid) DO NOTHING

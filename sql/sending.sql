@@ -102,11 +102,3 @@ RETURNING
     m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,
     m.sent_by, m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at,
     m.origin, m.reactions, m.edited_at, m.revoked_at;
-
--- name: uploaded(media uuid, channel uuid) -> value text
--- Meta's id of a file that was uploaded over the channel; it is good for 30 days, so not used on the last.
--- Index: media_pkey, media_uploads_pkey
-SELECT u.graph_id
-FROM media AS f
-INNER JOIN media_uploads AS u ON f.sha256 = u.sha256 AND f.mime_type = u.mime_type
-WHERE f.id = :media AND u.channel_id = :channel AND u.created_at > now() - INTERVAL '29 days';

@@ -1,9 +1,10 @@
 -- A message on its way out: its lane, the ends of a try, what people decide, and what is sent later.
 -- Called by crm/messages/ in a tenant's transaction; what the sweep asks crosses tenants as crm_system.
 
--- name: claim(conversation uuid, lease float8) -> maybe ClaimedRow
+-- name: claim(conversation uuid, lease float8, file float8) -> maybe ClaimedRow
 -- Takes the head of a conversation's lane, unless its channel rests. Two workers meet on the head's row lock: the
 -- second one reads it again, finds it SENDING and gets nothing, so the order is kept and nothing is sent twice.
+-- The lease (seconds) is longer by `file` where a file may have to be uploaded first.
 -- Index: messages_lane_ix
 WITH head AS (
     SELECT id
@@ -18,7 +19,7 @@ UPDATE messages AS m
 SET
     status = 'SENDING',
     attempts = m.attempts + 1,
-    lease_until = now() + :lease * INTERVAL '1 second'
+    lease_until = now() + (:lease + CASE WHEN m.media_id IS NULL THEN 0 ELSE :file END) * INTERVAL '1 second'
 FROM head, conversations AS c, channels AS ch
 WHERE
     m.id = head.id

@@ -83,13 +83,21 @@ async def objects(hotel_a: Hotel, root: httpx.AsyncClient) -> dict[str, str]:
     session = (await hotel_a.attendant.get("/auth/sessions")).json()["data"][0]
     return {
         "/api/conversations": (await dora.conversation())["id"],
+        "/api/contacts": (await dora.conversation())["contact"]["id"],
         "/api/channels": hotel_a.channel_id,
         "/api/users": me["id"],
         "/api/messages": message["id"],
+        "/api/media": await picture(hotel_a),
         "/api/dead-letters": await dead_letter(dora),
         "/auth/sessions": session["id"],
         "/api/tenants": hotel_a.id,
     }
+
+
+async def picture(hotel: Hotel) -> str:
+    """The id of a file that somebody of the hotel uploaded."""
+    form = {"file": ("a.txt", b"Bom dia", "text/plain")}
+    return str((await hotel.attendant.post("/api/media", files=form)).json()["id"])
 
 
 def test_every_door_says_who_may_enter() -> None:

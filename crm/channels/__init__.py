@@ -2,7 +2,7 @@
 
 from crm.channels import check, codes, doors
 from crm.channels.health import hear, works
-from crm.channels.routing import only, report, rest, routes_of, sender, stopped
+from crm.channels.routing import only, report, rest, routes_of, sender, stopped, token
 from crm.channels.shapes import RestingTenantRow, RouteRow, SealedRow, SenderRow
 
 routes = [*doors.routes, *check.routes, *codes.routes]
@@ -20,5 +20,6 @@ __all__ = [
     "routes_of",
     "sender",
     "stopped",
+    "token",
     "works",
 ]

@@ -31,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     whatsapp_graph_url: str = GRAPH_URL
     whatsapp_app_secret: str = ""
     whatsapp_webhook_verify_token: str = ""
+    media_url: str = "file:///var/lib/crm/media"
     metrics_token: str = ""
     trusted_proxies: str = ""
     app_env: Literal["development", "production"] = "production"
@@ -111,6 +112,8 @@ def _problems(settings: Settings) -> list[str]:
         problems.append("BCRYPT_ROUNDS: between 10 and 16")
     if not 2 <= settings.webhook_events_days <= 3650:
         problems.append("WEBHOOK_EVENTS_DAYS: between 2 and 3650")
+    if not settings.media_url.startswith(("file:///", "s3://")):
+        problems.append("MEDIA_URL: file:///a/folder or s3://bucket/prefix")
     if settings.app_env == "production":
         problems += _weak(settings)
     return problems

@@ -4,7 +4,7 @@ Problem                                     what an answer of application/proble
 ├── MalformedBody 400   ├── Unauthenticated 401 ─ InvalidCredentials, TokenExpired
 ├── PlanLimitReached 402 ├── Forbidden 403 ─ TenantMismatch, TenantSuspended
 ├── NotFound 404 ─ TenantNotFound           ├── MethodNotAllowed 405 ├── BodyTooSlow 408
-├── Conflict 409 ─ AlreadyAssigned, WindowClosed
+├── Conflict 409 ─ AlreadyAssigned, WindowClosed, MediaNotReady
 ├── PayloadTooLarge 413 ├── UnsupportedMediaType 415 ├── ValidationFailed 422
 ├── RateLimited 429     └── Internal 500    └── Unavailable 503
 MetaError (core/meta.py) is not a Problem: the worker turns it into a message's state.
@@ -144,6 +144,12 @@ class WindowClosed(Conflict):
     code = "window_closed"
     pt = "A janela de 24 horas está fechada: só um modelo aprovado pode ser enviado até o cliente escrever."
     en = "The 24-hour window is closed: only an approved template can be sent until the customer writes."
+
+
+class MediaNotReady(Conflict):
+    code = "media_not_ready"
+    pt = "O arquivo ainda não está aqui: veja `state`."
+    en = "The file is not here yet: see `state`."
 
 
 class PayloadTooLarge(Problem):

@@ -87,6 +87,7 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     answer: Any = None
     status: int = 200
     before: Handler | None = None  # slow work done before the transaction opens; its result is call.prepared
+    form: bool = False  # takes multipart/form-data with a `file`, which the handler reads as it comes
     own_tx: bool = False  # the handler opens its transactions itself (slow work between them)
     once: bool = False  # takes Idempotency-Key: repeated, it is answered and not done again
 

@@ -89,6 +89,11 @@ class Graph:
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
         )
 
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """The connections, for calls that carry files (meta_media.py)."""
+        return self._http
+
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
@@ -127,7 +132,7 @@ class Graph:
                 if error.rule is not UNCERTAIN:
                     raise
                 raise MetaError(unknown, None, error.title) from error
-        return _object(response)
+        return answered(response)
 
     async def _post(self, path: str, access_token: str, body: dict[str, Any]) -> httpx.Response:
         return await self._call("POST", path, access_token, body, {})
@@ -148,7 +153,7 @@ class Graph:
             raise MetaError(UNCERTAIN, None, "the connection ended before Meta answered") from error
 
 
-def _object(response: httpx.Response) -> dict[str, Any]:
+def answered(response: httpx.Response) -> dict[str, Any]:
     """The answer's object. Raises MetaError: refused, or a page where JSON was due."""
     _decoded(response)
     try:

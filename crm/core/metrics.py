@@ -40,6 +40,7 @@ sends = Counter("crm_sends_total", "Calls to Meta's messages, by outcome.", ["ou
 graph = Histogram(
     "crm_graph_seconds", "Time of a call to the Graph API.", ["call"], buckets=_SECONDS, registry=registry
 )
+media = Counter("crm_media_total", "Media fetched from Meta: ready, failed, again.", ["outcome"], registry=registry)
 sockets = Gauge("crm_sockets", "Open WebSockets of this process.", registry=registry)
 dropped = Counter("crm_sockets_dropped_total", "Sockets closed by us, by code.", ["code"], registry=registry)
 caught_up = Counter(

@@ -27,6 +27,12 @@ _PROBLEM = {
     },
 }
 
+_FORM = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream"}},
+}
+
 
 def document(doors: list[Door]) -> dict[str, Any]:
     """OpenAPI 3.1 of all doors."""
@@ -72,6 +78,8 @@ def _operation(door: Door, schema_of: dict[int, Any], components: dict[str, Any]
     if door.body:
         content = {"application/json": {"schema": schema_of[id(door.body)]}}
         operation["requestBody"] = {"required": True, "content": content}
+    if door.form:
+        operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}
     return operation
 
 

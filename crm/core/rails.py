@@ -16,6 +16,7 @@ from crm.core.feed import Feed
 from crm.core.limit import Limits
 from crm.core.meta import Graph
 from crm.core.rates import Rates
+from crm.core.store import Store
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ REQUEST_SECONDS, JOB_SECONDS = 5, 30  # how long one statement may take
 
 
 class Rails(msgspec.Struct, frozen=True):
-    """The process's connections. `slow` runs bcrypt: two at a time, off the event loop."""
+    """The process's connections. Off the event loop `slow` runs bcrypt, two at a time, `looks` one picture."""
 
     settings: Settings
     db: Database
@@ -35,17 +36,24 @@ class Rails(msgspec.Struct, frozen=True):
     box: Box
     graph: Graph
     slow: ThreadPoolExecutor
+    store: Store
+    looks: ThreadPoolExecutor
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run something that burns a core for long without stopping the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self.slow, work)
+
+    async def look(self, work: Callable[[], T]) -> T:
+        """Look into a file, one at a time: what a picture takes of memory is taken once."""
+        return await asyncio.get_running_loop().run_in_executor(self.looks, work)
 
     async def close(self) -> None:
         """Close everything."""
         await self.graph.close()
         await self.db.close()
         await self.redis.aclose()
-        self.slow.shutdown(wait=False, cancel_futures=True)
+        for threads in (self.slow, self.looks):
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 async def lay(settings: Settings, statement_seconds: int = REQUEST_SECONDS) -> Rails:
@@ -64,4 +72,6 @@ async def lay(settings: Settings, statement_seconds: int = REQUEST_SECONDS) -> R
         box=Box(settings.keys),
         graph=Graph(settings.whatsapp_graph_url, settings.whatsapp_api_version),
         slow=ThreadPoolExecutor(2, "bcrypt"),
+        store=Store(settings.media_url),
+        looks=ThreadPoolExecutor(1, "look"),
     )

@@ -33,6 +33,7 @@ from crm.messages.shapes import (
     MessageOut,
     MessageRow,
     WaitingSendsRow,
+    updated,
 )
 
 routes = [*doors.routes, *schedule.routes, *timeline.routes, *decisions.routes]
@@ -69,5 +70,6 @@ __all__ = [
     "settle",
     "settle_sent",
     "unpark",
+    "updated",
     "waiting_lanes",
 ]

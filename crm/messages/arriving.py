@@ -68,6 +68,8 @@ async def _store(tx: Tx, items: list[Inbound], places: list[UUID]) -> list[Messa
         replies=[item.reply_to_wamid for item in items],
         origins=[item.origin for item in items],
         targets=[item.target_wamid for item in items],
+        medias=[item.media_id for item in items],
+        shown=[item.media for item in items],
     )
 
 

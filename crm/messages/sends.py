@@ -97,9 +97,14 @@ async def unpark(tx: Tx, wamid: str) -> list[Event]:
     return await advance(tx, reports)
 
 
-async def claim(tx: Tx, conversation: UUID, lease_seconds: int) -> ClaimedRow | None:
-    """Take the oldest waiting message of a conversation, unless it must wait or somebody is sending it."""
-    return await tx.maybe(_sends.claim, ClaimedRow, conversation=conversation, lease=lease_seconds)
+async def claim(tx: Tx, conversation: UUID, lease_seconds: int, file_seconds: int) -> ClaimedRow | None:
+    """Take the oldest waiting message of a conversation, unless it must wait or somebody is sending it.
+
+    A message with a file is held longer by `file_seconds`: the file may have to be uploaded first.
+    """
+    return await tx.maybe(
+        _sends.claim, ClaimedRow, conversation=conversation, lease=lease_seconds, file=file_seconds
+    )
 
 
 async def settle_sent(tx: Tx, message: UUID, wamid: str) -> list[Event]:

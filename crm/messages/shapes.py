@@ -109,6 +109,8 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
     target_wamid: str | None = None
     from_ad: bool = False
     moved: Moved | None = None
+    media_id: UUID | None = None
+    media: dict[str, Any] | None = None
 
     @property
     def direction(self) -> Literal["INBOUND", "OUTBOUND"]:

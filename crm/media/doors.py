@@ -1,0 +1,175 @@
+"""The doors of media: upload a file, see one, its small picture, and ask for a failed one again."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+from starlette.responses import Response
+
+from crm.core import sql
+from crm.core.access import ATTENDANT
+from crm.core.db import Transaction
+from crm.core.errors import (
+    BodyTooSlow,
+    Conflict,
+    MalformedBody,
+    MediaNotReady,
+    NotFound,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    invalid,
+)
+from crm.core.http import Call, Door
+from crm.media import fetching, names, sniffing
+from crm.media.look import Look, look
+from crm.media.serving import File, served
+from crm.media.shapes import LARGEST, MediaOut, MediaRow, key_of, kind_of, limit_of, thumbnail_key_of
+
+_sql = sql.load("media")
+
+SILENT_SECONDS, UPLOAD_SECONDS = 15, 600  # an upload that stands still; one that drips
+_AROUND = 64 * 1024  # bytes of a form beyond its file: boundaries, headers
+
+
+def _tenant(call: Call) -> UUID:
+    return call.who.tenant or call.who.home
+
+
+def _opened(call: Call) -> Transaction:
+    return call.rails.db.tenant(_tenant(call), call.who.caller)
+
+
+async def upload(call: Call) -> MediaOut:
+    """Keep a file to send. Raises MalformedBody, ValidationFailed, PayloadTooLarge, UnsupportedMediaType."""
+    async with _opened(call):  # a token outlives its session: who may not come in uploads nothing
+        pass
+    file = await _file(call.request)
+    try:
+        seen = await call.rails.look(partial(look, file.file))
+        _check(seen)
+        return await _kept(call, seen, file)
+    finally:
+        await file.close()
+
+
+async def _kept(call: Call, seen: Look, file: UploadFile) -> MediaOut:
+    await fetching.keep(call.rails, _tenant(call), seen, file.file)
+    async with _opened(call) as tx:
+        filename = names.clean(file.filename)
+        made = await tx.value(_sql.keep, filename=filename, **fetching.facts(seen))
+    return MediaOut(made, seen.sniffed.mime_type, seen.size)
+
+
+async def _file(request: Request) -> UploadFile:
+    """The form's `file`, on disk beyond a megabyte. The caller closes it."""
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise UnsupportedMediaType("Envie um formulário multipart/form-data.", "Send a multipart/form-data form.")
+    parser = MultiPartParser(request.headers, _coming(request), max_files=1, max_fields=4)
+    try:
+        async with asyncio.timeout(UPLOAD_SECONDS):
+            form = await parser.parse()
+    except MultiPartException as error:
+        raise MalformedBody("O formulário não pode ser lido.", "The form cannot be read.") from error
+    except TimeoutError as error:
+        raise BodyTooSlow from error
+    found = form.get("file")
+    if isinstance(found, UploadFile) and found.size:
+        return found
+    await form.close()
+    raise invalid("/file", "envie um arquivo que não seja vazio", "send a file that is not empty")
+
+
+async def _coming(request: Request) -> AsyncGenerator[bytes, None]:
+    """The body as it comes, refused as soon as it is too long or stands still."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > LARGEST + _AROUND:
+        raise PayloadTooLarge
+    size, stream = 0, request.stream()
+    while True:
+        async with asyncio.timeout(SILENT_SECONDS):
+            piece = await anext(stream, None)
+        if piece is None:
+            return
+        size += len(piece)
+        if size > LARGEST + _AROUND:
+            raise PayloadTooLarge
+        yield piece
+
+
+def _check(seen: Look) -> None:
+    """Type and size as Meta takes them, by the bytes. Raises UnsupportedMediaType, PayloadTooLarge."""
+    mime = seen.sniffed.mime_type
+    kind = kind_of(mime)
+    if kind is None:
+        raise UnsupportedMediaType(f"O WhatsApp não aceita {mime}.", f"WhatsApp does not take {mime}.")
+    if mime == sniffing.OPUS and seen.sniffed.channels != 1:
+        raise UnsupportedMediaType("O WhatsApp só aceita Opus mono.", "WhatsApp takes mono Opus only.")
+    limit = limit_of(kind, seen.sniffed.animated)
+    if seen.size > limit:
+        most = f"{limit // 1024} KB" if limit < 1024 * 1024 else f"{limit // (1024 * 1024)} MB"
+        raise PayloadTooLarge(f"Para este tipo o limite é {most}.", f"The limit for this type is {most}.")
+
+
+async def get(call: Call) -> Response:
+    """The bytes. Raises NotFound, MediaNotReady."""
+    row = await _ready(call)
+    if row.sha256 is None:
+        raise NotFound
+    file = File(row.mime_type, row.filename, row.size or 0, row.sha256.hex())
+    return await served(call.request, file, partial(call.rails.store.read, key_of(_tenant(call), row.sha256)))
+
+
+async def thumbnail(call: Call) -> Response:
+    """A small picture, as webp. Raises NotFound (there is none), MediaNotReady."""
+    row = await _ready(call)
+    if not row.has_thumbnail or row.sha256 is None:
+        raise NotFound
+    key = thumbnail_key_of(_tenant(call), row.sha256)
+    size = await call.rails.store.size(key)
+    file = File("image/webp", None, size, f"{row.sha256.hex()}-small")
+    return await served(call.request, file, partial(call.rails.store.read, key))
+
+
+async def _ready(call: Call) -> MediaRow:
+    async with _opened(call) as tx:
+        row = await tx.maybe(_sql.get, MediaRow, id=call.id())
+    if row is None:
+        raise NotFound
+    if row.state != "READY":
+        raise MediaNotReady(state=row.state)
+    return row
+
+
+async def retry(call: Call) -> dict[str, Any]:
+    """Ask Meta for failed media once more; as the message shows it. Raises NotFound, Conflict (not FAILED)."""
+    media = call.id()
+    shown = await call.tx.value(_sql.again, id=media)
+    if shown is None:
+        row = await call.tx.maybe(_sql.get, MediaRow, id=media)
+        if row is None:
+            raise NotFound
+        raise Conflict("Esta mídia não falhou.", "This media has not failed.", state=row.state)
+    await fetching.announce(call.rails, call.tx, media)
+    return dict(shown)
+
+
+routes = [
+    Door(
+        method="POST",
+        path="/api/media",
+        handler=upload,
+        role=ATTENDANT,
+        form=True,
+        own_tx=True,
+        answer=MediaOut,
+        status=201,
+    ),
+    Door(method="GET", path="/api/media/{id}", handler=get, role=ATTENDANT, own_tx=True),
+    Door(method="GET", path="/api/media/{id}/thumbnail", handler=thumbnail, role=ATTENDANT, own_tx=True),
+    Door(method="POST", path="/api/media/{id}/retry", handler=retry, role=ATTENDANT, answer=dict[str, Any]),
+]

@@ -1,0 +1,159 @@
+"""Fetches what messages brought: id → URL → bytes → store, judged on the way; the row says how it stands.
+
+A try ends READY, FAILED (with a word that says why), or PENDING again. Meta keeps the bytes for seven days, so what
+may pass is tried until then. A worker that dies leaves a lease, and the row is found again when it has run out.
+"""
+
+import asyncio
+import logging
+import random
+import tempfile
+from functools import partial
+from typing import IO
+from uuid import UUID
+
+import msgspec
+
+from crm import channels
+from crm.channels import SenderRow
+from crm.core import meta_media, metrics, sql
+from crm.core.db import Tx
+from crm.core.errors import Unavailable
+from crm.core.meta import MetaError
+from crm.core.meta_errors import TRANSIENT
+from crm.core.meta_media import ForeignHost, Gone, TooLarge
+from crm.core.rails import Rails
+from crm.media import sniffing
+from crm.media.look import Look, look
+from crm.media.shapes import LARGEST, FetchRow, PendingRow, key_of, thumbnail_key_of
+from crm.messages import MessageRow, updated
+
+log = logging.getLogger(__name__)
+_sql = sql.load("media")
+
+LEASE_SECONDS = meta_media.DOWNLOAD_SECONDS + 60
+SHARE = 20  # of one tenant's, that a sweep hands out
+_FIRST_WAIT, _LONGEST_WAIT = 2.0, 1800.0
+_DEATHS = 3  # tries after which a file that its worker did not survive is left alone
+
+
+class Refused(Exception):
+    """It will never come, and the one word why: it is shown beside the message (docs/states.md)."""
+
+
+async def pending(tx: Tx) -> list[PendingRow]:
+    """Media of all tenants to fetch now; run as the system's role."""
+    return await tx.many(_sql.pending, PendingRow, share=SHARE)
+
+
+async def fetch(rails: Rails, tenant: UUID, media: UUID) -> None:
+    """Fetch one piece of media, unless somebody else does. Raises Unavailable when our own parts are away."""
+    async with rails.db.tenant(tenant) as tx:
+        row = await tx.maybe(_sql.claim, FetchRow, id=media, lease=float(LEASE_SECONDS))
+        sender = await channels.sender(tx, row.channel_id) if row else None
+    if row is None:
+        return
+    try:
+        await _ready(rails, tenant, row, await _brought(rails, tenant, row, sender))
+    except Refused as refused:
+        await _settle(rails, tenant, row, "FAILED", str(refused))
+    except MetaError as error:
+        permanent = error.rule.retry == "permanent"
+        state = "FAILED" if permanent else "PENDING"
+        await _settle(
+            rails, tenant, row, state, f"meta_{error.code or 'unreachable'}", max(error.after, _wait(row))
+        )
+    except Unavailable:
+        await _settle(rails, tenant, row, "PENDING", "unavailable", _wait(row))
+        raise
+    except asyncio.CancelledError:  # the worker must end: the next one begins at once
+        await asyncio.shield(_settle(rails, tenant, row, "PENDING", "stopped"))
+        raise
+
+
+def _wait(row: FetchRow) -> float:
+    longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(row.attempts - 1, 12))
+    return longest * random.uniform(0.75, 1.0)  # noqa: S311 (jitter)
+
+
+async def _brought(rails: Rails, tenant: UUID, row: FetchRow, sender: SenderRow | None) -> Look:
+    """The bytes in the store, and what they are. Raises Refused, MetaError, Unavailable."""
+    if row.expired:
+        raise Refused("expired")
+    if sender is None:
+        raise Refused("no_channel")
+    if row.died and row.attempts > _DEATHS:
+        raise Refused("worker_died")
+    token = channels.token(rails.box, tenant, sender)
+    with tempfile.TemporaryFile() as file:
+        try:
+            expected = await _download(rails, row, token, file)
+        except TooLarge as error:
+            raise Refused("too_large") from error
+        except ForeignHost as error:
+            raise Refused("foreign_host") from error
+        seen = await rails.look(partial(look, file))
+        if expected is not None and seen.sha256 != expected:
+            raise Refused("digest_differs")
+        await keep(rails, tenant, seen, file)
+    return seen
+
+
+async def _download(rails: Rails, row: FetchRow, token: str, file: IO[bytes]) -> bytes | None:
+    """The bytes in `file`; their SHA-256 as Meta told it. The webhook's URL saves asking, while it lives."""
+    if row.graph_url and meta_media.allowed(rails.graph, row.graph_url):
+        try:
+            await meta_media.download(rails.graph, row.graph_url, token, file, LARGEST)
+            return row.sha256
+        except Gone:
+            log.info("a media URL has expired: asking for another", extra={"mediaId": str(row.id)})
+    named = await meta_media.named(rails.graph, token, row.graph_id)
+    try:
+        await meta_media.download(rails.graph, named.url, token, file, LARGEST)
+    except Gone as error:
+        raise MetaError(TRANSIENT, None, "Meta's fresh URL leads nowhere") from error
+    return row.sha256 or named.sha256
+
+
+async def keep(rails: Rails, tenant: UUID, seen: Look, file: IO[bytes]) -> None:
+    """Put a file and its thumbnail into the store, unless the same bytes lie there. Raises Unavailable."""
+    if seen.thumbnail:
+        await rails.store.put(thumbnail_key_of(tenant, seen.sha256), seen.thumbnail)
+    if not await rails.store.has(key_of(tenant, seen.sha256)):
+        await rails.store.put(key_of(tenant, seen.sha256), file)
+
+
+async def _ready(rails: Rails, tenant: UUID, row: FetchRow, seen: Look) -> None:
+    metrics.media.labels("ready").inc()
+    async with rails.db.tenant(tenant) as tx:
+        told = facts(seen) | {"mime_type": sniffing.believed(seen.sniffed.mime_type, row.mime_type)}
+        if await tx.count(_sql.ready, id=row.id, lease=row.lease_until, **told):
+            await announce(rails, tx, row.id)
+
+
+def facts(seen: Look) -> dict[str, object]:
+    """What a look found, as the columns of a row."""
+    found = {
+        name: value for name, value in msgspec.structs.asdict(seen).items() if name not in ("sniffed", "thumbnail")
+    }
+    return found | {
+        "mime_type": seen.sniffed.mime_type,
+        "animated": seen.sniffed.animated,
+        "has_thumbnail": seen.thumbnail is not None,
+    }
+
+
+async def _settle(rails: Rails, tenant: UUID, row: FetchRow, state: str, error: str, wait: float = 0) -> None:
+    """Write down a try that brought nothing."""
+    metrics.media.labels("failed" if state == "FAILED" else "again").inc()
+    log.warning("media did not come", extra={"mediaId": str(row.id), "why": error, "becomes": state})
+    async with rails.db.tenant(tenant) as tx:
+        settled = await tx.count(_sql.settle, id=row.id, lease=row.lease_until, state=state, error=error, wait=wait)
+        if settled and state == "FAILED":
+            await announce(rails, tx, row.id)
+
+
+async def announce(rails: Rails, tx: Tx, media: UUID) -> None:
+    """Write what media is now on the messages that carry it, and tell everybody."""
+    rows = await tx.many(_sql.show, MessageRow, id=media)
+    await rails.feed.append(tx, [updated(row) for row in rows])
