@@ -1,20 +1,14 @@
 """Which channel: the one a person means, the one to send over, the one Meta names; and whether it rests."""
 
-import logging
 from typing import Any
 from uuid import UUID
 
 from crm.channels.shapes import RestingRow, RouteRow, SenderRow
 from crm.core import sql
-from crm.core.crypto import Box, SealBroken
 from crm.core.db import Tx
 from crm.core.errors import invalid
-from crm.core.meta import MetaError
-from crm.core.meta_errors import TRANSIENT, Refusal, rule
 
-log = logging.getLogger(__name__)
 _sql = sql.load("channels")
-_NO_TOKEN = rule(Refusal(401, 190))
 
 
 async def only(tx: Tx, channel: UUID | None) -> UUID:
@@ -42,14 +36,3 @@ async def rest(tx: Tx, channel: UUID, whole: bool, wait: float | None, error: di
     """
     rows = await tx.many(_sql.rest, RestingRow, id=channel, whole=whole, wait=wait, pause=error)
     return [str(row.id) for row in rows if row.begins]
-
-
-def token(box: Box, tenant: UUID, sender: SenderRow) -> str:
-    """A channel's access token. Raises MetaError when there is none, or it does not open."""
-    if sender.access_token is None:
-        raise MetaError(_NO_TOKEN, 190, "the channel has no access token")
-    try:
-        return box.open(sender.access_token, tenant, "channels.access_token")
-    except SealBroken as error:
-        log.exception("an access token does not open", extra={"channelId": str(sender.id)})
-        raise MetaError(TRANSIENT, None, "the channel's access token does not open") from error
