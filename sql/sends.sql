@@ -19,7 +19,8 @@ UPDATE messages AS m
 SET
     status = 'SENDING',
     attempts = m.attempts + 1,
-    lease_until = now() + (:lease + CASE WHEN m.media_id IS NULL THEN 0 ELSE :file END) * INTERVAL '1 second'
+    lease_until = now()
+    + (:lease + CASE WHEN m.media_id IS NULL THEN 0 ELSE :file::float8 END) * INTERVAL '1 second'
 FROM head, conversations AS c, channels AS ch
 WHERE
     m.id = head.id

@@ -69,13 +69,6 @@ INSERT INTO dead_letters (tenant_id, kind, about, item, error, status, ended_at)
 SELECT t.id, 'inbound.message', 'wamid.' || n, '{}', 'x', CASE WHEN n < 3 THEN 'WAITING' ELSE 'RETRIED' END,
     CASE WHEN n < 3 THEN NULL ELSE now() END
 FROM tenants AS t, generate_series(1, 40) AS n;
-INSERT INTO media (tenant_id, direction, state, mime_type, size, sha256)
-SELECT t.id, 'OUTBOUND', 'READY', 'image/png', 1, convert_to(n::text, 'UTF8')
-FROM tenants AS t, generate_series(1, 200) AS n;
-INSERT INTO media_uploads (tenant_id, channel_id, sha256, mime_type, graph_id)
-SELECT f.tenant_id, c.id, f.sha256, f.mime_type, '1'
-FROM media AS f
-INNER JOIN LATERAL (SELECT id FROM channels WHERE tenant_id = f.tenant_id ORDER BY id LIMIT 1) AS c ON TRUE;
 INSERT INTO templates (tenant_id, waba_id, name, language, category, status, components)
 SELECT t.id, t.slug, 'template_' || n, 'pt_BR', 'UTILITY', 'APPROVED', '[]'
 FROM tenants AS t, generate_series(1, 200) AS n;

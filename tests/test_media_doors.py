@@ -1,6 +1,7 @@
 """Files people upload: judged by their bytes, served whole or in part, and known to Meta once for each number."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import pytest
 from crm import channels, media
 from crm.core import rails
 from crm.core.meta import MetaError
+from crm.media import doors
 from tests.conftest import Sql
 from tests.system import Hotel, System
 from tests.test_media_look import OPUS, film, picture
@@ -70,6 +72,39 @@ async def test_a_form_that_is_none_is_refused(bruno: httpx.AsyncClient) -> None:
     text = await bruno.post("/api/media", data={"file": "x"}, files={"other": b"x"})
     codes = [(await bruno.post("/api/media", content=body, headers=form)).status_code for body in (torn, b"zzz")]
     assert (other.status_code, text.status_code, codes) == (415, 422, [422, 400])
+
+
+FORM = {"Content-Type": "multipart/form-data; boundary=x"}
+START = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
+
+
+async def test_an_upload_that_stands_still_is_given_up(
+    bruno: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doors, "SILENT_SECONDS", 0.2)
+
+    async def stalls() -> AsyncIterator[bytes]:
+        yield START
+        await asyncio.sleep(3)
+
+    answer = await bruno.post("/api/media", content=stalls(), headers=FORM)
+    assert (answer.status_code, answer.json()["code"]) == (408, "body_too_slow")
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told by its length", "found out while it comes"])
+async def test_an_upload_above_the_largest_file_is_refused(
+    told: bool, bruno: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doors, "LARGEST", 64 * 1024)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield START
+        for _ in range(10):
+            yield bytes(64 * 1024)
+
+    whole = START + bytes(640 * 1024)
+    answer = await bruno.post("/api/media", content=whole if told else pieces(), headers=FORM)
+    assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large")
 
 
 async def test_a_part_of_a_file_is_served(file: str, bruno: httpx.AsyncClient) -> None:

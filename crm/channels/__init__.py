@@ -2,8 +2,9 @@
 
 from crm.channels import check, codes, doors
 from crm.channels.health import hear, works
-from crm.channels.routing import only, report, rest, routes_of, sender, stopped, token
+from crm.channels.routing import only, report, rest, routes_of, sender, stopped
 from crm.channels.shapes import RestingTenantRow, RouteRow, SealedRow, SenderRow
+from crm.channels.tokens import token
 
 routes = [*doors.routes, *check.routes, *codes.routes]
 

@@ -1,6 +1,5 @@
 """Which channel: the one a person means, the one to send over, the one Meta names; and whether it rests."""
 
-import logging
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -9,17 +8,12 @@ from crm.channels import health, notices, views
 from crm.channels.reported import READERS, News
 from crm.channels.shapes import RestingRow, RouteRow, SenderRow
 from crm.core import sql
-from crm.core.crypto import Box, SealBroken
 from crm.core.db import Tx
 from crm.core.errors import invalid
 from crm.core.feed import Event
-from crm.core.meta import MetaError
 from crm.core.meta_codes import TOKEN
-from crm.core.meta_errors import TRANSIENT, Refusal, rule
 
-log = logging.getLogger(__name__)
 _sql = sql.load("channels")
-_NO_TOKEN = rule(Refusal(401, 190))
 
 
 async def only(tx: Tx, channel: UUID | None) -> UUID:
@@ -83,14 +77,3 @@ async def learn(tx: Tx, channels: list[UUID], told: list[News], at: datetime) ->
         if item.ends and fresh:
             await notices.end(tx, fresh, item.ends)
     return sorted({channel for channel, _ in news})
-
-
-def token(box: Box, tenant: UUID, sender: SenderRow) -> str:
-    """A channel's access token. Raises MetaError when there is none, or it does not open."""
-    if sender.access_token is None:
-        raise MetaError(_NO_TOKEN, 190, "the channel has no access token")
-    try:
-        return box.open(sender.access_token, tenant, "channels.access_token")
-    except SealBroken as error:
-        log.exception("an access token does not open", extra={"channelId": str(sender.id)})
-        raise MetaError(TRANSIENT, None, "the channel's access token does not open") from error
