@@ -11,6 +11,7 @@ from uuid import UUID
 
 import msgspec
 
+from crm import templates
 from crm.core import metrics
 from crm.core.db import Tx
 from crm.core.feed import Event
@@ -32,7 +33,12 @@ class Change(msgspec.Struct, frozen=True):
 
 Handler = Callable[[Tx, Change], Awaitable[list[Event]]]
 
-HANDLERS: dict[str, Handler] = {}
+
+async def _template(tx: Tx, change: Change) -> list[Event]:
+    return await templates.told(tx, change.account, change.value, change.at)
+
+
+HANDLERS: dict[str, Handler] = {**dict.fromkeys(templates.FIELDS, _template)}
 
 
 async def apply(tx: Tx, changes: list[Change]) -> list[Event]:

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from saq import Worker
 
-from crm import inbound, messages, outbound
+from crm import inbound, messages, outbound, templates
 from crm.core import log, metrics, queue, rails, sql
 from crm.core.config import Settings
 from crm.core.errors import Problem, Unavailable
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 _operations = sql.load("operations")
 
 SWEEP_SECONDS, DRAIN_SECONDS = 1.0, 20
-SEEN_EVERY, FOLD_EVERY, TIDY_EVERY = 5, 60, 3600  # sweeps
+SEEN_EVERY, TEMPLATES_EVERY, FOLD_EVERY, TIDY_EVERY = 5, 10, 60, 3600  # sweeps
 
 
 class QuietWorker(Worker[Any]):
@@ -42,6 +42,7 @@ class Jobs:
         self._open = True
         self._draining: asyncio.Task[None] | None = None
         self._drain_again = False
+        self._reading: asyncio.Task[None] | None = None
 
     def drain(self) -> None:
         """Work the raw events that wait; asked again meanwhile, once more."""
@@ -87,6 +88,14 @@ class Jobs:
         for conversation in lanes:
             self.lanes.want(tenant, conversation)
 
+    async def read_templates(self) -> None:
+        """Begin to read the templates that are due; a slow Meta holds up no sweep."""
+        if self._open and (self._reading is None or self._reading.done()):
+            self._reading = asyncio.create_task(_safely("templates", self._read_templates))
+
+    async def _read_templates(self) -> None:
+        await templates.sync_due(self.rails, self._goes_on)
+
     async def seen(self) -> None:
         """Say that this worker is there."""
         place = {"host": socket.gethostname(), "pid": os.getpid(), "lanes": len(self.lanes)}
@@ -96,6 +105,9 @@ class Jobs:
     async def finish(self, seconds: float) -> None:
         """Begin nothing more, finish what is in hand, give up what takes too long: its rows are still there."""
         self._open = False
+        if self._reading is not None:
+            self._reading.cancel()  # a list half read changes nothing, and is due again
+            await asyncio.wait([self._reading])
         draining = [self._draining] if self._draining and not self._draining.done() else []
         await asyncio.gather(self.lanes.close(seconds), *(_within(task, seconds) for task in draining))
         with suppress(Problem):
@@ -163,6 +175,7 @@ async def _sweep_for_ever(jobs: Jobs, stop: asyncio.Event) -> None:
     The second is the event loop's, which no setting of the clock changes.
     """
     rounds = [(1, "sweep", jobs.sweep), (SEEN_EVERY, "seen", jobs.seen)]
+    rounds.append((TEMPLATES_EVERY, "templates", jobs.read_templates))
     rounds += [(FOLD_EVERY, "fold", partial(fold, jobs.rails)), (TIDY_EVERY, "tidy", partial(tidy, jobs.rails))]
     turn = 0
     while not stop.is_set():

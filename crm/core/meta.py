@@ -18,8 +18,11 @@ LONGEST_PAUSE = 3600  # seconds: no answer of Meta's makes a channel rest longer
 class MetaError(Exception):
     """A call that did not succeed. `code` is Meta's (None when no answer came), `rule` what may be done.
 
-    `after` is for how many seconds Meta asked to be left alone, 0 when it did not say.
+    `after` is for how many seconds Meta asked to be left alone, 0 when it did not say; `subcode` and the HTTP
+    `status` are hints.
     """
+
+    subcode = status = 0
 
     def __init__(self, rule: Rule, code: int | None, title: str, detail: str = "", after: float = 0) -> None:
         super().__init__(f"{rule.retry}: ({code}) {title}")
@@ -36,6 +39,7 @@ class _ErrorBody(msgspec.Struct):
     error_subcode: int = 0
     message: str = ""
     error_data: Any = None
+    error_user_msg: str | None = None
     is_transient: bool = False
 
 
@@ -144,7 +148,9 @@ def _decoded(response: httpx.Response) -> _Answer:
         return answer
     error = answer.error or _ErrorBody()
     refusal = Refusal(response.status_code, error.code, error.error_subcode, error.is_transient)
-    raise MetaError(rule(refusal), error.code, error.message, _detail(error), _asked(response.headers))
+    raised = MetaError(rule(refusal), error.code, error.message, _detail(error), _asked(response.headers))
+    raised.subcode, raised.status = error.error_subcode, response.status_code
+    raise raised
 
 
 def _asked(headers: httpx.Headers) -> float:
@@ -161,7 +167,7 @@ def _asked(headers: httpx.Headers) -> float:
 
 
 def _detail(error: _ErrorBody) -> str:
-    """error_data is an object with details, or a plain string."""
-    if isinstance(error.error_data, dict):
-        return str(error.error_data.get("details", ""))
-    return str(error.error_data or "")
+    """error_data is an object with details, or a plain string; a sentence for people may stand beside it."""
+    data = error.error_data
+    detail = data.get("details") if isinstance(data, dict) else data
+    return str(detail or error.error_user_msg or "")
