@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from crm import (
     audit,
+    billing,
     channels,
     contacts,
     conversations,
@@ -26,6 +27,7 @@ from crm import (
     queues,
     realtime,
     sessions,
+    templates,
     tenants,
     users,
 )
@@ -48,6 +50,8 @@ doors: Sequence[Door] = [
     *users.routes,
     *contacts.routes,
     *channels.routes,
+    *templates.routes,
+    *billing.routes,
     *tenants.routes,
     *audit.routes,
     *dead_letters.routes,

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from crm import channels, contacts
+from crm import channels, contacts, templates
 from crm.contacts import Choice, Person
 from crm.core import metrics
 from crm.core.db import Tx
@@ -72,15 +72,23 @@ def _same(part: dict[str, Any], wa_id: Any, bsuid: Any) -> bool:
     return bool((wa_id and part.get("wa_id") == wa_id) or (bsuid and part.get("user_id") == bsuid))
 
 
+async def _template(tx: Tx, change: Change) -> list[Event]:
+    return await templates.told(tx, change.account, change.value, change.at)
+
+
 HANDLERS: dict[str, Handler] = {
     "account_alerts": _reported,
     "account_review_update": _reported,
     "account_update": _reported,
     "business_capability_update": _reported,
     "business_username_update": _reported,
+    "message_template_components_update": _template,
+    "message_template_quality_update": _template,
+    "message_template_status_update": _template,
     "phone_number_name_update": _reported,
     "phone_number_quality_update": _reported,
     "security": _reported,
+    "template_category_update": _template,
     "user_preferences": _prefers,
 }
 

@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 from saq.utils import exponential_backoff
 
-from crm import channels, contacts, dead_letters, media, messages
+from crm import channels, contacts, dead_letters, media, messages, templates
 from crm.channels import SenderRow
 from crm.contacts import Choice
 from crm.core import meta, meta_media, metrics
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 LEASE_SECONDS = meta.SEND_SECONDS + 20
 FILE_SECONDS = meta_media.UPLOAD_SECONDS + 10  # how much longer a lease is when a file goes first
 TRIES = 8  # with the waits below: about ten minutes
+STALE = {132000, 132001}  # Meta: our copy of the template is not what Meta has
 _FIRST_WAIT, _LONGEST_WAIT = 2, 300
 
 
@@ -92,6 +93,9 @@ async def _try(rails: Rails, tenant: UUID, parcel: Parcel) -> None:
         await _settle(rails, tenant, parcel.message, error)
         if error.code == OPTED_OUT:
             await _opt_out(rails, tenant, parcel.message.contact_id)
+        if error.code in STALE and parcel.sender:
+            name = str(((parcel.message.payload or {}).get("template") or {}).get("name", ""))
+            await templates.resync_after(rails, tenant, parcel.sender.waba_id, name)
         return
     except asyncio.CancelledError:  # the worker must end, and nobody will hear Meta's answer
         gone = MetaError(UNCERTAIN, None, "the worker was stopped before Meta answered")

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from saq import Worker
 
-from crm import inbound, media, messages, outbound, read_marks
+from crm import inbound, media, messages, outbound, read_marks, templates
 from crm.core import log, metrics, queue, rails, sql
 from crm.core.config import Settings
 from crm.core.errors import Problem, Unavailable
@@ -25,7 +25,7 @@ _operations = sql.load("operations")
 
 FETCHES = 4, 2  # media fetched at once, and of one tenant: messages come first
 SWEEP_SECONDS, DRAIN_SECONDS = 1.0, 20
-SEEN_EVERY, FOLD_EVERY, TIDY_EVERY = 5, 60, 3600  # sweeps
+SEEN_EVERY, TEMPLATES_EVERY, FOLD_EVERY, TIDY_EVERY = 5, 10, 60, 3600  # sweeps
 
 
 class QuietWorker(Worker[Any]):
@@ -45,6 +45,7 @@ class Jobs:
         self._open = True
         self._draining: asyncio.Task[None] | None = None
         self._drain_again = False
+        self._reading: asyncio.Task[None] | None = None
 
     def drain(self) -> None:
         """Work the raw events that wait; asked again meanwhile, once more."""
@@ -108,6 +109,14 @@ class Jobs:
             if not self.fetching.runs(row.tenant_id, row.id):
                 self.fetching.want(row.tenant_id, row.id)
 
+    async def read_templates(self) -> None:
+        """Begin to read the templates that are due; a slow Meta holds up no sweep."""
+        if self._open and (self._reading is None or self._reading.done()):
+            self._reading = asyncio.create_task(_safely("templates", self._read_templates))
+
+    async def _read_templates(self) -> None:
+        await templates.sync_due(self.rails, self._goes_on)
+
     async def seen(self) -> None:
         """Say that this worker is there."""
         place = {"host": socket.gethostname(), "pid": os.getpid(), "lanes": len(self.lanes)}
@@ -117,6 +126,9 @@ class Jobs:
     async def finish(self, seconds: float) -> None:
         """Begin nothing more, finish what is in hand, give up what takes too long: its rows are still there."""
         self._open = False
+        if self._reading is not None:
+            self._reading.cancel()  # a list half read changes nothing, and is due again
+            await asyncio.wait([self._reading])
         draining = [self._draining] if self._draining and not self._draining.done() else []
         marking = [self.reads.close(0), self.typings.close(0)]  # what is lost of them harms nobody
         lanes = [each.close(seconds) for each in (self.lanes, self.fetching)]
@@ -190,6 +202,7 @@ async def _sweep_for_ever(jobs: Jobs, stop: asyncio.Event) -> None:
     The second is the event loop's, which no setting of the clock changes.
     """
     rounds = [(1, "sweep", jobs.sweep), (1, "fetch", jobs.fetch), (SEEN_EVERY, "seen", jobs.seen)]
+    rounds.append((TEMPLATES_EVERY, "templates", jobs.read_templates))
     rounds += [(FOLD_EVERY, "fold", partial(fold, jobs.rails)), (TIDY_EVERY, "tidy", partial(tidy, jobs.rails))]
     turn = 0
     while not stop.is_set():

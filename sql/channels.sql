@@ -191,6 +191,7 @@ WHERE id = :id AND deleted_at IS NULL;
 SELECT
     id,
     phone_number_id,
+    waba_id,
     access_token,
     messages_per_second
 FROM channels

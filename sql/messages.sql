@@ -65,35 +65,39 @@ ORDER BY created_at, id
 LIMIT :max;
 
 -- name: reported(id uuid) -> maybe ReportedRow
--- One message with what Meta told of it.
+-- One message with what Meta told of it, and what tells its recipient's country.
 -- Index: messages_pkey
 SELECT
-    id,
-    conversation_id,
-    direction,
-    type,
-    status,
-    content,
-    media,
-    payload,
-    wamid,
-    reply_to,
-    sent_by,
-    error,
-    created_at,
-    sent_at,
-    delivered_at,
-    read_at,
-    failed_at,
-    send_at,
-    origin,
-    reactions,
-    edited_at,
-    revoked_at,
-    timeline,
-    pricing
-FROM messages
-WHERE id = :id;
+    m.id,
+    m.conversation_id,
+    m.direction,
+    m.type,
+    m.status,
+    m.content,
+    m.media,
+    m.payload,
+    m.wamid,
+    m.reply_to,
+    m.sent_by,
+    m.error,
+    m.created_at,
+    m.sent_at,
+    m.delivered_at,
+    m.read_at,
+    m.failed_at,
+    m.send_at,
+    m.origin,
+    m.reactions,
+    m.edited_at,
+    m.revoked_at,
+    m.timeline,
+    m.pricing,
+    coalesce(p.phone, '+' || p.wa_id) AS phone,
+    p.bsuid
+FROM messages AS m
+INNER JOIN conversations AS c ON m.tenant_id = c.tenant_id AND m.conversation_id = c.id
+INNER JOIN contacts AS p ON c.tenant_id = p.tenant_id AND c.contact_id = p.id
+WHERE m.id = :id;
 
 -- name: known(wamids text[]) -> many WamidRow
 -- Which of these are stored already (a webhook that came twice), and for which of the others marks are waiting.

@@ -69,9 +69,18 @@ INSERT INTO dead_letters (tenant_id, kind, about, item, error, status, ended_at)
 SELECT t.id, 'inbound.message', 'wamid.' || n, '{}', 'x', CASE WHEN n < 3 THEN 'WAITING' ELSE 'RETRIED' END,
     CASE WHEN n < 3 THEN NULL ELSE now() END
 FROM tenants AS t, generate_series(1, 40) AS n;
-INSERT INTO templates (tenant_id, waba_id, name, language, category, status, components)
-SELECT t.id, t.slug, 'template_' || n, 'pt_BR', 'UTILITY', 'APPROVED', '[]'
-FROM tenants AS t, generate_series(1, 200) AS n;
+INSERT INTO templates (
+    tenant_id, waba_id, graph_id, name, language, category, status, components, created_at, synced_at
+)
+SELECT t.id, t.slug, t.slug || n, 'template_' || n, 'pt_BR', 'UTILITY', 'APPROVED', '[]', now() - n * INTERVAL '1 day',
+    now()
+FROM tenants AS t, generate_series(1, 200) AS n WHERE t.slug <> 'platform';
+INSERT INTO template_syncs (tenant_id, waba_id, due_at)
+SELECT t.id, t.slug || n, now() + n * INTERVAL '1 hour' FROM tenants AS t, generate_series(0, 20) AS n;
+INSERT INTO prices (valid_from, market, category, currency, amount_micros)
+SELECT '2026-01-01'::timestamptz + n * INTERVAL '1 month', m, c, 'USD', 1000
+FROM generate_series(0, 11) AS n, unnest(ARRAY['*', 'BR', 'AR', 'PT']) AS m,
+    unnest(ARRAY['marketing', 'utility', 'service', 'authentication']) AS c;
 INSERT INTO feed_heads (tenant_id, seq) SELECT id, 200 FROM tenants;
 INSERT INTO feed_events (tenant_id, seq, event, data)
 SELECT t.id, n, 'message:new', '{}' FROM tenants AS t, generate_series(1, 200) AS n;

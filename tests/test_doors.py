@@ -32,6 +32,13 @@ LEAST: dict[str, dict[str, Any]] = {
     "POST /api/conversations/{id}/messages": {"content": "Olá"},
     "POST /api/admin/webhook-events/replay": {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"},
     "POST /api/contacts/{id}/merge": {"intoId": "01a20e31-0000-7000-8000-000000000000"},
+    "POST /api/templates": {
+        "name": "porta",
+        "language": "pt_BR",
+        "category": "UTILITY",
+        "components": [{"type": "BODY", "text": "Olá"}],
+    },
+    "PUT /api/plans/prices": {"validFrom": "2026-10-01", "prices": []},
     "POST /api/messages/send": {"to": "+55 48 99911-2233", "content": "Olá"},
 }
 
@@ -82,7 +89,10 @@ async def objects(hotel_a: Hotel, root: httpx.AsyncClient) -> dict[str, str]:
     message = await dora.writes()
     me = (await hotel_a.attendant.get("/auth/me")).json()["user"]
     session = (await hotel_a.attendant.get("/auth/sessions")).json()["data"][0]
+    template = await hotel_a.admin.post("/api/templates", json=LEAST["POST /api/templates"])
+    assert template.status_code == 201, template.text
     return {
+        "/api/templates": template.json()["id"],
         "/api/conversations": (await dora.conversation())["id"],
         "/api/contacts": (await dora.conversation())["contact"]["id"],
         "/api/channels": hotel_a.channel_id,

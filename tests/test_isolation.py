@@ -28,6 +28,7 @@ FURNITURE = [
     SELECT tenant_id, id, 'quality_low', 'WARNING' FROM channels WHERE tenant_id = $1 LIMIT 1""",
     """INSERT INTO templates (tenant_id, waba_id, name, language, category, status, components)
     VALUES ($1, '1', 'welcome', 'pt_BR', 'UTILITY', 'APPROVED', '[]')""",
+    "INSERT INTO template_syncs (tenant_id, waba_id, due_at) VALUES ($1, '1', now())",
     """INSERT INTO contact_aliases (tenant_id, kind, value, contact_id)
     SELECT tenant_id, 'wa_id', 'former', id FROM contacts WHERE tenant_id = $1 LIMIT 1""",
     """INSERT INTO contact_merges (tenant_id, from_id, into_id, why, moved)

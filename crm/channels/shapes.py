@@ -51,6 +51,7 @@ class SenderRow(msgspec.Struct, frozen=True):
 
     id: UUID
     phone_number_id: str
+    waba_id: str
     access_token: bytes | None
     messages_per_second: int
 

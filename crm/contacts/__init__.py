@@ -3,13 +3,14 @@
 from crm.contacts.doors import routes
 from crm.contacts.knowing import hold, learn_bsuid, learn_wa_id, meet, move, opt_out, recipient, seen
 from crm.contacts.merging import merge
-from crm.contacts.phones import match_key, typed_phone
+from crm.contacts.phones import country, match_key, typed_phone
 from crm.contacts.shapes import Choice, Moved, Person
 
 __all__ = [
     "Choice",
     "Moved",
     "Person",
+    "country",
     "hold",
     "learn_bsuid",
     "learn_wa_id",

@@ -32,5 +32,15 @@ def typed_phone(text: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+def country(phone: str | None, bsuid: str | None) -> str | None:
+    """Whose market a person is: two letters, by the user id's prefix or the phone; None when neither tells."""
+    if bsuid and len(bsuid) > 3 and bsuid[2] == ".":
+        return bsuid[:2]
+    try:
+        return phonenumbers.region_code_for_number(phonenumbers.parse(phone or "", None))
+    except phonenumbers.NumberParseException:
+        return None
+
+
 def _bad_phone() -> ValidationFailed:
     return invalid("/to", "telefone inválido: use +55 48 99999-0000", "bad phone number: use +55 48 99999-0000")

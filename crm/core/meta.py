@@ -18,11 +18,11 @@ LONGEST_PAUSE = 3600  # seconds: no answer of Meta's makes a channel rest longer
 class MetaError(Exception):
     """A call that did not succeed. `code` is Meta's (None when no answer came), `rule` what may be done.
 
-    `after` is for how many seconds Meta asked to be left alone, 0 when it did not say. `subcode` is Meta's, 0 when
-    it told none.
+    `after` is for how many seconds Meta asked to be left alone, 0 when it did not say; `subcode` and the HTTP
+    `status` are hints.
     """
 
-    subcode = 0
+    subcode = status = 0
 
     def __init__(self, rule: Rule, code: int | None, title: str, detail: str = "", after: float = 0) -> None:
         super().__init__(f"{rule.retry}: ({code}) {title}")
@@ -44,6 +44,7 @@ class _ErrorBody(msgspec.Struct):
     error_subcode: int = 0
     message: str = ""
     error_data: Any = None
+    error_user_msg: str | None = None
     is_transient: bool = False
 
 
@@ -173,7 +174,7 @@ def _decoded(response: httpx.Response) -> _Answer:
     refusal = Refusal(response.status_code, error.code, error.error_subcode, error.is_transient)
     title, detail = _without_token(response, error.message), _without_token(response, _detail(error))
     failure = MetaError(rule(refusal), error.code, title, detail, _asked(response.headers))
-    failure.subcode = error.error_subcode
+    failure.subcode, failure.status = error.error_subcode, response.status_code
     raise failure
 
 
@@ -197,7 +198,7 @@ def _asked(headers: httpx.Headers) -> float:
 
 
 def _detail(error: _ErrorBody) -> str:
-    """error_data is an object with details, or a plain string."""
-    if isinstance(error.error_data, dict):
-        return str(error.error_data.get("details", ""))
-    return str(error.error_data or "")
+    """error_data is an object with details, or a plain string; a sentence for people may stand beside it."""
+    data = error.error_data
+    detail = data.get("details") if isinstance(data, dict) else data
+    return str(detail or error.error_user_msg or "")

@@ -1,12 +1,12 @@
 """What a message to send becomes in its row: the words a person reads, what it is made of, and its file."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from crm import template_texts
 from crm.messages.kinds import FILES, Send, TemplateUse
 
 _LABELS = {
@@ -17,7 +17,6 @@ _LABELS = {
     "document": "[Documento]",
     "sticker": "[Figurinha]",
 }
-_VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 IN_HEADERS = ("image", "video", "document")
 
 
@@ -59,14 +58,8 @@ _WORDS: dict[str, Callable[[Send], str]] = {
 
 
 def filled(components: list[dict[str, Any]], use: TemplateUse) -> str:
-    """The template's body as the customer reads it; what is not filled stays as `{{1}}`."""
-    text = next((part.get("text") for part in components if str(part.get("type")).upper() == "BODY"), None)
-    given = [parameter for part in use.components if part.type == "body" for parameter in part.parameters]
-    values = {
-        str(value.get("parameter_name") or place): str(value.get("text") or "")
-        for place, value in enumerate(given, 1)
-    }
-    return _VARIABLE.sub(lambda name: values.get(name[1]) or name[0], str(text or f"[Modelo] {use.name}"))[:4096]
+    """The template as the customer reads it."""
+    return (template_texts.filled(components, template(use).get("components")) or f"[Modelo] {use.name}")[:4096]
 
 
 def payload(new: Send) -> dict[str, Any] | None:

@@ -6,10 +6,10 @@ from uuid import UUID
 
 import msgspec
 
-from crm import conversations
+from crm import conversations, template_texts
 from crm.core import sql
 from crm.core.db import Tx
-from crm.core.errors import Conflict, Problem, WindowClosed, invalid
+from crm.core.errors import Conflict, FieldError, Problem, ValidationFailed, WindowClosed, invalid
 from crm.core.feed import Event
 from crm.core.page import stamp
 from crm.core.rails import Rails
@@ -75,16 +75,19 @@ async def put(rails: Rails, tx: Tx, conversation: UUID, new: Send, by: UUID | No
 
 
 async def _parts(tx: Tx, conversation: UUID, new: Send) -> Parts:
-    """Raises ValidationFailed when there is no such template."""
+    """Raises ValidationFailed when there is no such template, or its parameters do not fit."""
     quoted = new.reaction.message_id if new.reaction else new.reply_to
     if new.template is None:
         return Parts(composing.content(new), composing.file(new), None, quoted)
     row = await _usable(tx, conversation, new.template)
+    given = composing.template(new.template).get("components")
+    if faults := template_texts.check_parameters(row.components, row.parameter_format, given):
+        raise ValidationFailed(errors=[FieldError(f"/template/components{at}", pt, en) for at, pt, en in faults])
     return Parts(composing.filled(row.components, new.template), composing.file(new), row.id, quoted)
 
 
 async def _usable(tx: Tx, conversation: UUID, use: TemplateUse) -> UsableRow:
-    """The template; here, too, is where its parameters are to be checked. Raises NotFound, ValidationFailed."""
+    """The template as the hotel knows it. Raises NotFound, ValidationFailed."""
     row = await tx.maybe(_sql.usable, UsableRow, conversation=conversation, name=use.name, language=use.code)
     if row is None:
         await conversations.found(tx, conversation)

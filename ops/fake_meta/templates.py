@@ -101,6 +101,8 @@ def store(world: World, waba_id: str, body: dict[str, Any]) -> Template:
     template = Template(
         world.next_id(), waba_id, name, language.replace("-", "_"), category.upper(), _components(body)
     )
+    if "promo" in name and template.category == "UTILITY":
+        template.category = "MARKETING"  # Meta files it where it belongs, whatever was asked (Meta: §8)
     template.parameter_format = str(body.get("parameter_format", "POSITIONAL")).upper()
     world.templates[template.id] = template
     return template
