@@ -1,4 +1,4 @@
-"""Parameters that do not fit a template are told before a call is spent, and a filled one reads as its customer does."""
+"""Parameters that do not fit a template are told before a call is spent; a filled one reads as it is sent."""
 
 from typing import Any
 
