@@ -10,11 +10,18 @@ from tests.conftest import Sql
 from tests.files import stored, uploaded
 from tests.meta import becomes, script
 from tests.sends import arrive, ask
-from tests.system import Guest, Hotel, System, unique_phone
+from tests.system import Guest, Hotel, System, eventually, unique_phone
 
 WELCOME = [{"type": "BODY", "text": "Olá {{1}}, seu quarto é o {{2}}."}]
 NAMED = [{"type": "BODY", "text": "Olá {{guest}}!"}]
 PICTURED = [{"type": "HEADER", "format": "IMAGE"}, *WELCOME]
+DOCUMENTED = [{"type": "HEADER", "format": "DOCUMENT"}, *WELCOME]
+BUTTONS = [
+    {"type": "QUICK_REPLY", "text": "Sim"},
+    {"type": "URL", "text": "Reserva", "url": "https://aurora.example/{{1}}"},
+    {"type": "COPY_CODE", "example": "AURORA"},
+]
+BUTTONED = [*WELCOME, {"type": "BUTTONS", "buttons": BUTTONS}]
 INSERT = """INSERT INTO templates (tenant_id, waba_id, name, language, category, status, components)
             VALUES ($1, $2, $3, 'pt_BR', $4, $5, $6)"""
 BODY = {"type": "body", "parameters": [{"type": "text", "text": "Dora"}, {"type": "text", "text": "12"}]}
@@ -30,6 +37,8 @@ async def hotel(system: System, as_owner: Sql) -> Hotel:
         ("welcome", "UTILITY", "APPROVED", WELCOME),
         ("named", "UTILITY", "APPROVED", NAMED),
         ("pictured", "UTILITY", "APPROVED", PICTURED),
+        ("documented", "UTILITY", "APPROVED", DOCUMENTED),
+        ("buttoned", "UTILITY", "APPROVED", BUTTONED),
         ("offer", "MARKETING", "APPROVED", WELCOME),
         ("paused", "UTILITY", "PAUSED", WELCOME),
     ]
@@ -79,7 +88,7 @@ async def test_buttons_are_filled_as_meta_wants_them(dora: Guest, system: System
         {"type": "button", "sub_type": "copy_code", "index": "2",
          "parameters": [{"type": "coupon_code", "coupon_code": "AURORA"}]},
     ]  # fmt: skip
-    _, taken = await arrive(dora, system, **use(components=[BODY, *buttons]))
+    _, taken = await arrive(dora, system, **use("buttoned", components=[BODY, *buttons]))
     assert taken["template"]["components"] == [BODY, *buttons]
 
 
@@ -94,9 +103,33 @@ async def test_the_picture_of_a_header_is_one_of_ours(dora: Guest, system: Syste
 async def test_the_document_of_a_header_brings_its_name(dora: Guest, system: System, as_owner: Sql) -> None:
     media, graph_id = await uploaded(system, as_owner, dora.hotel, "application/pdf", "Conta.pdf")
     header = {"type": "header", "parameters": [{"type": "document", "document": {"id": media}}]}
-    _, taken = await arrive(dora, system, **use("pictured", components=[header, BODY]))
+    _, taken = await arrive(dora, system, **use("documented", components=[header, BODY]))
     sent = taken["template"]["components"][0]["parameters"][0]["document"]
     assert sent == {"id": graph_id, "filename": "Conta.pdf"}
+
+
+async def test_parameters_that_do_not_fit_are_named_before_a_call_is_spent(dora: Guest) -> None:
+    short = {"type": "body", "parameters": [{"type": "text", "text": "Dora"}]}
+    answer = await ask(dora, **use(components=[short]))
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/template/components/0/parameters"]
+
+
+async def test_a_template_that_meta_no_longer_has_is_read_again_once_refused(
+    dora: Guest, system: System, as_owner: Sql
+) -> None:
+    await as_owner(INSERT, dora.hotel.id, dora.hotel.waba_id, "gone", "UTILITY", "APPROVED", json.dumps(WELCOME))
+    older = "UPDATE templates SET created_at = now() - INTERVAL '1 hour' WHERE tenant_id = $1 AND name = 'gone'"
+    await as_owner(older, dora.hotel.id)
+    message = (await ask(dora, **use("gone"))).json()
+    failed = await becomes(dora.hotel, message, "FAILED")
+    assert failed["error"]["code"] == 132001
+
+    async def noticed() -> bool:
+        query = "SELECT FROM templates WHERE tenant_id = $1 AND name = 'gone'"
+        return not await as_owner(query, dora.hotel.id)
+
+    assert await eventually(noticed)
 
 
 @pytest.mark.parametrize(("name", "language"), [("nope", "pt_BR"), ("welcome", "en_US")])

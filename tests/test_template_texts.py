@@ -1,4 +1,4 @@
-"""Parameters that do not fit a template are told before a call is spent; a filled one reads as at the customer."""
+"""Parameters that do not fit a template are told before a call is spent; a filled one reads as it is sent."""
 
 from typing import Any
 
