@@ -127,3 +127,19 @@ async def test_both_spellings_of_a_price_category_are_one(guest: Guest, as_owner
     await told(guest.hotel, as_owner, guest.hotel.envelope(statuses=[node]))
     found = (await guest.hotel.attendant.get(f"/api/messages/{ours['id']}")).json()["pricing"]
     assert found["category"] == "authentication_international"
+
+
+async def test_a_message_tells_what_it_costs_once_its_price_is_known(
+    guest: Guest, as_owner: Sql, system: System
+) -> None:
+    await guest.writes()
+    ours = await becomes(guest.hotel, await send(guest.hotel, await guest.conversation()), "READ")
+    pricing = {"type": "regular", "category": "group_service", "pricing_model": "PMP"}
+    node = {"id": ours["wamid"], "status": "delivered", "timestamp": "1795471200", "pricing": pricing}
+    await told(guest.hotel, as_owner, guest.hotel.envelope(statuses=[node]))
+    url = f"/api/messages/{ours['id']}"
+    assert (await guest.hotel.attendant.get(url)).json()["cost"] is None
+    price = {"market": "BR", "category": "group_service", "currency": "USD", "amountMicros": 3400}
+    put = await system.root.put("/api/plans/prices", json={"validFrom": "2025-11-02", "prices": [price]})
+    assert put.status_code == 200, put.text
+    assert (await guest.hotel.attendant.get(url)).json()["cost"] == {"amountMicros": 3400, "currency": "USD"}

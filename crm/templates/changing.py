@@ -11,6 +11,7 @@ import msgspec
 from crm.core import sql
 from crm.core.db import Tx
 from crm.core.feed import Event
+from crm.core.payload import dict_of, text_of
 from crm.template_texts import component
 from crm.templates.rules import word
 from crm.templates.shapes import TemplateRow, updated
@@ -38,9 +39,9 @@ async def told(tx: Tx, account: str, value: Node, at: datetime) -> list[Event]:
 
 async def _found(tx: Tx, account: str, value: Node) -> TemplateRow | None:
     """By Meta's id, else by name and language; the end of a former one of that name is not this one's end."""
-    graph_id = _text(value.get("message_template_id"))
-    name = _text(value.get("message_template_name"))
-    language = (_text(value.get("message_template_language")) or "").replace("-", "_")
+    graph_id = text_of(value.get("message_template_id"))
+    name = text_of(value.get("message_template_name"))
+    language = (text_of(value.get("message_template_language")) or "").replace("-", "_")
     row = await tx.maybe(_sql.find, TemplateRow, account=account, graph_id=graph_id, name=name, language=language)
     former = row and graph_id and row.graph_id not in (None, graph_id)
     return None if former and word(value.get("event")) == "DELETED" else row
@@ -48,7 +49,7 @@ async def _found(tx: Tx, account: str, value: Node) -> TemplateRow | None:
 
 def _changes(row: TemplateRow, value: Node, at: datetime) -> dict[str, Any]:
     """The columns that a webhook changes."""
-    graph_id = _text(value.get("message_template_id"))
+    graph_id = text_of(value.get("message_template_id"))
     learned = {"graph_id": graph_id} if graph_id and row.graph_id is None else {}
     if "new_quality_score" in value:
         return {**learned, "quality": word(value["new_quality_score"]) or None}
@@ -97,7 +98,7 @@ def _status(row: TemplateRow, value: Node, at: datetime) -> dict[str, Any]:
 
 def _why(value: Node) -> dict[str, str | None]:
     """`reason` in Meta's word, `advice` in its sentences."""
-    rejected, other, ends = (_dict(value.get(name)) for name in ("rejection_info", "other_info", "disable_info"))
+    rejected, other, ends = (dict_of(value.get(name)) for name in ("rejection_info", "other_info", "disable_info"))
     reason = word(value.get("reason"))
     told = [
         rejected.get("reason"),
@@ -119,7 +120,7 @@ def rewritten(components: list[Node], value: Node) -> list[Node]:
         "BODY": value.get("message_template_element"),
         "FOOTER": value.get("message_template_footer"),
     }
-    parts = {kind: {**component(components, kind), "text": text} for kind, text in texts.items() if _text(text)}
+    parts = {kind: {**component(components, kind), "text": text} for kind, text in texts.items() if text_of(text)}
     for kind, part in parts.items():
         part.setdefault("type", kind)
     if "HEADER" in parts:
@@ -144,12 +145,3 @@ def _button(node: Node) -> Node:
     """A button of the webhook in the words of the list."""
     prefix = "message_template_button_"
     return {name.removeprefix(prefix): part for name, part in node.items() if name.startswith(prefix)}
-
-
-def _text(value: Any) -> str | None:
-    """A text, or a number as text: ids come as either."""
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) and value != "" else None
-
-
-def _dict(value: Any) -> Node:
-    return value if isinstance(value, dict) else {}

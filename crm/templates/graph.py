@@ -8,6 +8,7 @@ from crm.core.crypto import SealBroken
 from crm.core.errors import Conflict, FieldError, Problem, RateLimited, Unavailable, ValidationFailed
 from crm.core.meta import MetaError
 from crm.core.meta_errors import TRANSIENT
+from crm.core.payload import dict_of
 from crm.core.rails import Rails
 from crm.template_texts import variables
 from crm.templates.rules import word
@@ -55,8 +56,8 @@ class Account:
                 row = as_row(node)
                 if row and name in (None, row["name"]):  # Meta's filter also finds names that contain it
                     found[row["name"], row["language"]] = row
-            paging = _dict(answer.get("paging"))
-            after = _dict(paging.get("cursors")).get("after")
+            paging = dict_of(answer.get("paging"))
+            after = dict_of(paging.get("cursors")).get("after")
             if not paging.get("next") or not after:
                 break
             query = {**query, "after": str(after)}
@@ -93,7 +94,7 @@ class Account:
 
 def as_row(node: Any) -> Node:
     """A template of Meta's as it is kept; {} when it names neither itself nor its language."""
-    node = _dict(node)
+    node = dict_of(node)
     name, language = node.get("name"), node.get("language")
     if not (isinstance(name, str) and isinstance(language, str) and name and language):
         return {}
@@ -107,7 +108,7 @@ def as_row(node: Any) -> Node:
         "status": word(node.get("status")),
         "parameter_format": _format(node, components),
         "components": components,
-        "quality": word(_dict(node.get("quality_score")).get("score")) or None,
+        "quality": word(dict_of(node.get("quality_score")).get("score")) or None,
         "reason": None if reason in ("", "NONE") else reason,
     }
 
@@ -119,10 +120,6 @@ def _format(node: Node, components: list[Node]) -> str:
         return told
     names = [name for part in components for name in variables(str(part.get("text") or ""))]
     return "NAMED" if any(not name.isdecimal() for name in names) else "POSITIONAL"
-
-
-def _dict(value: Any) -> Node:
-    return value if isinstance(value, dict) else {}
 
 
 def problem(error: MetaError, components: list[Any] | None = None) -> Problem:
@@ -156,7 +153,7 @@ def problem(error: MetaError, components: list[Any] | None = None) -> Problem:
 
 def _where(subcode: int, components: list[Any]) -> str:
     """The part that one of Meta's subcodes is about, as far as it tells."""
-    kinds = [word(_dict(part).get("type")) for part in components]
+    kinds = [word(dict_of(part).get("type")) for part in components]
     kind = _PARTS.get(subcode)
     if kind in kinds:
         return f"/components/{kinds.index(kind)}"
