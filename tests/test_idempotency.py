@@ -118,16 +118,19 @@ async def test_twins_with_a_client_message_id_send_one_message(hotel: Hotel) -> 
 
 
 CREATING = [door for door in doors if door.method == "POST" and door.status == 201]
+# Doors that take no body of JSON have tests of their own below.
+BODILESS = {"/api/media", "/api/templates/drafts/{name}/submit"}
 # Where each door's new row stands, and by which of its fields it is known.
 _MADE = {
     "/api/tenants": ("tenants", "slug", "slug"),
     "/api/users": ("users", "email", "email"),
     "/auth/register": ("users", "email", "email"),
     "/api/channels": ("channels", "phone_number_id", "whatsappPhoneNumberId"),
+    "/api/templates": ("templates", "name", "name"),
     "/api/messages/send": ("messages", "content", "content"),
     "/api/conversations/{id}/messages": ("messages", "content", "content"),
 }
-each_that_creates = pytest.mark.parametrize("path", [door.path for door in CREATING])
+each_that_creates = pytest.mark.parametrize("path", sorted({door.path for door in CREATING} - BODILESS))
 
 
 def _body(path: str, dora: Guest | None = None) -> dict[str, Any]:
@@ -139,6 +142,12 @@ def _body(path: str, dora: Guest | None = None) -> dict[str, Any]:
         "/api/users": person,
         "/auth/register": person,
         "/api/channels": _new(),
+        "/api/templates": {
+            "name": name.replace("-", "_"),
+            "language": "pt_BR",
+            "category": "UTILITY",
+            "components": [{"type": "BODY", "text": f"Olá, {name}"}],
+        },
         "/api/messages/send": {"to": dora and dora.wa_id, "content": name},
     }.get(path, {"content": name})
 
@@ -151,7 +160,7 @@ async def _made(as_owner: Sql, path: str, new: dict[str, Any]) -> list[str]:
 
 def test_every_door_that_creates_may_be_repeated() -> None:
     assert [door.path for door in CREATING if not door.once] == []
-    assert {door.path for door in CREATING} == _MADE.keys()
+    assert {door.path for door in CREATING} == _MADE.keys() | BODILESS
 
 
 @each_that_creates
@@ -236,3 +245,24 @@ async def test_a_key_is_forgotten_after_a_day(hotel: Hotel, as_owner: Sql, setti
         "SELECT key FROM idempotency_keys WHERE key = ANY($1)", [key["Idempotency-Key"] for key in keys]
     )
     assert [row["key"] for row in left] == [keys[1]["Idempotency-Key"]]
+
+
+async def test_ten_twins_of_an_upload_make_one_file(hotel: Hotel, as_owner: Sql) -> None:
+    name, key = f"{fresh('novo')}.txt", _key()
+    new, other = {"file": (name, b"Conta 7", "text/plain")}, {"file": (name, b"Conta 8", "text/plain")}
+    answers = await asyncio.gather(*(hotel.attendant.post("/api/media", files=new, headers=key) for _ in range(10)))
+    assert {(answer.status_code, answer.content) for answer in answers} == {(201, answers[0].content)}
+    assert [answer.headers.get("Idempotency-Replayed") for answer in answers].count("true") == 9
+    assert told(await hotel.attendant.post("/api/media", files=other, headers=key)) == (409, "conflict")
+    [row] = await as_owner("SELECT id FROM media WHERE filename = $1", name)
+    assert answers[0].json()["id"] == str(row["id"])
+
+
+async def test_twins_that_submit_a_draft_make_one_template(system: System, as_owner: Sql) -> None:
+    hotel, key = await system.hotel("Modelar"), _key()
+    draft = (await hotel.admin.get("/api/templates/drafts")).json()["data"][0]["name"]
+    url = f"/api/templates/drafts/{draft}/submit"
+    answers = await asyncio.gather(*(hotel.admin.post(url, headers=key) for _ in range(10)))
+    assert {(answer.status_code, answer.content) for answer in answers} == {(201, answers[0].content)}
+    [row] = await as_owner("SELECT id FROM templates WHERE tenant_id = $1", hotel.id)
+    assert answers[0].json()["id"] == str(row["id"])

@@ -156,16 +156,22 @@ async def _prepared(door: Door, call: Call, before: Handler) -> Any:
 
 
 async def _in_transaction(door: Door, call: Call, key: str | None, raw: bytes) -> Response:
-    if key is None:
+    async def work() -> Response:
         return _response(door, await door.handler(call))
-    asked = f"{door.method} {call.request.url.path}".encode() + raw
+
+    return await work() if key is None else await once(call, call.tx, key, raw, work)
+
+
+async def once(call: Call, tx: Tx, key: str, what: bytes, work: Callable[[], Awaitable[Response]]) -> Response:
+    """Do it in `tx` under the client's key; a repetition (of `what`) gets the first answer. Raises Conflict."""
+    asked = f"{call.request.method} {call.request.url.path}".encode() + what
     attempt = idempotency.Attempt(call.who.user, key, asked, call.rails.box)
-    known = await idempotency.begin(call.tx, attempt)
+    known = await idempotency.begin(tx, attempt)
     if known is not None:
         status, answer = known
-        return _json(answer, status, {"Idempotency-Replayed": "true"})
-    response = _response(door, await door.handler(call))
-    await idempotency.finish(call.tx, attempt, response.status_code, bytes(response.body))
+        return json_response(answer, status, {"Idempotency-Replayed": "true"})
+    response = await work()
+    await idempotency.finish(tx, attempt, response.status_code, bytes(response.body))
     return response
 
 
@@ -174,10 +180,11 @@ def _response(door: Door, answer: Any) -> Response:
         return answer
     if door.status == 204:
         return Response(status_code=204)
-    return _json(_encode(answer), door.status)
+    return json_response(_encode(answer), door.status)
 
 
-def _json(content: bytes, status: int, headers: dict[str, str] | None = None) -> Response:
+def json_response(content: bytes, status: int, headers: dict[str, str] | None = None) -> Response:
+    """An answer that is JSON already."""
     return Response(content, status, headers, "application/json")
 
 

@@ -6,12 +6,13 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import Response
 
-from crm.core import sql
+from crm.core import http, idempotency, sql
 from crm.core.access import ATTENDANT
 from crm.core.db import Transaction
 from crm.core.errors import (
@@ -44,7 +45,7 @@ def _opened(call: Call) -> Transaction:
     return call.rails.db.tenant(_tenant(call), call.who.caller)
 
 
-async def upload(call: Call) -> MediaOut:
+async def upload(call: Call) -> Response:
     """Keep a file to send. Raises MalformedBody, ValidationFailed, PayloadTooLarge, UnsupportedMediaType."""
     async with _opened(call):  # a token outlives its session: who may not come in uploads nothing
         pass
@@ -57,12 +58,19 @@ async def upload(call: Call) -> MediaOut:
         await file.close()
 
 
-async def _kept(call: Call, seen: Look, file: UploadFile) -> MediaOut:
+async def _kept(call: Call, seen: Look, file: UploadFile) -> Response:
+    """The same bytes under the same name and key are the same file."""
     await fetching.keep(call.rails, _tenant(call), seen, file.file)
+    filename, key = names.clean(file.filename), idempotency.key(call.request.headers, None)
     async with _opened(call) as tx:
-        filename = names.clean(file.filename)
-        made = await tx.value(_sql.keep, filename=filename, **fetching.facts(seen))
-    return MediaOut(made, seen.sniffed.mime_type, seen.size)
+
+        async def made() -> Response:
+            media = await tx.value(_sql.keep, filename=filename, **fetching.facts(seen))
+            answer = MediaOut(media, seen.sniffed.mime_type, seen.size)
+            return http.json_response(msgspec.json.encode(answer), 201)
+
+        what = seen.sha256 + (filename or "").encode()
+        return await made() if key is None else await http.once(call, tx, key, what, made)
 
 
 async def _file(request: Request) -> UploadFile:
@@ -168,6 +176,7 @@ routes = [
         own_tx=True,
         answer=MediaOut,
         status=201,
+        once=True,
     ),
     Door(method="GET", path="/api/media/{id}", handler=get, role=ATTENDANT, own_tx=True),
     Door(method="GET", path="/api/media/{id}/thumbnail", handler=thumbnail, role=ATTENDANT, own_tx=True),

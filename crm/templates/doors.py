@@ -14,9 +14,10 @@ from crm.core.errors import Conflict, NotFound, Problem, ValidationFailed, inval
 from crm.core.http import Call, Door
 from crm.core.meta import MetaError
 from crm.core.page import Page, turned
+from crm.template_texts import component
 from crm.templates import syncing
 from crm.templates.drafts import DRAFTS
-from crm.templates.graph import Account, Node, problem
+from crm.templates.graph import EXISTS, Account, Node, problem
 from crm.templates.rules import check, word
 from crm.templates.shapes import (
     AccountSynced,
@@ -144,16 +145,21 @@ async def _ask_for(call: Call, new: Create, channel: UUID | None) -> Asked:
 
 
 async def _made(account: Account, new: Create) -> Node:
-    """Meta's answer; when the answer was lost, what Meta's list then says of it. Raises MetaError."""
+    """Meta's answer; when it was lost, or a twin of this came first, what Meta's list says. Raises MetaError."""
     try:
         return await account.create(new)
     except MetaError as error:
-        if error.rule.retry != "uncertain":
+        if error.rule.retry != "uncertain" and error.subcode != EXISTS:
             raise
         for row in await account.listed(new.name):
-            if row["language"] == new.language:
+            if row["language"] == new.language and _says(row["components"]) == _says(new.components):
                 return {"id": row["graph_id"], "status": row["status"], "category": row["category"]}
         raise
+
+
+def _says(components: list[Node]) -> Any:
+    """What tells one template from another of its name: Meta may write the rest its own way."""
+    return component(components, "BODY").get("text")
 
 
 async def create(call: Call) -> TemplateOut:
