@@ -172,7 +172,15 @@ async def test_one_hotel_never_reads_anothers_events(laid: Rails, hotel: Hotel, 
 def inbound(hotel: Hotel, text: str) -> Inbound:
     person = Person(wa_id=unique_phone(), profile_name="Dora")
     wamid, now = f"wamid.{uuid4()}", datetime.now(UTC)
-    return Inbound(UUID(hotel.channel_id), person, wamid, "text", text, None, now, None)
+    return Inbound(
+        channel_id=UUID(hotel.channel_id),
+        person=person,
+        wamid=wamid,
+        type="text",
+        content=text,
+        payload=None,
+        at=now,
+    )
 
 
 async def test_a_message_that_is_rolled_back_takes_its_event_with_it(
