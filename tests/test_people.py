@@ -73,7 +73,8 @@ async def test_a_status_that_names_a_user_id_makes_it_known(hotel: Hotel, as_own
     await told(hotel, as_owner, hotel.envelope(statuses=[node]))
     await writes(guest, as_owner, "agora sem número", phone=False)
     [chat] = await chats(hotel)
-    assert chat["lastMessage"]["preview"] == "agora sem número"
+    history = (await hotel.attendant.get(f"/api/conversations/{chat['id']}/messages")).json()["data"]
+    assert {item["content"] for item in history} == {"Olá", "Sim", "agora sem número"}
 
 
 @pytest.mark.parametrize("old_words", [True, False])
