@@ -54,6 +54,7 @@ SERVER: dict[str, Any] = {
     "date_header": True,
     "proxy_headers": False,
     "timeout_graceful_shutdown": 20,
+    "timeout_keep_alive": 75,  # longer than nginx keeps an idle connection (60 s): else a request meets its closing
 }
 
 

@@ -18,7 +18,7 @@ from crm.core.config import Settings
 from ops.dev.home import Home
 from ops.fake_meta import app as fake_meta
 from tests.own import ROOT_EMAIL, add_root, own_home
-from tests.system import PASSWORD, Guest, Hotel, System, serving, unique_phone
+from tests.system import PASSWORD, Guest, Hotel, System, calling, serving, unique_phone
 from tests.visitors import fresh, proxied, visitor
 
 
@@ -49,7 +49,7 @@ async def system(home: Home, settings: Settings, graph_url: str) -> AsyncIterato
     stop = asyncio.Event()
     async with serving(app.build(settings)) as url:
         work = asyncio.create_task(worker.run(settings, stop))
-        system = System(url, graph_url, settings, home, httpx.AsyncClient())
+        system = System(url, graph_url, settings, home, calling())
         system.root = await system.sign_in(ROOT_EMAIL, PASSWORD)
         yield system
         stop.set()

@@ -4,10 +4,8 @@ import hashlib
 from typing import Any
 from uuid import uuid4
 
-import httpx
-
 from tests.conftest import Sql
-from tests.system import Hotel, System
+from tests.system import Hotel, System, calling
 
 _STORED = """INSERT INTO media (tenant_id, direction, state, mime_type, filename, size, sha256, animated)
              VALUES ($1, 'OUTBOUND', $2, $3, $4, $5, $6, $7) RETURNING id"""
@@ -28,7 +26,7 @@ async def uploaded(
 ) -> tuple[str, str]:
     """A file that Meta has already: our id and Meta's."""
     data = uuid4().bytes
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer token-of-{hotel.number_id}"}) as client:
+    async with calling(headers={"Authorization": f"Bearer token-of-{hotel.number_id}"}) as client:
         answer = await client.post(
             f"{system.graph_url}/v25.0/{hotel.number_id}/media",
             data={"messaging_product": "whatsapp", "type": mime},

@@ -5,10 +5,9 @@ import time
 from typing import Any
 
 import asyncpg
-import httpx
 
 from tests.conftest import Sql
-from tests.system import Guest, Hotel, System, eventually
+from tests.system import Guest, Hotel, System, calling, eventually
 
 
 def raw(body: Any) -> bytes:
@@ -55,14 +54,14 @@ async def script(system: System, hotel: Hotel, times: int | None = 1, to: str | 
     """What the fake does with the hotel's next sends (None: with all of them)."""
     rule = {"match": {"to": to}, "times": times, "action": action}
     body = {"phoneNumberId": hotel.number_id, "rules": [rule]}
-    async with httpx.AsyncClient() as client:
+    async with calling() as client:
         answer = await client.post(f"{system.graph_url}/_fake/script", json=body)
     assert answer.status_code == 204, answer.text
 
 
 async def accepted(system: System, hotel: Hotel) -> list[dict[str, Any]]:
     """What the fake accepted from the hotel's number, in order."""
-    async with httpx.AsyncClient() as client:
+    async with calling() as client:
         answer = await client.get(f"{system.graph_url}/_fake/sent", params={"phoneNumberId": hotel.number_id})
     return list(answer.json())
 

@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-import httpx
-
 from crm import app, worker
 from crm.core import config, crypto, db, migrate, sql
 from crm.core.config import Settings
@@ -16,7 +14,7 @@ from ops.dev import processes
 from ops.dev.home import Home
 from ops.dev.servers import Server
 from ops.fake_meta import app as fake_meta
-from tests.system import PASSWORD, System, serving
+from tests.system import PASSWORD, System, calling, serving
 
 ROOT_EMAIL = "root@platform.example"
 
@@ -41,7 +39,7 @@ async def own_system(path: Path) -> AsyncIterator[System]:
             settings = config.load({**home.environ(), "WHATSAPP_GRAPH_URL": graph_url, "LOG_LEVEL": "ERROR"})
             await add_root(settings)
             async with serving(app.build(settings)) as url, working(settings):
-                system = System(url, graph_url, settings, home, httpx.AsyncClient())
+                system = System(url, graph_url, settings, home, calling())
                 system.root = await system.sign_in(ROOT_EMAIL, PASSWORD)
                 yield system
 

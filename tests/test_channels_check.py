@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse
 
 from crm.channels import steps
 from tests.meta import script, send
-from tests.system import Guest, Hotel, System, eventually, serving, unique_number_id, unique_phone
+from tests.system import Guest, Hotel, System, calling, eventually, serving, unique_number_id, unique_phone
 
 STEPS = ["token", "account", "number", "subscription", "webhook", "signature", "sending", "templates", "media"]
 MANAGEMENT, MESSAGING = "whatsapp_business_management", "whatsapp_business_messaging"
@@ -25,7 +25,7 @@ async def hotel(system: System) -> Hotel:
 
 
 async def fake(system: System, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
-    async with httpx.AsyncClient() as client:
+    async with calling() as client:
         answer = await client.request(method, f"{system.graph_url}{path}", json=body, headers=headers)
     assert answer.status_code < 300, answer.text
     return answer
@@ -269,7 +269,7 @@ async def test_the_uploaded_picture_is_deleted_again(system: System, hotel: Hote
         return int(answer.json()["id"])
 
     bearer = {"Authorization": f"Bearer token-of-{hotel.number_id}"}
-    async with httpx.AsyncClient(base_url=f"{system.graph_url}/v25.0/", headers=bearer) as graph:
+    async with calling(base_url=f"{system.graph_url}/v25.0/", headers=bearer) as graph:
         before = await upload()
         assert (await check(hotel))["media"]["ok"]
         assert await upload() == before + 2  # the fake counts: the check's picture was between

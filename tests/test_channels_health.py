@@ -16,7 +16,7 @@ from crm.core.config import Settings
 from tests.conftest import Sql
 from tests.meta import becomes, script, send, told
 from tests.sockets import listening
-from tests.system import Guest, Hotel, System, eventually, unique_number_id, unique_phone
+from tests.system import Guest, Hotel, System, calling, eventually, unique_number_id, unique_phone
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ async def refused(system: System, hotel: Hotel) -> AsyncIterator[Hotel]:
 
     await eventually(rests)
     yield hotel
-    async with httpx.AsyncClient() as client:
+    async with calling() as client:
         await client.delete(f"{system.graph_url}/_fake/script")
 
 

@@ -15,7 +15,7 @@ from crm.core.access import TENANT_ADMIN
 from crm.core.config import Settings
 from crm.core.errors import Problem
 from crm.core.http import Call, Door, route
-from tests.system import PASSWORD, Hotel, System, serving
+from tests.system import PASSWORD, Hotel, System, calling, serving
 from tests.visitors import login, pointers, proxied, told, visitor
 
 _ALWAYS = {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Cache-Control": "no-store"}
@@ -227,7 +227,7 @@ async def slow_door(settings: Settings, worked: list[str]) -> AsyncIterator[http
         await laid.close()
 
     app = Starlette(routes=[route(door)], lifespan=lifespan, exception_handlers={Problem: edge.on_problem})
-    async with serving(edge.Edge(app)) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serving(edge.Edge(app)) as url, calling(base_url=url) as client:
         yield client
 
 

@@ -6,7 +6,6 @@ import hmac
 import json
 from collections.abc import AsyncIterator, Callable
 
-import httpx
 import msgspec
 import pytest
 
@@ -14,7 +13,7 @@ from crm import app
 from crm.core.config import Settings
 from tests.conftest import Sql
 from tests.meta import raw, stored, told
-from tests.system import Guest, Hotel, System, serving, signature, unique_number_id, unique_phone
+from tests.system import Guest, Hotel, System, calling, serving, signature, unique_number_id, unique_phone
 
 OWN_SECRET = "segredo-do-aplicativo-da-brisa"
 LIMIT = 3 * 1024 * 1024
@@ -52,7 +51,7 @@ async def test_a_bad_signature_is_refused_and_nothing_is_stored(kind: str, guest
     sent = guest.message()
     body = raw(guest.body(sent))
     headers = REFUSED[kind](body, guest.hotel.secret)
-    async with httpx.AsyncClient() as client:
+    async with calling() as client:
         answer = await client.post(f"{guest.hotel.url}/webhooks/whatsapp", content=body, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
     assert await stored(as_owner, sent["id"]) == 0
@@ -126,7 +125,7 @@ async def test_a_long_body_that_hides_its_length_is_refused_too(guest: Guest, as
         for start in range(0, len(whole), 256 * 1024):
             yield whole[start : start + 256 * 1024]
 
-    async with httpx.AsyncClient() as client:
+    async with calling() as client:
         url, headers = f"{guest.hotel.url}/webhooks/whatsapp", signature(whole, guest.hotel.secret)
         answer = await client.post(url, content=parts(), headers=headers)
     assert "content-length" not in answer.request.headers
@@ -165,7 +164,7 @@ async def test_what_cannot_be_stored_is_answered_503_so_that_meta_retries(
 ) -> None:
     away = msgspec.structs.replace(settings, database_system_url="postgresql://x:y@127.0.0.1:1/crm")
     body = raw(guest.body(guest.message()))
-    async with serving(app.build(away)) as url, httpx.AsyncClient() as client:
+    async with serving(app.build(away)) as url, calling() as client:
         answer = await client.post(
             f"{url}/webhooks/whatsapp", content=body, headers=signature(body, guest.hotel.secret)
         )

@@ -6,12 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.conftest import Sql
 from tests.meta import raw, send, told
-from tests.system import Guest, Hotel, System, eventually
+from tests.system import Guest, Hotel, System, calling, eventually
 
 PAYLOADS = Path(__file__).parent / "payloads"
 NUMBER_A, WABA_A, NUMBER_B, WABA_B = "106540352242922", "102290129340398", "209876543210987", "215589313241560"
@@ -206,7 +205,7 @@ async def test_a_clock_in_the_future_places_a_message_now(guest: Guest, as_owner
 
 async def test_the_fake_metas_own_customer_arrives_whole(system: System, guest: Guest) -> None:
     sent = {"phoneNumberId": guest.hotel.number_id, "from": guest.wa_id, "name": "Dora 🌴", "text": "É aí?"}
-    async with httpx.AsyncClient() as client:
+    async with calling() as client:
         answer = await client.post(f"{system.graph_url}/_fake/inbound", json=sent)
     assert answer.json()["status"] == 200
     conversation = await guest.conversation()

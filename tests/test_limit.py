@@ -11,7 +11,7 @@ from crm.core.config import Settings
 from crm.core.errors import InvalidCredentials, RateLimited
 from crm.core.limit import LOGIN, Limits
 from tests.conftest import ROOT_EMAIL
-from tests.system import PASSWORD, Hotel, System
+from tests.system import PASSWORD, Hotel, System, calling
 from tests.visitors import bearer, fresh, login, proxied, public_address, visitor
 
 
@@ -69,7 +69,7 @@ async def test_an_address_made_up_before_the_proxys_own_does_not_dodge(stranger:
 
 async def test_a_peer_that_is_no_trusted_proxy_cannot_choose_its_address(proxied_url: str) -> None:
     transport, answers = httpx.AsyncHTTPTransport(local_address="127.0.9.9"), []
-    async with httpx.AsyncClient(base_url=proxied_url, transport=transport) as client:
+    async with calling(base_url=proxied_url, transport=transport) as client:
         for _ in range(6):
             forged = {"X-Forwarded-For": public_address(), "X-Real-IP": public_address()}
             answers.append(await login(client, f"{fresh('ghost')}@limit.example", "wrong", **forged))

@@ -14,7 +14,7 @@ from ops.dev import processes
 from ops.dev.home import Home
 from tests.own import ROOT_EMAIL, add_root, own_home, program
 from tests.sockets import at_socket
-from tests.system import PASSWORD, Guest, Hotel, eventually, signature, unique_number_id, unique_phone
+from tests.system import PASSWORD, Guest, Hotel, calling, eventually, signature, unique_number_id, unique_phone
 
 MARK = uuid4().hex
 
@@ -67,14 +67,14 @@ async def told(home: Home, graph_url: str) -> Told:
 
 async def _is_up(url: str) -> bool:
     try:
-        async with httpx.AsyncClient() as client:
+        async with calling() as client:
             return (await client.get(f"{url}/health")).status_code == 200
     except httpx.TransportError:
         return False
 
 
 async def _sign_in(told: Told, url: str, email: str, password: str, slug: str = "") -> httpx.AsyncClient:
-    client = httpx.AsyncClient(base_url=url, headers={"X-Tenant-Slug": slug} if slug else {}, timeout=20)
+    client = calling(base_url=url, headers={"X-Tenant-Slug": slug} if slug else {}, timeout=20)
     answer = (await client.post("/auth/login", json={"email": email, "password": password})).json()
     told.secrets |= {f"{kind} of {email}": answer[kind] for kind in ("accessToken", "refreshToken")}
     client.headers["Authorization"] = f"Bearer {answer['accessToken']}"
@@ -103,7 +103,7 @@ async def _channel(told: Told, hotel: Hotel, graph_url: str) -> None:
     told.secrets["verify token"] = made["whatsappWebhookVerifyToken"]
     number = {"phoneNumberId": hotel.number_id, "wabaId": hotel.waba_id, "accessToken": token}
     told_meta = {**number, "displayPhoneNumber": "+55 48 3222-1000", "webhookUrl": f"{hotel.url}/webhooks/whatsapp"}
-    async with httpx.AsyncClient() as client:
+    async with calling() as client:
         await client.post(f"{graph_url}/_fake/numbers", json={**told_meta, "appSecret": hotel.secret})
 
 
@@ -118,7 +118,7 @@ async def _talk(told: Told, hotel: Hotel, graph_url: str) -> None:
     assert (await hotel.admin.post(url, json={"content": answered}, headers=request)).status_code == 201
     rule = {"action": {"error": {"code": 131026, "message": "no", "details": "not on WhatsApp"}}}
     await eventually(lambda: _is_last(guest, "READ"))
-    async with httpx.AsyncClient() as client:
+    async with calling() as client:
         script = {"rules": [rule], "phoneNumberId": hotel.number_id}
         await client.post(f"{graph_url}/_fake/script", json=script)
     assert (await hotel.admin.post(url, json={"content": failing})).status_code == 201

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tests.conftest import Sql
 from tests.meta import now
-from tests.system import Guest, Hotel, System, eventually, serving
+from tests.system import Guest, Hotel, System, calling, eventually, serving
 from tests.test_media_look import picture
 
 PNG = picture("PNG")
@@ -26,7 +25,7 @@ PNG = picture("PNG")
 async def held(system: System, hotel: Hotel, content: bytes = PNG, mime_type: str = "image/png") -> str:
     """Bytes at the fake Meta; their id."""
     params = {"phoneNumberId": hotel.number_id}
-    async with httpx.AsyncClient() as client:
+    async with calling() as client:
         url, headers = f"{system.graph_url}/_fake/media", {"Content-Type": mime_type}
         answer = await client.post(url, params=params, content=content, headers=headers)
     return str(answer.json()["id"])
@@ -113,7 +112,7 @@ async def test_a_foreign_host_gets_no_token(system: System, guest: Guest, foreig
 async def test_a_redirect_is_not_followed(system: System, guest: Guest, foreign: tuple[str, list[str]]) -> None:
     away = {"status": 302, "headers": {"Location": f"{foreign[0]}/x"}}
     rule = {"match": {"path": "/attachments"}, "times": 1, "action": {"error": away}}
-    async with httpx.AsyncClient() as client:
+    async with calling() as client:
         await client.post(f"{system.graph_url}/_fake/script", json={"rules": [rule]})
         node = {"id": await held(system, guest.hotel)}
         new = {"phoneNumberId": guest.hotel.number_id, "from": guest.wa_id, "type": "image", "node": node}

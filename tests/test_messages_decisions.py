@@ -11,7 +11,7 @@ from crm import outbound
 from tests.conftest import Sql
 from tests.meta import accepted, becomes, now, script, send, status
 from tests.sockets import listening
-from tests.system import Guest, System, eventually, unique_phone
+from tests.system import Guest, System, calling, eventually, unique_phone
 from tests.visitors import pointers, told
 
 AGO = "UPDATE messages SET next_attempt_at = now() - INTERVAL '1 second' WHERE id = $1 RETURNING 1"
@@ -200,7 +200,7 @@ async def test_a_token_that_ran_out_stops_the_number_until_a_new_one_comes(dora:
     paused = await eventually(rests)
     assert (paused["until"], paused["error"]["code"], paused["error"]["action"]) == (None, 190, "update_token")
     await asyncio.sleep(2.5)  # two sweeps: nobody asks Meta again
-    async with httpx.AsyncClient() as client:
+    async with calling() as client:
         await client.delete(f"{system.graph_url}/_fake/script")
     assert [(await now(dora.hotel, each))["status"] for each in sends] == ["QUEUED", "QUEUED"]
     token = {"whatsappAccessToken": f"token-of-{dora.hotel.number_id}"}

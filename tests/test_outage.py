@@ -11,7 +11,7 @@ import pytest
 from ops.dev import processes
 from tests.own import away, own_system, program, working
 from tests.sockets import at_socket, heard_by, listening, token_of
-from tests.system import PASSWORD, Guest, Hotel, System, eventually, unique_phone
+from tests.system import PASSWORD, Guest, Hotel, System, calling, eventually, unique_phone
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ async def test_a_send_accepted_before_the_outage_goes_out_once_after_it(own: Sys
         return states[fresh.json()["id"]] == "READ" and states[accepted.json()["id"]] not in ("QUEUED", "SENDING")
 
     await eventually(settled, 70)
-    async with httpx.AsyncClient(base_url=own.graph_url) as client:
+    async with calling(base_url=own.graph_url) as client:
         sent = (await client.get("/_fake/sent", params={"phoneNumberId": guest.hotel.number_id})).json()
     assert [one["callback"] for one in _listed(sent)].count(accepted.json()["id"]) == 1
 
@@ -155,7 +155,7 @@ async def test_api_and_worker_started_without_postgres_come_up_and_recover(own: 
     port = str(processes.free_port())
     env = {"PORT": port, "WHATSAPP_GRAPH_URL": own.graph_url}
     headers = {"Authorization": hotel.attendant.headers["Authorization"]}
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=20) as client:
+    async with calling(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=20) as client:
         with away(own.home.postgres), program(own.home, "api", **env) as log:
             await eventually(lambda: _is_up(client))
             assert is_unavailable(await client.get("/api/conversations")), log.read_text()

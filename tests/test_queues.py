@@ -11,7 +11,7 @@ import pytest
 
 from tests.own import add_root, away, own_system
 from tests.sockets import short_lived, token_of
-from tests.system import PASSWORD, Hotel, System
+from tests.system import PASSWORD, Hotel, System, calling
 from tests.visitors import fresh
 
 PAGE, KEEPER = "/admin/queues", "keeper@platform.example"
@@ -27,7 +27,7 @@ async def keeper(system: System) -> None:
 @pytest.fixture
 async def browser(system: System) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody with a browser: keeps cookies, says where a form is from."""
-    async with httpx.AsyncClient(base_url=system.url, headers={**HTML, "Origin": system.url}) as client:
+    async with calling(base_url=system.url, headers={**HTML, "Origin": system.url}) as client:
         yield client
 
 
@@ -77,7 +77,7 @@ async def test_nobody_else_gets_anything(path: str, system: System, hotel_a: Hot
     tokens = {"": 401, "x.y.z": 401, expired: 401, token_of(hotel_a.admin): 403, token_of(hotel_a.attendant): 403}
     for token, status in tokens.items():
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        async with httpx.AsyncClient(base_url=system.url, headers=headers) as client:
+        async with calling(base_url=system.url, headers=headers) as client:
             answer = await client.get(PAGE + path)
             assert (answer.status_code, answer.json()["status"]) == (status, status), token
             cookie = await client.get(PAGE + path, headers={"Cookie": f"crm_admin={token}", "Authorization": ""})

@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 
 from crm import read_marks
@@ -13,7 +12,7 @@ from crm.core.config import Settings
 from tests.conftest import Sql
 from tests.meta import becomes, send
 from tests.sockets import listening
-from tests.system import Guest, Hotel, System, eventually, unique_phone
+from tests.system import Guest, Hotel, System, calling, eventually, unique_phone
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +31,7 @@ async def dora(hotel: Hotel) -> Guest:
 
 async def _reads(system: System, *wamids: str) -> list[tuple[str, bool]]:
     """The marks that Meta took of these messages: which, and whether somebody types."""
-    async with httpx.AsyncClient() as client:
+    async with calling() as client:
         taken = (await client.get(f"{system.graph_url}/_fake/reads")).json()
     return [(mark["wamid"], mark["typing"]) for mark in taken if mark["wamid"] in wamids]
 
@@ -148,7 +147,7 @@ async def test_what_meta_would_not_take_is_not_told(
 async def test_a_mark_that_meta_refuses_harms_nothing_and_is_told_again(dora: Guest, system: System) -> None:
     message = (await dora.history())[0]
     rule = {"match": {"type": "read"}, "times": 1, "action": {"error": {"status": 401, "code": 190}}}
-    async with httpx.AsyncClient() as client:
+    async with calling() as client:
         where = {"phoneNumberId": dora.hotel.number_id, "rules": [rule]}
         assert (await client.post(f"{system.graph_url}/_fake/script", json=where)).status_code == 204
     await _read(dora)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.sockets import Ear, at_socket, heard_by, listening
-from tests.system import Guest, Hotel, System, unique_phone
+from tests.system import Guest, Hotel, System, calling, unique_phone
 
 MESSAGE = (
     "id conversationId direction type content media payload replyTo status error wamid sentBy createdAt sentAt "
@@ -65,7 +65,7 @@ async def test_a_refused_send_tells_its_error(system: System, hotel: Hotel) -> N
     guest = Guest(hotel, unique_phone())
     await guest.writes()
     rule = {"action": {"error": {"code": 131026, "message": "undeliverable"}}}
-    async with httpx.AsyncClient() as client, listening(hotel.admin) as ear:
+    async with calling() as client, listening(hotel.admin) as ear:
         script = {"rules": [rule], "phoneNumberId": hotel.number_id}
         await client.post(f"{system.graph_url}/_fake/script", json=script)
         url = f"/api/conversations/{(await guest.conversation())['id']}/messages"

@@ -3,14 +3,13 @@
 import json
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.conftest import Sql
 from tests.files import stored, uploaded
 from tests.meta import becomes, script
 from tests.sends import arrive, ask
-from tests.system import Guest, Hotel, System, eventually, unique_phone
+from tests.system import Guest, Hotel, System, calling, eventually, unique_phone
 
 WELCOME = [{"type": "BODY", "text": "Olá {{1}}, seu quarto é o {{2}}."}]
 NAMED = [{"type": "BODY", "text": "Olá {{guest}}!"}]
@@ -45,7 +44,7 @@ async def hotel(system: System, as_owner: Sql) -> Hotel:
     for name, category, status, components in made:
         await as_owner(INSERT, hotel.id, hotel.waba_id, name, category, status, json.dumps(components))
         new = {"wabaId": hotel.waba_id, "name": name, "language": "pt_BR", "category": category}
-        async with httpx.AsyncClient(base_url=system.graph_url) as meta:
+        async with calling(base_url=system.graph_url) as meta:
             body = {**new, "components": components, "status": status}
             assert (await meta.post("/_fake/templates", json=body)).status_code < 300
     return hotel

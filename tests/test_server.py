@@ -21,7 +21,7 @@ from ops.dev import processes
 from ops.dev.home import Home
 from tests.conftest import Sql
 from tests.sockets import listening
-from tests.system import Hotel, System, eventually, serving, signature
+from tests.system import Hotel, System, calling, eventually, serving, signature
 
 ROOT = Path(__file__).parents[1]
 
@@ -61,7 +61,7 @@ async def api(home: Home, graph_url: str) -> AsyncIterator[Api]:
 
 async def answers(url: str) -> bool:
     try:
-        async with httpx.AsyncClient() as client:
+        async with calling() as client:
             return (await client.get(f"{url}/health/ready")).status_code == 200
     except httpx.TransportError:
         return False
@@ -79,7 +79,7 @@ class Proxy:
     broken: list[str] = field(default_factory=list)
 
     async def ask_for_ever(self, headers: dict[str, str], stop: asyncio.Event) -> None:
-        async with httpx.AsyncClient(headers=headers, timeout=10) as client:
+        async with calling(headers=headers, timeout=10) as client:
             while not stop.is_set():
                 try:
                     answer = await client.get(f"{self.urls[0]}/api/conversations?limit=5")
@@ -125,7 +125,7 @@ async def _more(proxy: Proxy, count: int) -> bool:
 async def test_a_request_in_hand_is_finished_before_the_end(home: Home, graph_url: str, hotel_a: Hotel) -> None:
     headers = {"Authorization": hotel_a.admin.headers["Authorization"]}
     owner = await asyncpg.connect(home.database_url("owner"))
-    async with api(home, graph_url) as process, httpx.AsyncClient(headers=headers, timeout=20) as client:
+    async with api(home, graph_url) as process, calling(headers=headers, timeout=20) as client:
         async with owner.transaction():
             await owner.execute("SELECT FROM tenants WHERE id = $1 FOR UPDATE", hotel_a.id)
             slow = asyncio.create_task(client.patch(f"{process.url}/api/tenant", json={"name": "Aurora"}))
@@ -145,7 +145,7 @@ async def test_more_requests_than_fit_are_answered_503_at_once_and_the_others_ar
     headers = {"Authorization": hotel_a.admin.headers["Authorization"]}
     owner = await asyncpg.connect(home.database_url("owner"))
     limits = httpx.Limits(max_connections=100)
-    async with serving(app.build(settings)) as url, httpx.AsyncClient(headers=headers, limits=limits) as client:
+    async with serving(app.build(settings)) as url, calling(headers=headers, limits=limits) as client:
         async with owner.transaction():
             await owner.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
             asked = [asyncio.create_task(client.get(f"{url}/api/users", timeout=20)) for _ in range(60)]
@@ -181,7 +181,7 @@ async def test_bodies_that_come_slowly_do_not_fill_the_memory(
         writer.close()
     await asyncio.sleep(0.2)
     small = b'{"entry": []}'
-    async with httpx.AsyncClient() as client:
+    async with calling() as client:
         answer = await client.post(
             f"{system.url}/webhooks/whatsapp", content=small, headers=signature(small, hotel_a.secret)
         )

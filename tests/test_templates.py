@@ -3,13 +3,12 @@
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 
 from crm import templates
 from crm.core import rails
 from tests.meta import told as worked
-from tests.system import Hotel, System, eventually
+from tests.system import Hotel, System, calling, eventually
 from tests.visitors import fresh, pointers, told
 
 PATH = "/api/templates"
@@ -29,7 +28,7 @@ async def made(hotel: Hotel, **more: Any) -> dict[str, Any]:
 
 async def at_meta(system: System, hotel: Hotel, **more: Any) -> dict[str, Any]:
     """A template made in Meta's own manager."""
-    async with httpx.AsyncClient() as client:
+    async with calling() as client:
         answer = await client.post(
             f"{system.graph_url}/_fake/templates", json={**new(), "wabaId": hotel.waba_id, **more}
         )
@@ -124,7 +123,7 @@ async def test_a_sync_says_what_was_added_changed_and_gone(system: System, hotel
         there = await at_meta(system, hotel)
     first = (await hotel.admin.post(f"{PATH}/sync")).json()
     assert (first["added"], first["changed"], first["gone"]) == (3, 0, 0)
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer token-of-{hotel.number_id}"}) as meta:
+    async with calling(headers={"Authorization": f"Bearer token-of-{hotel.number_id}"}) as meta:
         url = f"{system.graph_url}/v25.0/{hotel.waba_id}/message_templates"
         assert (await meta.delete(url, params={"name": there["name"]})).status_code == 200
     second = (await hotel.admin.post(f"{PATH}/sync")).json()
@@ -136,7 +135,7 @@ async def test_a_sync_says_what_was_added_changed_and_gone(system: System, hotel
 async def test_a_bad_cursor_starts_the_list_again(system: System, hotel: Hotel) -> None:
     await at_meta(system, hotel)
     rule = {"match": {"path": "/message_templates"}, "action": {"error": {"code": 131059}}}
-    async with httpx.AsyncClient() as client:
+    async with calling() as client:
         await client.post(f"{system.graph_url}/_fake/script", json={"phoneNumberId": None, "rules": [rule]})
     answer = await hotel.admin.post(f"{PATH}/sync")
     assert (answer.status_code, answer.json()["added"]) == (200, 1)
@@ -206,7 +205,7 @@ async def test_the_worker_reads_a_new_account_by_itself(system: System) -> None:
 async def test_a_refused_template_is_looked_up_once(system: System, hotel: Hotel) -> None:
     template = await made(hotel, **body("Olá"))
     laid = await rails.lay(system.settings)
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer token-of-{hotel.number_id}"}) as meta:
+    async with calling(headers={"Authorization": f"Bearer token-of-{hotel.number_id}"}) as meta:
         changed = {"components": [{"type": "BODY", "text": "Oi"}]}
         await meta.post(f"{system.graph_url}/v25.0/{template['whatsappTemplateId']}", json=changed)
     asked = (laid, UUID(hotel.id), hotel.waba_id, template["name"])

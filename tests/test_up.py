@@ -17,7 +17,7 @@ import pytest
 
 from crm.core import config
 from ops.dev import processes
-from tests.system import eventually
+from tests.system import calling, eventually
 
 UP = Path(__file__).parents[1] / "ops" / "up"
 OURS = {field.upper() for field in config.Settings.__struct_fields__} | {"REDIS_HOST", "CRM_HOME"}
@@ -83,7 +83,7 @@ async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Up]:
 async def test_it_ends_at_ready_and_the_system_is(up: Up) -> None:
     url = f"http://127.0.0.1:{up.port}"
     assert up.printed[-1] == f"ready {url}"
-    async with httpx.AsyncClient(base_url=url) as client:
+    async with calling(base_url=url) as client:
         ready = (await client.get("/health/ready")).json()
     assert ready == {"status": "ready", "checks": dict.fromkeys(("postgres", "redis", "migrations"), "ok")}
 
@@ -101,7 +101,7 @@ async def test_dev_json_names_all_that_a_program_needs_and_only_its_owner_reads_
 
 async def test_the_logins_and_addresses_of_dev_json_work(up: Up) -> None:
     facts = up.facts
-    async with httpx.AsyncClient(base_url=facts["url"]) as client:
+    async with calling(base_url=facts["url"]) as client:
         answer = await client.post("/auth/login", json=facts["superAdmin"])
     assert answer.json()["user"]["role"] == "SUPER_ADMIN"
     for name, role in (("databaseUrl", "crm_app"), ("ownerDatabaseUrl", "crm_owner")):
@@ -129,7 +129,7 @@ async def test_what_is_killed_is_started_again_and_dev_json_stays_true(up: Up, n
         return pid not in (None, killed) and is_running(pid) and pid in up.pids
 
     await eventually(another)
-    async with httpx.AsyncClient(base_url=up.facts["url"]) as client:
+    async with calling(base_url=up.facts["url"]) as client:
         await eventually(lambda: _is_ready(client))
 
 

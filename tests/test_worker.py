@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
 
-import httpx
 import msgspec
 import pytest
 from redis.asyncio import Redis
@@ -24,7 +23,7 @@ from ops.dev.home import Home
 from tests.conftest import Sql
 from tests.meta import accepted, becomes, raw, script, send, stored
 from tests.own import working
-from tests.system import Guest, Hotel, System, eventually, serving, unique_phone
+from tests.system import Guest, Hotel, System, calling, eventually, serving, unique_phone
 
 ROOT = Path(__file__).parents[1]
 UNTOLD = """WITH raw AS (INSERT INTO webhook_events (body) VALUES ($1) RETURNING received_at, id)
@@ -183,7 +182,7 @@ async def test_many_lanes_that_must_wait_do_not_hide_one_that_may_go(
 
 async def test_a_worker_serves_its_own_numbers_where_it_is_told_to(settings: Settings) -> None:
     port = processes.free_port()
-    async with working(msgspec.structs.replace(settings, worker_metrics_port=port)), httpx.AsyncClient() as client:
+    async with working(msgspec.structs.replace(settings, worker_metrics_port=port)), calling() as client:
         page = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
         assert "crm_sends_total" in page
         assert "crm_webhook_elements_total" in page

@@ -10,7 +10,7 @@ import msgspec
 
 from crm import app
 from crm.core.config import Settings
-from tests.system import PASSWORD, serving
+from tests.system import PASSWORD, calling, serving
 
 _numbers = itertools.count(1)
 
@@ -36,7 +36,7 @@ def public_address() -> str:
 
 def visitor(url: str, **headers: str) -> httpx.AsyncClient:
     """Somebody at an address of their own."""
-    return httpx.AsyncClient(base_url=url, headers={"X-Forwarded-For": public_address(), **headers}, timeout=20)
+    return calling(base_url=url, headers={"X-Forwarded-For": public_address(), **headers}, timeout=20)
 
 
 async def login(

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 from pywa_async import WhatsApp
 from pywa_async.types import Message, MessageStatus, RawUpdate
@@ -11,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from ops import fake_meta
+from tests.system import calling
 
 from .actors import HOTEL, SECRET, TOKEN, WABA, Crm, Meta, Rewritten, serving
 
@@ -18,7 +18,7 @@ from .actors import HOTEL, SECRET, TOKEN, WABA, Crm, Meta, Rewritten, serving
 @pytest.fixture(scope="session")
 async def fake() -> AsyncIterator[Meta]:
     settings = fake_meta.Settings(status_delays_ms=(10, 20, 30), retry_delays=(0.02, 0.05))
-    async with serving(fake_meta.app(settings)) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serving(fake_meta.app(settings)) as url, calling(base_url=url) as client:
         yield Meta(client)
 
 
@@ -42,7 +42,7 @@ async def crm(fake: Meta, listener: tuple[Crm, str]) -> AsyncIterator[Crm]:
 @pytest.fixture(scope="session")
 async def pywas_server(fake: Meta) -> AsyncIterator[tuple[WhatsApp, str]]:
     """A pywa client that sends to the fake, with pywa's own webhook server."""
-    session, server = httpx.AsyncClient(transport=Rewritten(fake.client.base_url)), Starlette()
+    session, server = calling(transport=Rewritten(fake.client.base_url)), Starlette()
     secrets = {"token": TOKEN, "app_secret": SECRET, "verify_token": "verify-me"}
     place = {"server": server, "webhook_endpoint": "/webhook"}
     wa = WhatsApp(HOTEL, waba_id=WABA, session=session, **place, **secrets)
