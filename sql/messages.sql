@@ -157,10 +157,11 @@ RETURNING
     created_at, sent_at, delivered_at, read_at, failed_at, send_at, origin, reactions, edited_at, revoked_at;
 
 -- name: marks(wamids text[]) -> many MarkRow
--- The customers' marks on these messages, the oldest first.
+-- The marks on these messages, the oldest first.
 -- Index: messages_target_ix
 SELECT
     target_wamid,
+    direction,
     type,
     payload,
     content,
@@ -183,6 +184,52 @@ FROM
         :wamids::text[], :reactions::jsonb[], :contents::text[], :edits::timestamptz[], :revokes::timestamptz[]
     ) AS given (wamid, reaction, content, edited_at, revoked_at)
 WHERE m.wamid = given.wamid
+RETURNING
+    m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,
+    m.sent_by, m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at,
+    m.origin, m.reactions, m.edited_at, m.revoked_at;
+
+-- name: targets(wamids text[], ids uuid[]) -> many TargetRow
+-- What these reactions of ours are about. Held from now on: messages are locked before conversations, and who
+-- looks next at what stands on them sees all that others have put there.
+-- Index: messages_wamid_key, messages_pkey
+SELECT t.wamid
+FROM messages AS r
+INNER JOIN messages AS t ON r.target_wamid = t.wamid
+WHERE
+    (r.wamid = ANY(:wamids::text[]) OR r.id = ANY(:ids::uuid[]))
+    AND r.type = 'reaction'
+    AND r.direction = 'OUTBOUND'
+ORDER BY t.id
+FOR NO KEY UPDATE OF t;
+
+-- name: stand(wamids text[]) -> many MessageRow
+-- The hotel's emoji on these messages: that of its newest reaction which has not failed, or none.
+-- Index: messages_wamid_key, messages_target_ix
+UPDATE messages AS m
+SET
+    reactions = (
+        SELECT coalesce(jsonb_agg(r.value), '[]')
+        FROM jsonb_array_elements(coalesce(m.reactions, '[]')) AS r
+        WHERE r.value ->> 'by' = 'contact'
+    ) || coalesce((
+        SELECT
+            jsonb_build_object(
+                'emoji', coalesce(o.payload #>> '{reaction,emoji}', ''),
+                'by', coalesce(o.sent_by::text, lower(o.origin), 'platform'),
+                'at', crm.stamp(o.created_at)
+            )
+        FROM messages AS o
+        WHERE
+            o.target_wamid = m.wamid
+            AND o.type = 'reaction'
+            AND o.direction = 'OUTBOUND'
+            AND o.status <> 'FAILED'
+            AND o.origin IS DISTINCT FROM 'HISTORY'
+        ORDER BY o.created_at DESC, o.id DESC
+        LIMIT 1
+    ), '[]')
+WHERE m.wamid = ANY(:wamids::text[])
 RETURNING
     m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,
     m.sent_by, m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at,

@@ -144,7 +144,8 @@ RETURNING coalesce(m.wamid, '') AS wamid, m.id, m.conversation_id, m.status, now
 
 -- name: retry(id uuid) -> maybe MessageRow
 -- Queues a failed message again, or one that was offered, where the window is open or it is a template. The wamid of
--- the old try is retired: a status of it that comes late is not one of the new try.
+-- the old try is retired: a status of it that comes late is not one of the new try. A reaction is put on anew, after
+-- those made meanwhile.
 -- Index: messages_pkey
 UPDATE messages AS m
 SET
@@ -152,6 +153,7 @@ SET
     error = NULL,
     attempts = 0,
     next_attempt_at = now(),
+    created_at = CASE WHEN m.type = 'reaction' THEN clock_timestamp() ELSE m.created_at END,
     lease_until = NULL,
     retired_wamids = array_remove(m.retired_wamids || m.wamid, NULL),
     wamid = NULL,
