@@ -100,16 +100,19 @@ INNER JOIN contacts AS p ON c.tenant_id = p.tenant_id AND c.contact_id = p.id
 WHERE m.id = :id;
 
 -- name: known(wamids text[]) -> many WamidRow
--- Which of these are stored already (a webhook that came twice), and for which of the others marks are waiting.
+-- Which of these are stored already (a webhook that came twice, or a history's media after its placeholder), and for
+-- which of the others marks are waiting.
 -- Index: messages_wamid_key, messages_target_ix
 SELECT
     wamid,
-    TRUE AS stored
+    TRUE AS stored,
+    type = 'media_placeholder' AS placeholder
 FROM messages
 WHERE wamid = ANY(:wamids::text[])
 UNION ALL
 SELECT DISTINCT
     target_wamid,
+    FALSE,
     FALSE
 FROM messages
 WHERE target_wamid = ANY(:wamids::text[]);
@@ -155,6 +158,59 @@ ON CONFLICT (tenant_id, wamid) DO NOTHING
 RETURNING
     id, conversation_id, direction, type, status, content, media, payload, wamid, reply_to, sent_by, error,
     created_at, sent_at, delivered_at, read_at, failed_at, send_at, origin, reactions, edited_at, revoked_at;
+
+-- name: fill(wamids text[], types text[], contents text[], payloads jsonb[], medias uuid[], shown jsonb[]) -> many MessageRow
+-- Puts the media of an imported history in its placeholder's place, once: time, side and status stay the history's.
+-- The list shows the new words, where it showed the placeholder.
+-- Index: messages_wamid_key, conversations_pkey
+WITH filled AS (
+    UPDATE messages AS m
+    SET
+        type = given.type,
+        content = CASE WHEN m.edited_at IS NULL THEN given.content ELSE m.content END,
+        payload = given.payload,
+        media_id = given.media_id,
+        media = given.media
+    FROM
+        unnest(
+            :wamids::text[], :types::text[], :contents::text[], :payloads::jsonb[], :medias::uuid[], :shown::jsonb[]
+        ) AS given (wamid, type, content, payload, media_id, media)
+    WHERE m.wamid = given.wamid AND m.type = 'media_placeholder'
+    RETURNING m.*
+),
+
+listed AS (
+    UPDATE conversations AS c
+    SET last_message_type = f.type, last_message_preview = left(f.content, 120)
+    FROM filled AS f
+    WHERE c.id = f.conversation_id AND c.last_message_id = f.id
+)
+
+SELECT
+    id,
+    conversation_id,
+    direction,
+    type,
+    status,
+    content,
+    media,
+    payload,
+    wamid,
+    reply_to,
+    sent_by,
+    error,
+    created_at,
+    sent_at,
+    delivered_at,
+    read_at,
+    failed_at,
+    send_at,
+    origin,
+    reactions,
+    edited_at,
+    revoked_at
+FROM filled
+ORDER BY created_at, id;
 
 -- name: marks(wamids text[]) -> many MarkRow
 -- The marks on these messages, the oldest first.
