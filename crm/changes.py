@@ -50,8 +50,7 @@ async def _prefers(tx: Tx, change: Change) -> list[Event]:
         Choice(contact, choice["value"] == "stop", time_of(choice.get("timestamp"), change.at))
         for contact, (choice, _) in zip(known, asked, strict=True)
     ]
-    await contacts.opt_out(tx, choices)
-    return []
+    return await contacts.opt_out(tx, choices)
 
 
 def _is_marketing(choice: dict[str, Any]) -> bool:

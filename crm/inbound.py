@@ -271,7 +271,7 @@ async def _apply_together(rails: Rails, tenant: UUID, parts: Parts) -> None:
         done = await changes.apply(tx, changed)
         risen = await messages.advance(tx, reports)
         risen += await messages.learn(tx, reports)
-        await contacts.opt_out(tx, await messages.opted_out(tx, risen))
+        done += await contacts.opt_out(tx, await messages.opted_out(tx, risen))
         arrived: list[Event] = await messages.receive(tx, inbound)
         await channels.hear(tx, envelope.sounds(parts, inbound, reports))
         await rails.feed.append(tx, [*done, *arrived, *risen])

@@ -155,7 +155,7 @@ async def _opt_out(rails: Rails, tenant: UUID, contact: UUID) -> None:
     """Meta says that this person wants no marketing. By itself and under the door: contacts before messages."""
     async with rails.db.tenant(tenant) as tx:
         await contacts.hold(tx)
-        await contacts.opt_out(tx, [Choice(contact, True, datetime.now(UTC))])
+        await rails.feed.append(tx, await contacts.opt_out(tx, [Choice(contact, True, datetime.now(UTC))]))
 
 
 async def _rest(tx: Tx, message: ClaimedRow, error: MetaError, ending: Ending) -> list[Event]:

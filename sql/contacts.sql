@@ -114,15 +114,36 @@ FROM
         AS news (id, wa_id, bsuid, profile_name, username)
 WHERE c.id = news.id;
 
--- name: opt_out(ids uuid[], outs boolean[], ats timestamptz[]) -> none
--- Keeps whether people want marketing, where nothing later is known; a time in the future counts as now.
+-- name: opt_out(ids uuid[], outs boolean[], ats timestamptz[]) -> many ContactRow
+-- Keeps whether people want marketing, where nothing later is known; a time in the future counts as now. Answers
+-- those who want something else than before.
 -- Index: contacts_pkey
-UPDATE contacts AS c
-SET
-    marketing_opt_out = given.opted_out,
-    marketing_opt_out_at = least(given.at, now())
-FROM unnest(:ids::uuid[], :outs::boolean[], :ats::timestamptz[]) AS given (id, opted_out, at)
-WHERE c.id = given.id AND (c.marketing_opt_out_at IS NULL OR c.marketing_opt_out_at <= given.at);
+WITH kept AS (
+    UPDATE contacts AS c
+    SET
+        marketing_opt_out = given.opted_out,
+        marketing_opt_out_at = least(given.at, now()),
+        updated_at = now()
+    FROM unnest(:ids::uuid[], :outs::boolean[], :ats::timestamptz[]) AS given (id, opted_out, at)
+    WHERE c.id = given.id AND (c.marketing_opt_out_at IS NULL OR c.marketing_opt_out_at <= given.at)
+    RETURNING c.*, old.marketing_opt_out AS was
+)
+
+SELECT
+    id,
+    name,
+    profile_name,
+    username,
+    phone,
+    wa_id,
+    bsuid,
+    is_group,
+    marketing_opt_out,
+    merged_into,
+    created_at
+FROM kept
+WHERE was <> marketing_opt_out
+ORDER BY id;
 
 -- name: recipient(id uuid) -> one RecipientRow
 -- By what a contact can be reached.

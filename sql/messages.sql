@@ -100,16 +100,19 @@ INNER JOIN contacts AS p ON c.tenant_id = p.tenant_id AND c.contact_id = p.id
 WHERE m.id = :id;
 
 -- name: known(wamids text[]) -> many WamidRow
--- Which of these are stored already (a webhook that came twice), and for which of the others marks are waiting.
+-- Which of these are stored already (a webhook that came twice, or a history's media after its placeholder), and for
+-- which of the others marks are waiting.
 -- Index: messages_wamid_key, messages_target_ix
 SELECT
     wamid,
-    TRUE AS stored
+    TRUE AS stored,
+    type = 'media_placeholder' AS placeholder
 FROM messages
 WHERE wamid = ANY(:wamids::text[])
 UNION ALL
 SELECT DISTINCT
     target_wamid,
+    FALSE,
     FALSE
 FROM messages
 WHERE target_wamid = ANY(:wamids::text[]);
@@ -156,11 +159,65 @@ RETURNING
     id, conversation_id, direction, type, status, content, media, payload, wamid, reply_to, sent_by, error,
     created_at, sent_at, delivered_at, read_at, failed_at, send_at, origin, reactions, edited_at, revoked_at;
 
+-- name: fill(wamids text[], types text[], contents text[], payloads jsonb[], medias uuid[], shown jsonb[]) -> many MessageRow
+-- Puts the media of an imported history in its placeholder's place, once: time, side and status stay the history's.
+-- The list shows the new words, where it showed the placeholder.
+-- Index: messages_wamid_key, conversations_pkey
+WITH filled AS (
+    UPDATE messages AS m
+    SET
+        type = given.type,
+        content = CASE WHEN m.edited_at IS NULL THEN given.content ELSE m.content END,
+        payload = given.payload,
+        media_id = given.media_id,
+        media = given.media
+    FROM
+        unnest(
+            :wamids::text[], :types::text[], :contents::text[], :payloads::jsonb[], :medias::uuid[], :shown::jsonb[]
+        ) AS given (wamid, type, content, payload, media_id, media)
+    WHERE m.wamid = given.wamid AND m.type = 'media_placeholder'
+    RETURNING m.*
+),
+
+listed AS (
+    UPDATE conversations AS c
+    SET last_message_type = f.type, last_message_preview = left(f.content, 120)
+    FROM filled AS f
+    WHERE c.id = f.conversation_id AND c.last_message_id = f.id
+)
+
+SELECT
+    id,
+    conversation_id,
+    direction,
+    type,
+    status,
+    content,
+    media,
+    payload,
+    wamid,
+    reply_to,
+    sent_by,
+    error,
+    created_at,
+    sent_at,
+    delivered_at,
+    read_at,
+    failed_at,
+    send_at,
+    origin,
+    reactions,
+    edited_at,
+    revoked_at
+FROM filled
+ORDER BY created_at, id;
+
 -- name: marks(wamids text[]) -> many MarkRow
--- The customers' marks on these messages, the oldest first.
+-- The marks on these messages, the oldest first.
 -- Index: messages_target_ix
 SELECT
     target_wamid,
+    direction,
     type,
     payload,
     content,
@@ -183,6 +240,52 @@ FROM
         :wamids::text[], :reactions::jsonb[], :contents::text[], :edits::timestamptz[], :revokes::timestamptz[]
     ) AS given (wamid, reaction, content, edited_at, revoked_at)
 WHERE m.wamid = given.wamid
+RETURNING
+    m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,
+    m.sent_by, m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at,
+    m.origin, m.reactions, m.edited_at, m.revoked_at;
+
+-- name: targets(wamids text[], ids uuid[]) -> many TargetRow
+-- What these reactions of ours are about. Held from now on: messages are locked before conversations, and who
+-- looks next at what stands on them sees all that others have put there.
+-- Index: messages_wamid_key, messages_pkey
+SELECT t.wamid
+FROM messages AS r
+INNER JOIN messages AS t ON r.target_wamid = t.wamid
+WHERE
+    (r.wamid = ANY(:wamids::text[]) OR r.id = ANY(:ids::uuid[]))
+    AND r.type = 'reaction'
+    AND r.direction = 'OUTBOUND'
+ORDER BY t.id
+FOR NO KEY UPDATE OF t;
+
+-- name: stand(wamids text[]) -> many MessageRow
+-- The hotel's emoji on these messages: that of its newest reaction which has not failed, or none.
+-- Index: messages_wamid_key, messages_target_ix
+UPDATE messages AS m
+SET
+    reactions = (
+        SELECT coalesce(jsonb_agg(r.value), '[]')
+        FROM jsonb_array_elements(coalesce(m.reactions, '[]')) AS r
+        WHERE r.value ->> 'by' = 'contact'
+    ) || coalesce((
+        SELECT
+            jsonb_build_object(
+                'emoji', coalesce(o.payload #>> '{reaction,emoji}', ''),
+                'by', coalesce(o.sent_by::text, lower(o.origin), 'platform'),
+                'at', crm.stamp(o.created_at)
+            )
+        FROM messages AS o
+        WHERE
+            o.target_wamid = m.wamid
+            AND o.type = 'reaction'
+            AND o.direction = 'OUTBOUND'
+            AND o.status <> 'FAILED'
+            AND o.origin IS DISTINCT FROM 'HISTORY'
+        ORDER BY o.created_at DESC, o.id DESC
+        LIMIT 1
+    ), '[]')
+WHERE m.wamid = ANY(:wamids::text[])
 RETURNING
     m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,
     m.sent_by, m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at,

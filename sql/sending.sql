@@ -7,7 +7,7 @@
 -- Index: conversations_pkey, media_pkey, templates_pkey, messages_pkey
 INSERT INTO messages (
     conversation_id, channel_id, direction, type, status, content, payload, media_id, media, reply_to,
-    client_message_id, sent_by, next_attempt_at, send_at
+    target_wamid, client_message_id, sent_by, next_attempt_at, send_at
 )
 SELECT
     c.id,
@@ -20,6 +20,7 @@ SELECT
     f.id AS media_id,
     CASE WHEN f.id IS NOT NULL THEN crm.media_shown(f) END,
     quoted.id AS reply_to,
+    CASE WHEN :type = 'reaction' THEN quoted.wamid END AS target_wamid,
     :client_id,
     :sent_by,
     now(),
@@ -87,18 +88,3 @@ FROM conversations AS c
 INNER JOIN channels AS ch ON c.channel_id = ch.id
 INNER JOIN templates AS t ON ch.waba_id = t.waba_id
 WHERE c.id = :conversation AND t.name = :name AND t.language = :language;
-
--- name: react(id uuid, emoji text, by text, at text) -> maybe MessageRow
--- Puts an emoji on a message, in the place of that side's last one; an empty one takes it away. The customer is one
--- side (`contact`), all of the hotel the other.
--- Index: messages_pkey
-UPDATE messages AS m
-SET
-    reactions = crm.reacted(
-        m.reactions, jsonb_build_object('emoji', :emoji::text, 'by', :by::text, 'at', :at::text)
-    )
-WHERE m.id = :id
-RETURNING
-    m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,
-    m.sent_by, m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at,
-    m.origin, m.reactions, m.edited_at, m.revoked_at;

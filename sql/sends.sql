@@ -144,7 +144,8 @@ RETURNING coalesce(m.wamid, '') AS wamid, m.id, m.conversation_id, m.status, now
 
 -- name: retry(id uuid) -> maybe MessageRow
 -- Queues a failed message again, or one that was offered, where the window is open or it is a template. The wamid of
--- the old try is retired: a status of it that comes late is not one of the new try.
+-- the old try is retired: a status of it that comes late is not one of the new try. A reaction is put on anew, after
+-- those made meanwhile.
 -- Index: messages_pkey
 UPDATE messages AS m
 SET
@@ -152,6 +153,7 @@ SET
     error = NULL,
     attempts = 0,
     next_attempt_at = now(),
+    created_at = CASE WHEN m.type = 'reaction' THEN clock_timestamp() ELSE m.created_at END,
     lease_until = NULL,
     retired_wamids = array_remove(m.retired_wamids || m.wamid, NULL),
     wamid = NULL,
@@ -240,16 +242,30 @@ SELECT count(*)
 FROM messages
 WHERE status = 'SCHEDULED';
 
--- name: fall_due(closed jsonb, max bigint) -> many MessageRow
--- Queues scheduled messages whose time has come, at this moment's place in the history; one whose window has closed
--- meanwhile fails, unless it is a template.
--- Index: messages_schedule_ix
+-- name: fall_due(reasons jsonb, max bigint) -> many MessageRow
+-- Queues scheduled messages whose time has come, at this moment's place in the history. What may no longer go fails,
+-- for one of these reasons: the window has closed; of a template, that it is not approved any more, or is marketing
+-- and its customer wants none.
+-- Index: messages_schedule_ix, templates_name_key
 WITH due AS (
     SELECT
         waiting.id,
-        (waiting.type = 'template' OR coalesce(c.window_expires_at > now(), FALSE)) AS may_go
+        CASE
+            WHEN waiting.type <> 'template'
+                THEN CASE WHEN c.window_expires_at > now() THEN NULL ELSE :reasons::jsonb -> 'CLOSED' END
+            WHEN coalesce(t.status <> 'APPROVED', TRUE)
+                THEN coalesce(:reasons -> t.status, :reasons -> 'UNAPPROVED')
+            WHEN t.category = 'MARKETING' AND p.marketing_opt_out THEN :reasons -> 'OPTED_OUT'
+        END AS reason
     FROM messages AS waiting
     INNER JOIN conversations AS c ON waiting.conversation_id = c.id
+    INNER JOIN contacts AS p ON c.contact_id = p.id
+    INNER JOIN channels AS ch ON c.channel_id = ch.id
+    LEFT JOIN templates AS t
+        ON
+            ch.waba_id = t.waba_id
+            AND t.name = waiting.payload #>> '{template,name}'
+            AND t.language = waiting.payload #>> '{template,language,code}'
     WHERE waiting.status = 'SCHEDULED' AND waiting.send_at <= now()
     ORDER BY waiting.send_at, waiting.id
     LIMIT :max
@@ -258,9 +274,9 @@ WITH due AS (
 
 UPDATE messages AS m
 SET
-    status = CASE WHEN due.may_go THEN 'QUEUED' ELSE 'FAILED' END,
-    error = CASE WHEN due.may_go THEN NULL ELSE :closed::jsonb END,
-    failed_at = CASE WHEN due.may_go THEN NULL ELSE now() END,
+    status = CASE WHEN due.reason IS NULL THEN 'QUEUED' ELSE 'FAILED' END,
+    error = due.reason,
+    failed_at = CASE WHEN due.reason IS NOT NULL THEN now() END,
     created_at = clock_timestamp(),
     next_attempt_at = now()
 FROM due

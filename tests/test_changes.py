@@ -241,6 +241,20 @@ async def test_a_person_stops_and_resumes_marketing_and_the_later_word_wins(hote
         assert await opted_out(as_owner, "wa_id", dora.wa_id) is out, value
 
 
+async def choices_told(as_owner: Sql, guest: Guest) -> list[bool]:
+    """What the hotel's sockets heard of the guest's choices, in order."""
+    query = """SELECT data::jsonb #> '{contact,marketingOptOut}' AS out FROM feed_events
+               WHERE tenant_id = $1 AND event = 'contact:updated' AND data LIKE $2 ORDER BY seq"""
+    return [row["out"] == "true" for row in await as_owner(query, guest.hotel.id, f"%{guest.wa_id}%")]
+
+
+async def test_everybody_hears_of_a_choice_once_and_of_no_late_one(hotel: Hotel, as_owner: Sql) -> None:
+    dora, now = Guest(hotel, unique_phone()), time.time()
+    for value, at in (("stop", now - 100), ("stop", now - 90), ("resume", now - 50), ("stop", now - 70)):
+        await told(hotel, as_owner, preference(dora, value, at, wa_id=dora.wa_id))
+    assert await choices_told(as_owner, dora) == [True, False]
+
+
 async def test_who_is_not_known_yet_opts_out_by_phone_or_by_bsuid(hotel: Hotel, as_owner: Sql) -> None:
     caio, bsuid = Guest(hotel, unique_phone()), f"BR.{unique_number_id()}"
     await told(hotel, as_owner, preference(caio, "stop", time.time(), wa_id=caio.wa_id))
@@ -263,6 +277,7 @@ async def test_a_send_to_who_opted_out_is_remembered(
     message = await becomes(hotel, await send(hotel, await dora.conversation()), "FAILED")
     assert message["error"]["action"] == "opted_out"
     await eventually(lambda: opted_out(as_owner, "wa_id", dora.wa_id))
+    assert await choices_told(as_owner, dora) == [True]
 
 
 async def test_another_failure_opts_nobody_out(hotel: Hotel, as_owner: Sql) -> None:

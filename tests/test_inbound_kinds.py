@@ -88,6 +88,60 @@ async def test_an_imported_history_is_silent(guest: Guest, as_owner: Sql) -> Non
     assert (await as_owner(mine, guest.hotel.id, before, chat["id"]))[0][0] == 0
 
 
+def imported(guest: Guest, ours: bool = False) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """A history's placeholder in its thread, the media that follows under the same wamid, and both in one POST."""
+    first = {**guest.message({"type": "media_placeholder"}), "timestamp": "1772323200"}
+    first["history_context"] = {"status": "READ"}
+    picture = {"id": f"8{guest.wa_id}", "mime_type": "image/png", "caption": "A vista"}
+    media = {**guest.message({"type": "image", "image": picture}), "id": first["id"]}
+    if ours:
+        first["from"] = media["from"] = "15550783881"
+    history = [{"threads": [{"id": guest.wa_id, "messages": [first]}]}]
+    bodies = [field(guest, "history", history=history), field(guest, "history", messages=[media])]
+    together = {**bodies[0], "entry": [*bodies[1]["entry"], *bodies[0]["entry"]]}
+    return bodies[0], bodies[1], together
+
+
+@pytest.mark.parametrize("order", [(0, 1), (0, 1, 1, 0), (2,), (2, 1, 0), (1, 0)], ids=str)
+async def test_the_media_of_a_history_takes_its_placeholders_place(
+    order: tuple[int, ...], guest: Guest, as_owner: Sql
+) -> None:
+    bodies = imported(guest)
+    for number in order:
+        await told(guest.hotel, as_owner, bodies[number])
+    [message] = await guest.history()
+    assert (message["type"], message["content"], message["origin"]) == ("image", "[Imagem] A vista", "HISTORY")
+    assert message["media"]["mimeType"] == "image/png"
+    assert "media_placeholder" not in message["payload"]
+    assert order[0] == 1 or message["createdAt"] == "2026-03-01T00:00:00.000Z"
+    chat = await guest.conversation()
+    assert (chat["unreadCount"], chat["windowExpiresAt"], chat["lastMessage"]["type"]) == (0, None, "image")
+
+
+async def test_a_placeholders_row_stays_and_who_watches_hears_of_its_media_once(
+    guest: Guest, as_owner: Sql
+) -> None:
+    placeholder, media, _ = imported(guest)
+    await told(guest.hotel, as_owner, placeholder)
+    [before] = await guest.history()
+    await told(guest.hotel, as_owner, media)
+    await guest.hotel.webhook(media)
+    assert [item["id"] for item in await guest.history()] == [before["id"]]
+    query = """SELECT event FROM feed_events WHERE tenant_id = $1 AND conversation_id = $2
+               AND data::jsonb #>> '{message,media,state}' = 'PENDING'"""
+    told_of = await as_owner(query, guest.hotel.id, before["conversationId"])
+    assert [row["event"] for row in told_of] == ["message:updated"]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (2,)], ids=str)
+async def test_what_the_hotel_had_sent_stays_its_own(order: tuple[int, ...], guest: Guest, as_owner: Sql) -> None:
+    bodies = imported(guest, ours=True)
+    for number in order:
+        await told(guest.hotel, as_owner, bodies[number])
+    [message] = await guest.history()
+    assert (message["direction"], message["status"], message["type"]) == ("OUTBOUND", "READ", "image")
+
+
 async def test_what_metas_agent_handles_is_stored_and_says_so(guest: Guest, as_owner: Sql) -> None:
     asked, answer = guest.message(text="Tem piscina?"), guest.message()
     echo = {"id": answer["id"], "timestamp": answer["timestamp"], "to": guest.wa_id}

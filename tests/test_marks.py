@@ -83,6 +83,17 @@ async def test_a_mark_is_told_to_those_who_watch(guest: Guest, as_owner: Sql) ->
     assert len(await as_owner(query, guest.hotel.id, f"%{first['id']}%👍%")) == 1
 
 
+async def test_a_reaction_from_the_phone_app_is_the_hotels(guest: Guest, as_owner: Sql) -> None:
+    first = await guest.writes()
+    await guest.writes(node=reaction(first["wamid"], "🙏"))
+    node = {**guest.message(node=reaction(first["wamid"], "👍")), "from": "15550783881", "to": guest.wa_id}
+    body = guest.hotel.envelope(message_echoes=[node])
+    body["entry"][0]["changes"][0]["field"] = "smb_message_echoes"
+    await told(guest.hotel, as_owner, body)
+    shown = {one["emoji"]: one["by"] for one in (await stands(guest, first["wamid"]))["reactions"]}
+    assert shown == {"🙏": "contact", "👍": "phone"}
+
+
 async def test_the_same_reaction_told_twice_at_once_stands_once(guest: Guest, as_owner: Sql) -> None:
     first = await guest.writes()
     body = guest.body(guest.message(node=reaction(first["wamid"], "👍")))

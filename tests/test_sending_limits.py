@@ -123,6 +123,11 @@ PLACES = "/action/sections"
         ({**LINK, "action": {"name": "other"}}, {"/action/name", "/action/parameters"}),
         ({**ASK, "action": {"name": "send"}, "body": {}}, {"/action/name", "/body/text"}),
         ({**ASK, "footer": {"text": "x"}}, {"/footer"}),
+        ({**ASK, "body": {"text": "x" * 1025}}, {"/body/text"}),
+        ({**LINK, "body": {"text": "x" * 1025}}, {"/body/text"}),
+        ({**LIST, "footer": {"text": "x" * 61}, "header": {"type": "text", "text": "x" * 61}},
+         {"/footer/text", "/header/text"}),
+        (listing({"title": "a", "rows": rows(1)}, {"title": "b", "rows": rows(1)}), {PLACES}),
     ],
 )  # fmt: skip
 async def test_a_limit_of_an_interactive_message_is_named(
@@ -144,6 +149,17 @@ async def test_a_limit_of_an_interactive_message_is_named(
         {"type": "interactive", "interactive": leading("x" * 20, "https://x/" + "y" * 1990)},
         {"type": "contacts", "contacts": [CARD] * 257},
         {"type": "location", "location": {"latitude": -90, "longitude": 180}},
+        {"type": "location", "location": {"latitude": 90, "longitude": -180}},
+        {"type": "interactive", "interactive": {**BUTTONS, "header": {"type": "text", "text": "é" * 60}}},
+        {"type": "interactive", "interactive": {**LIST, "body": {"text": "é" * 4096}}},
+        {"type": "interactive", "interactive": {**LIST, "footer": {"text": "é" * 60}}},
+        {"type": "interactive", "interactive": {**LIST, "header": {"type": "text", "text": "é" * 60}}},
+        {"type": "interactive", "interactive": listing(
+            {"title": "é" * 24, "rows": [{"id": "i" * 200, "title": "é" * 24}]})},
+        {"type": "interactive", "interactive": listing(
+            *[{"title": "a", "rows": [{"id": str(place), "title": "x"}]} for place in range(10)])},
+        {"type": "interactive", "interactive": {**LINK, "body": {"text": "é" * 1024}}},
+        {"type": "interactive", "interactive": {**ASK, "body": {"text": "é" * 1024}}},
     ],
 )  # fmt: skip
 async def test_what_is_just_within_a_limit_passes(body: dict[str, Any], dora: Guest) -> None:
@@ -163,6 +179,8 @@ async def test_what_is_just_within_a_limit_passes(body: dict[str, Any], dora: Gu
         ("document", "text/plain", 100 * MB + 1, False), ("document", "application/zip", 9, False),
         ("sticker", "image/webp", 100 * KB, True), ("sticker", "image/webp", 100 * KB + 1, False),
         ("sticker", "image/png", 9, False),
+        ("video", "video/mp4", 16 * MB, True), ("audio", "audio/aac", 16 * MB, True),
+        ("voice", "audio/ogg", 16 * MB, True), ("voice", "audio/ogg", 16 * MB + 1, False),
     ],
 )  # fmt: skip
 async def test_a_type_takes_the_files_that_meta_takes(
@@ -173,6 +191,15 @@ async def test_a_type_takes_the_files_that_meta_takes(
         assert (await ask(dora, type=kind, mediaId=media)).status_code == 201
     else:
         assert await refused(dora, type=kind, mediaId=media) == {"/mediaId"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "mime"), [("image", "image/png"), ("video", "video/mp4"), ("document", "text/plain")]
+)
+async def test_a_caption_has_1024_characters(kind: str, mime: str, dora: Guest, as_owner: Sql) -> None:
+    media = await stored(as_owner, dora.hotel, mime)
+    assert (await ask(dora, type=kind, mediaId=media, caption="😀" * 1024)).status_code == 201
+    assert await refused(dora, type=kind, mediaId=media, caption="x" * 1025) == {"/caption"}
 
 
 @pytest.mark.parametrize(("size", "status"), [(500 * KB, 201), (500 * KB + 1, 422)])

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import Sql
-from tests.meta import becomes, send
+from tests.meta import becomes, script, send, status, told
 from tests.sends import arrive, ask
-from tests.sockets import listening
+from tests.sockets import heard_by, listening
 from tests.system import Guest, Hotel, System, unique_phone
 
 NOBODY = "0198c0de-0000-7000-8000-000000000001"
@@ -61,6 +61,55 @@ async def test_everybody_hears_that_the_message_has_changed(dora: Guest) -> None
         told = await alice.hear("message:updated")
     assert told["data"]["message"]["id"] == target["id"]
     assert [one["emoji"] for one in told["data"]["message"]["reactions"]] == ["😀"]
+
+
+async def _react(guest: Guest, target: dict[str, Any], emoji: str) -> dict[str, Any]:
+    """Bruno's reaction, once it is settled."""
+    answer = await ask(guest, type="reaction", reaction={"messageId": target["id"], "emoji": emoji})
+    assert answer.status_code == 201, answer.text
+    return await becomes(guest.hotel, answer.json(), "SENT", "FAILED")
+
+
+@pytest.mark.parametrize("action", ["error", "failure"])
+async def test_a_reaction_that_fails_is_taken_off_until_it_is_sent_again(
+    action: str, dora: Guest, system: System
+) -> None:
+    target = (await dora.history())[0]
+    await _react(dora, target, "👍")
+    refusal = {"code": 131009, "status": 400} if action == "error" else {"code": 131009, "title": "x"}
+    await script(system, dora.hotel, to=f"+{dora.wa_id}", **{action: refusal})
+    async with listening(dora.hotel.admin) as alice:
+        failed = await _react(dora, target, "❤️")
+        while failed["status"] != "FAILED":
+            failed = await becomes(dora.hotel, failed, "FAILED")
+        heard = [(await heard_by(alice, "message:updated", target["id"]))["data"]["message"] for _ in range(2)]
+    assert [[one["emoji"] for one in message["reactions"]] for message in heard] == [["❤️"], ["👍"]]
+    assert [emoji for emoji, _ in await _shown(dora, target)] == ["👍"]
+    again = await dora.hotel.attendant.post(f"/api/messages/{failed['id']}/retry")
+    assert again.status_code == 200, again.text
+    assert [emoji for emoji, _ in await _shown(dora, target)] == ["❤️"]
+
+
+async def test_a_reaction_that_fails_leaves_the_customers_and_a_newer_one(
+    dora: Guest, system: System, as_owner: Sql
+) -> None:
+    target = (await dora.history())[0]
+    theirs = """UPDATE messages SET reactions = '[{"emoji": "🙏", "by": "contact", "at": "x"}]' WHERE id = $1"""
+    await as_owner(theirs, target["id"])
+    first = await _react(dora, target, "👍")
+    await _react(dora, target, "😀")
+    failed = status(first["wamid"], "failed", errors=[{"code": 131009, "title": "x"}])
+    await told(dora.hotel, as_owner, dora.hotel.envelope(statuses=[failed]))
+    assert (await becomes(dora.hotel, first, "FAILED"))["error"]["code"] == 131009
+    assert [emoji for emoji, _ in await _shown(dora, target)] == ["🙏", "😀"]
+
+
+async def test_taking_a_reaction_away_that_fails_leaves_it_there(dora: Guest, system: System) -> None:
+    target = (await dora.history())[0]
+    await _react(dora, target, "👍")
+    await script(system, dora.hotel, to=f"+{dora.wa_id}", error={"status": 400, "code": 131009})
+    assert (await _react(dora, target, ""))["status"] == "FAILED"
+    assert [emoji for emoji, _ in await _shown(dora, target)] == ["👍"]
 
 
 async def test_our_own_messages_take_a_reaction_once_whatsapp_has_them(dora: Guest) -> None:

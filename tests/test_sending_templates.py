@@ -174,6 +174,40 @@ async def test_a_scheduled_template_waits_for_no_window(dora: Guest, as_owner: S
     await becomes(dora.hotel, answer.json(), "READ")
 
 
+STATUS = "UPDATE templates SET status = $3 WHERE tenant_id = $1 AND name = $2"
+OPT_OUT = "UPDATE contacts SET marketing_opt_out = $2 WHERE id = $1"
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [("PAUSED", 132015), ("DISABLED", 132016), ("REJECTED", 132001), (None, 132001)]
+)
+async def test_a_scheduled_template_must_still_be_approved_when_it_is_due(
+    status: str | None, code: int, dora: Guest, as_owner: Sql
+) -> None:
+    name = f"later_{dora.wa_id}"
+    await as_owner(INSERT, dora.hotel.id, dora.hotel.waba_id, name, "UTILITY", "APPROVED", json.dumps(WELCOME))
+    message = (await ask(dora, **use(name, sendAt="2027-01-01T12:00:00Z"))).json()
+    gone = "DELETE FROM templates WHERE tenant_id = $1 AND name = $2"
+    await (as_owner(STATUS, dora.hotel.id, name, status) if status else as_owner(gone, dora.hotel.id, name))
+    await as_owner(DUE, message["id"])
+    error = (await becomes(dora.hotel, message, "FAILED"))["error"]
+    assert error["code"] == code
+    assert ("template was" in error["title"], "modelo" in error["detail"].lower()) == (True, True)
+
+
+@pytest.mark.parametrize(("name", "ends"), [("offer", "FAILED"), ("welcome", "READ")])
+async def test_a_scheduled_marketing_template_fails_when_its_customer_has_opted_out(
+    name: str, ends: str, dora: Guest, as_owner: Sql
+) -> None:
+    message = (await ask(dora, **use(name, sendAt="2027-01-01T12:00:00Z"))).json()
+    await as_owner(OPT_OUT, (await dora.conversation())["contact"]["id"], True)
+    await as_owner(DUE, message["id"])
+    error = (await becomes(dora.hotel, message, ends))["error"]
+    if ends == "FAILED":
+        assert (error["code"], error["action"]) == (131050, "opted_out")
+        assert ("marketing" in error["title"], "marketing" in error["detail"]) == (True, True)
+
+
 async def test_a_template_that_failed_is_sent_again_without_a_window(dora: Guest, system: System) -> None:
     await script(system, dora.hotel, to=f"+{dora.wa_id}", error={"status": 400, "code": 132007})
     failed = await becomes(dora.hotel, (await ask(dora, **use())).json(), "FAILED")

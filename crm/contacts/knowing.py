@@ -7,7 +7,18 @@ import msgspec
 
 from crm.contacts import merging
 from crm.contacts.phones import match_key
-from crm.contacts.shapes import Choice, HolderRow, Identity, Kind, MadeRow, Moved, Person, RecipientRow
+from crm.contacts.shapes import (
+    Choice,
+    ContactRow,
+    HolderRow,
+    Identity,
+    Kind,
+    MadeRow,
+    Moved,
+    Person,
+    RecipientRow,
+    updated,
+)
 from crm.core import sql
 from crm.core.db import Tx
 from crm.core.feed import Event
@@ -190,19 +201,22 @@ async def move(tx: Tx, contact: UUID, moved: Moved) -> list[Event]:
     return events
 
 
-async def opt_out(tx: Tx, choices: Sequence[Choice]) -> None:
-    """Keep what people chose of marketing; a later choice wins, whichever comes first.
+async def opt_out(tx: Tx, choices: Sequence[Choice]) -> list[Event]:
+    """Keep what people chose of marketing; a later choice wins, whichever comes first. What is new is told.
 
     Called under the tenant's door, so that nobody else holds these contacts' rows.
     """
     newest = {choice.contact: choice for choice in sorted(choices, key=lambda choice: choice.at)}
-    if newest:
-        await tx.none(
-            _sql.opt_out,
-            ids=list(newest),
-            outs=[choice.out for choice in newest.values()],
-            ats=[choice.at for choice in newest.values()],
-        )
+    if not newest:
+        return []
+    rows = await tx.many(
+        _sql.opt_out,
+        ContactRow,
+        ids=list(newest),
+        outs=[choice.out for choice in newest.values()],
+        ats=[choice.at for choice in newest.values()],
+    )
+    return [updated(row) for row in rows]
 
 
 async def recipient(tx: Tx, contact: UUID) -> dict[str, str]:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import msgspec
 
-from crm.contacts.shapes import ContactRow, MergeRow, shown
+from crm.contacts.shapes import ContactRow, MergeRow, updated
 from crm.core import sql
 from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound
@@ -77,4 +77,4 @@ async def found(tx: Tx, contact: UUID) -> ContactRow:
 
 
 async def _event(tx: Tx, contact: UUID) -> Event:
-    return Event("contact:updated", None, {"contact": shown(await found(tx, contact))})
+    return updated(await found(tx, contact))

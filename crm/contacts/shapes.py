@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from crm.contacts.phones import match_key
+from crm.core.feed import Event
 from crm.core.page import maybe_stamp, stamp
 
 Kind = Literal["group", "bsuid", "wa_id", "match_key"]
@@ -155,6 +156,11 @@ def shown(row: ContactRow) -> ContactOut:
         row.merged_into,
         stamp(row.created_at),
     )
+
+
+def updated(row: ContactRow) -> Event:
+    """What sockets hear of a contact."""
+    return Event("contact:updated", None, {"contact": shown(row)})
 
 
 def merge_shown(row: MergeRow) -> MergeOut:

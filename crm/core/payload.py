@@ -51,10 +51,15 @@ def dicts_of(value: Any) -> list[dict[str, Any]]:
 
 def time_of(stamp: Any, otherwise: datetime | None = None) -> datetime:
     """Unix seconds as text or number; when missing or absurd `otherwise`, or now."""
+    return maybe_time_of(stamp) or otherwise or datetime.now(UTC)
+
+
+def maybe_time_of(stamp: Any) -> datetime | None:
+    """Unix seconds as text or number; None when missing or absurd."""
     try:
         return datetime.fromtimestamp(int(stamp), UTC)
     except (TypeError, ValueError, OverflowError, OSError):
-        return otherwise or datetime.now(UTC)
+        return None
 
 
 def uuid_of(text: Any) -> UUID | None:

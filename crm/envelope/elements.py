@@ -77,8 +77,10 @@ def _of_change(account: str, change: Node, time: Any) -> Iterator[Element]:
 def _messages(held: Node, field: str) -> Iterator[tuple[str, Node, dict[str, Any]]]:
     """The messages of a change, wherever its field keeps them (Meta: other webhook fields)."""
     if field in ("messages", HISTORY, STANDBY):
-        yield from (("message", node, {}) for node in dicts_of(held.get("messages")))
-    if field in (ECHOES, STANDBY):
+        yield from (
+            ("message", node, {"echo": _is_own(node, held, field)}) for node in dicts_of(held.get("messages"))
+        )
+    if field in (ECHOES, HISTORY, STANDBY):
         yield from (("message", _sent(node), {"echo": True}) for node in dicts_of(held.get("message_echoes")))
     if field == HISTORY:
         for part in dicts_of(held.get("history")):
@@ -86,6 +88,14 @@ def _messages(held: Node, field: str) -> Iterator[tuple[str, Node, dict[str, Any
                 name = text_of(thread.get("id")) or ""
                 for node in dicts_of(thread.get("messages")):
                     yield "message", node, {"thread": name, "echo": bool(name) and node.get("from") != name}
+
+
+def _is_own(node: Node, held: Node, field: str) -> bool:
+    """Media of a history come outside their thread, the hotel's own among them: to somebody, or from its number."""
+    if field != HISTORY:
+        return False
+    own = re.sub(r"\D", "", str(dict_of(held.get("metadata")).get("display_phone_number", "")))
+    return bool(text_of(node.get("to")) or text_of(node.get("to_user_id"))) or bool(own and node.get("from") == own)
 
 
 def _sent(node: Node) -> Node:

@@ -24,7 +24,8 @@ def inbound(element: Element, channel: UUID) -> Inbound:
     """A message as it is to be kept. Raises ValueError when it names neither itself nor whom it is with."""
     node, kind = element.node, text_of(element.node.get("type")) or "unknown"
     wamid, person = text_of(node.get("id")), _person(element)
-    if not wamid or not person.identities:
+    # Media of a history that the hotel sent may not say to whom: its placeholder does.
+    if not wamid or not (person.identities or element.field == HISTORY):
         raise ValueError("a message without id or sender, or whom it went to")
     if not kinds.known(kind):
         metrics.elements.labels("unknown type").inc()

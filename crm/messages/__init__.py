@@ -6,7 +6,7 @@ from crm.messages.bodies import body
 from crm.messages.decisions import send_again
 from crm.messages.kinds import Send
 from crm.messages.schedule import due_tenants, fall_due
-from crm.messages.sending import put, react
+from crm.messages.sending import put
 from crm.messages.sends import (
     OFFER_SECONDS,
     UNCERTAIN,
@@ -63,7 +63,6 @@ __all__ = [
     "opts_out",
     "put",
     "put_back",
-    "react",
     "receive",
     "routes",
     "send_again",

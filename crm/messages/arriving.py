@@ -12,16 +12,17 @@ from crm.core import sql
 from crm.core.db import Tx
 from crm.core.feed import Event
 from crm.messages import marks
-from crm.messages.shapes import WINDOW, Inbound, MessageRow, latest, told
+from crm.messages.shapes import WINDOW, Inbound, MessageRow, latest, told, updated
 
 _sql = sql.load("messages")
 
 
 class WamidRow(msgspec.Struct, frozen=True):
-    """A wamid that is stored already, or (not stored) one that marks wait for."""
+    """A wamid that is stored already, maybe as a placeholder, or (not stored) one that marks wait for."""
 
     wamid: str
     stored: bool
+    placeholder: bool
 
 
 async def receive(tx: Tx, inbound: list[Inbound]) -> list[Event]:
@@ -32,10 +33,14 @@ async def receive(tx: Tx, inbound: list[Inbound]) -> list[Event]:
     if not inbound:
         return []
     known = await tx.many(_sql.known, WamidRow, wamids=[item.wamid for item in inbound])
-    stored = {row.wamid for row in known if row.stored}
-    fresh = {item.wamid: item for item in inbound if item.wamid not in stored}
+    stored = {row.wamid: row.placeholder for row in known if row.stored}
+    once = _once(inbound)
+    fresh = {wamid: item for wamid, item in once.items() if wamid not in stored}
+    filled = await _fill(tx, [item for wamid, item in once.items() if stored.get(wamid) and not item.placeholder])
     if not fresh:
-        return []
+        return filled
+    if not all(item.person.identities for item in fresh.values()):
+        raise ValueError("a message of a history that does not say whom it is with, before its placeholder")
     items = sorted(fresh.values(), key=lambda item: item.at)
     met = await contacts.meet(tx, [item.person for item in items])
     pairs = [(contact, item.channel_id) for contact, item in zip(met.contacts, items, strict=True)]
@@ -50,7 +55,38 @@ async def receive(tx: Tx, inbound: list[Inbound]) -> list[Event]:
     for (contact, _), item in zip(pairs, items, strict=True):
         if item.moved:
             events += await contacts.move(tx, contact, item.moved)
-    return [*met.events, *events]
+    return [*met.events, *filled, *events]
+
+
+def _once(inbound: list[Inbound]) -> dict[str, Inbound]:
+    """Each message once; a history's media that came together with its placeholder stands in that one's place."""
+    found: dict[str, Inbound] = {}
+    for item in inbound:
+        other = found.get(item.wamid)
+        if other is None or other.placeholder == item.placeholder:
+            found[item.wamid] = item
+        elif other.placeholder:
+            found[item.wamid] = item.in_place_of(other)
+        else:
+            found[item.wamid] = other.in_place_of(item)
+    return found
+
+
+async def _fill(tx: Tx, items: list[Inbound]) -> list[Event]:
+    """Put media in the place of their placeholders: as silent as the history they belong to."""
+    if not items:
+        return []
+    rows = await tx.many(
+        _sql.fill,
+        MessageRow,
+        wamids=[item.wamid for item in items],
+        types=[item.type for item in items],
+        contents=[item.content for item in items],
+        payloads=[item.payload for item in items],
+        medias=[item.media_id for item in items],
+        shown=[item.media for item in items],
+    )
+    return [updated(row) for row in rows]
 
 
 async def _store(tx: Tx, items: list[Inbound], places: list[UUID]) -> list[MessageRow]:

@@ -10,6 +10,7 @@ from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound, Problem, WindowClosed
 from crm.core.http import Call, Door
 from crm.core.rails import Rails
+from crm.messages import marks
 from crm.messages.shapes import MessageOut, MessageRow, StandingRow, changed, shown
 
 _sql = sql.load("sends")
@@ -26,11 +27,12 @@ async def send_again(rails: Rails, tx: Tx, message: UUID, by: UUID | None) -> Me
 
 
 async def _decided(rails: Rails, tx: Tx, query: Any, message: UUID) -> MessageRow:
+    held = await marks.hold(tx, ids=[message])
     row = await tx.maybe(query, MessageRow, id=message)
     if row is None:
         raise await _refusal(tx, query, message)
     await conversations.restate(tx, row.conversation_id, row.id, row.status)
-    await rails.feed.append(tx, [changed(row)])
+    await rails.feed.append(tx, [changed(row), *await marks.stand(tx, held)])
     return row
 
 

@@ -1,8 +1,9 @@
 """Marks on messages: reactions, edits, deletions. They may come before what they are about, or without it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
+from uuid import UUID
 
 import msgspec
 
@@ -17,10 +18,17 @@ _sql = sql.load("messages")
 CUSTOMER = "contact"  # who reacted: the customer, or a user's id
 
 
+class TargetRow(msgspec.Struct, frozen=True):
+    """A message that a reaction of ours is about."""
+
+    wamid: str
+
+
 class MarkRow(msgspec.Struct, frozen=True):
     """A reaction, an edit or a deletion, and the message it is about."""
 
     target_wamid: str
+    direction: Literal["INBOUND", "OUTBOUND"]
     type: str
     payload: dict[str, Any] | None
     content: str | None
@@ -42,8 +50,17 @@ async def settle(tx: Tx, targets: Iterable[str]) -> list[Event]:
     if not wamids:
         return []
     marked: dict[str, Marked] = {}
+    ours: set[str] = set()
     for row in await tx.many(_sql.marks, MarkRow, wamids=wamids):
-        _add(marked.setdefault(row.target_wamid, Marked()), row)
+        if row.type == "reaction" and row.direction == "OUTBOUND":
+            ours.add(row.target_wamid)
+        else:
+            _add(marked.setdefault(row.target_wamid, Marked()), row)
+    events = await _mark(tx, marked) if marked else []
+    return [*events, *await stand(tx, ours)]
+
+
+async def _mark(tx: Tx, marked: dict[str, Marked]) -> list[Event]:
     rows = await tx.many(
         _sql.mark,
         MessageRow,
@@ -54,6 +71,22 @@ async def settle(tx: Tx, targets: Iterable[str]) -> list[Event]:
         revokes=[one.revoked_at for one in marked.values()],
     )
     return [updated(row) for row in rows]
+
+
+async def hold(tx: Tx, *, wamids: Collection[str] = (), ids: Collection[UUID] = ()) -> set[str]:
+    """Of messages of ours those that are reactions: the wamids of what they are about, held until the commit.
+
+    To be called before anything is done to them, and before their conversations are touched.
+    """
+    rows = await tx.many(_sql.targets, TargetRow, wamids=list(wamids), ids=list(ids))
+    return {row.wamid for row in rows}
+
+
+async def stand(tx: Tx, targets: Collection[str]) -> list[Event]:
+    """Show on these messages the emoji of ours that stands now: one that failed is taken off again."""
+    if not targets:
+        return []
+    return [updated(row) for row in await tx.many(_sql.stand, MessageRow, wamids=sorted(targets))]
 
 
 def _add(marked: Marked, row: MarkRow) -> None:

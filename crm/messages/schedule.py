@@ -10,6 +10,7 @@ from crm.core.db import Tx
 from crm.core.errors import invalid
 from crm.core.feed import Event
 from crm.core.http import Call, Door
+from crm.core.meta_errors import OPTED_OUT
 from crm.core.page import Page, PageQuery, read_cursor, turned
 from crm.messages.shapes import DueRow, MessageOut, MessageRow, changed, latest, shown
 
@@ -18,7 +19,23 @@ _sql = sql.load("sends")
 _BATCH = 200  # scheduled messages queued in one transaction
 _FARTHEST = timedelta(days=366)
 _START = datetime.fromtimestamp(0, UTC), UUID(int=0)
-_CLOSED = meta.told(131047, "The 24-hour window closed before the message was due", "")
+# Why what is due may no longer go: by the template's status, or else. The title is for English readers, the detail
+# for Portuguese ones; more of each code is at GET /api/meta-errors.
+_REASONS = {
+    "CLOSED": meta.told(131047, "The 24-hour window closed before the message was due", ""),
+    "PAUSED": meta.told(132015, "When the message was due its template was paused for low quality", ""),
+    "DISABLED": meta.told(132016, "When the message was due its template was disabled for low quality", ""),
+    "UNAPPROVED": meta.told(
+        132001,
+        "When the message was due its template was deleted or no longer approved",
+        "No horário marcado o modelo já não existia ou já não estava aprovado.",
+    ),
+    "OPTED_OUT": meta.told(
+        OPTED_OUT,
+        "When the message was due the customer no longer wanted marketing messages",
+        "No horário marcado o cliente já não queria receber mensagens de marketing.",
+    ),
+}
 
 
 def check(at: datetime | None) -> None:
@@ -37,8 +54,8 @@ async def due_tenants(tx: Tx) -> list[DueRow]:
 
 
 async def fall_due(tx: Tx) -> tuple[list[UUID], list[Event]]:
-    """Queue what is due; the lanes to wake, and the events. One whose window has closed has FAILED."""
-    rows = await tx.many(_sql.fall_due, MessageRow, closed=_CLOSED, max=_BATCH)
+    """Queue what is due; the lanes to wake, and the events. What may no longer go has FAILED, with the reason."""
+    rows = await tx.many(_sql.fall_due, MessageRow, reasons=_REASONS, max=_BATCH)
     rows.sort(key=lambda row: (row.conversation_id, row.created_at))
     newest = {row.conversation_id: latest(row) for row in rows if row.status == "QUEUED"}
     touched = await conversations.touch(tx, list(newest.values())) if newest else {}

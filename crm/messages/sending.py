@@ -1,6 +1,5 @@
 """What a person sends is put into its conversation's lane; the statement decides, and then it is said why not."""
 
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,12 +9,10 @@ from crm import conversations, template_texts
 from crm.core import sql
 from crm.core.db import Tx
 from crm.core.errors import Conflict, FieldError, Problem, ValidationFailed, WindowClosed, invalid
-from crm.core.feed import Event
-from crm.core.page import stamp
 from crm.core.rails import Rails
-from crm.messages import composing, schedule
+from crm.messages import composing, marks, schedule
 from crm.messages.kinds import FILES, Files, Send, TemplateUse
-from crm.messages.shapes import MessageRow, latest, told, updated
+from crm.messages.shapes import MessageRow, latest, told
 
 _sql = sql.load("sending")
 _NO_FILE = Files((), 0)
@@ -62,7 +59,7 @@ async def put(rails: Rails, tx: Tx, conversation: UUID, new: Send, by: UUID | No
     row = await _queue(tx, conversation, new, parts, by)
     if row is None:
         raise await _refusal(tx, conversation, new, parts)
-    events = await _reacted(tx, new, by)
+    events = await marks.stand(tx, await marks.hold(tx, ids=[row.id])) if new.reaction else []
     if row.send_at is not None:
         place = conversations.shown(await conversations.found(tx, conversation))
     else:
@@ -119,19 +116,6 @@ async def _queue(tx: Tx, conversation: UUID, new: Send, parts: Parts, by: UUID |
         sent_by=by,
         send_at=new.send_at,
     )
-
-
-async def _reacted(tx: Tx, new: Send, by: UUID | None) -> list[Event]:
-    """The emoji stands on its message at once, in the place of ours before."""
-    if new.reaction is None:
-        return []
-    row = await react(tx, new.reaction.message_id, new.reaction.emoji, str(by or "platform"), datetime.now(UTC))
-    return [updated(row)] if row else []
-
-
-async def react(tx: Tx, message: UUID, emoji: str, by: str, at: datetime) -> MessageRow | None:
-    """Put an emoji on a message (an empty one takes it away); `by` is a user's id, or `contact`."""
-    return await tx.maybe(_sql.react, MessageRow, id=message, emoji=emoji, by=by, at=stamp(at))
 
 
 async def _refusal(tx: Tx, conversation: UUID, new: Send, parts: Parts) -> Problem:

@@ -35,6 +35,8 @@ async def advance(tx: Tx, reports: list[Advance]) -> list[Event]:
     """Raise statuses as Meta reports them, never lower them; park those of messages not known yet."""
     if not reports:
         return []
+    failed = [report for report in reports if report.status == "FAILED"]
+    held = await _held(tx, failed) if failed else set()
     rows = await tx.many(
         _sql.advance,
         AdvancedRow,
@@ -45,7 +47,14 @@ async def advance(tx: Tx, reports: list[Advance]) -> list[Event]:
         errors=[report.error for report in reports],
         pricings=[report.pricing for report in reports],
     )
-    return [status_event(row) for row in rows] + await _closed(tx, rows)
+    events = [status_event(row) for row in rows] + await _closed(tx, rows)
+    return events + await marks.stand(tx, held)
+
+
+async def _held(tx: Tx, failed: list[Advance]) -> set[str]:
+    """What the reactions among these are about."""
+    ids = [report.message_id for report in failed if report.message_id]
+    return await marks.hold(tx, wamids=[report.wamid for report in failed], ids=ids)
 
 
 async def _closed(tx: Tx, rows: list[AdvancedRow]) -> list[Event]:
@@ -127,6 +136,7 @@ class Ending(msgspec.Struct, frozen=True):
 
 async def settle(tx: Tx, claimed: ClaimedRow, ending: Ending) -> list[Event]:
     """End a try that did not succeed."""
+    held = await marks.hold(tx, ids=[claimed.id]) if claimed.type == "reaction" else set()
     rows = await tx.many(
         _sends.settle,
         AdvancedRow,
@@ -137,7 +147,8 @@ async def settle(tx: Tx, claimed: ClaimedRow, ending: Ending) -> list[Event]:
         wait=ending.wait if ending.spent else 0,
         spent=int(ending.spent),
     )
-    return [status_event(row) for row in rows] + await _closed(tx, rows)
+    events = [status_event(row) for row in rows] + await _closed(tx, rows)
+    return events + await marks.stand(tx, held if ending.status == "FAILED" else ())
 
 
 async def put_back(tx: Tx, claimed: ClaimedRow, wait: float) -> None:

@@ -118,6 +118,16 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
         return "INBOUND" if self.status == "RECEIVED" else "OUTBOUND"
 
     @property
+    def placeholder(self) -> bool:
+        """Whether its media follows under the same wamid (Meta: other webhook fields, history)."""
+        return self.type == "media_placeholder"
+
+    def in_place_of(self, placeholder: "Inbound") -> "Inbound":
+        """This media in the place of its placeholder, which knows whom it is with, when, and how it stood."""
+        made = {name: getattr(self, name) for name in ("type", "content", "payload", "media_id", "media")}
+        return msgspec.structs.replace(placeholder, **made)
+
+    @property
     def silent(self) -> bool:
         """An imported history is nobody's news."""
         return self.origin == "HISTORY"

@@ -3,7 +3,7 @@
 Called inside the tenant's transaction, under its door. Meta's time orders what arrives in any order.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from crm.core import sql
 from crm.core.db import Tx
 from crm.core.feed import Event
-from crm.core.payload import dict_of, text_of
+from crm.core.payload import dict_of, maybe_time_of, text_of
 from crm.template_texts import component
 from crm.templates.rules import word
 from crm.templates.shapes import TemplateRow, updated
@@ -67,7 +67,8 @@ def _category(row: TemplateRow, value: Node) -> dict[str, Any]:
     new = word(value.get("new_category")) or row.category
     coming = word(value.get("correct_category"))
     if coming:
-        return {"category": new, "next_category": coming, "category_changes_at": _time(value)}
+        at = maybe_time_of(value.get("category_update_timestamp"))
+        return {"category": new, "next_category": coming, "category_changes_at": at}
     before = word(value.get("previous_category")) or row.category
     return {
         "category": new,
@@ -75,14 +76,6 @@ def _category(row: TemplateRow, value: Node) -> dict[str, Any]:
         "next_category": None,
         "category_changes_at": None,
     }
-
-
-def _time(value: Node) -> datetime | None:
-    """Unix seconds, as text or number."""
-    try:
-        return datetime.fromtimestamp(int(value["category_update_timestamp"]), UTC)
-    except (KeyError, TypeError, ValueError, OverflowError, OSError):
-        return None
 
 
 def _status(row: TemplateRow, value: Node, at: datetime) -> dict[str, Any]:
