@@ -37,12 +37,18 @@ async def emptied(system: System, hotel: Hotel, data: bytes) -> bool:
 
 
 async def test_a_deleted_file_is_gone_and_the_same_bytes_of_another_stay(
-    system: System, hotel_a: Hotel, alice: httpx.AsyncClient
+    system: System, hotel_a: Hotel, alice: httpx.AsyncClient, as_owner: Sql
 ) -> None:
     data = content()
     first, second = [(await upload(alice, data)).json()["id"] for _ in range(2)]
     assert (await alice.delete(f"/api/media/{first}")).status_code == 204
     assert told(await alice.get(f"/api/media/{first}")) == (404, "not_found")
+
+    async def judged() -> bool:
+        left = "SELECT FROM media_leftovers WHERE sha256 = $1"
+        return not await as_owner(left, look(io.BytesIO(data)).sha256)
+
+    assert await eventually(judged, 20)
     assert (await alice.get(f"/api/media/{second}")).content == data
     assert [(await alice.delete(f"/api/media/{one}")).status_code for one in (first, second)] == [204, 204]
     assert await emptied(system, hotel_a, data)
