@@ -25,7 +25,7 @@ _operations = sql.load("operations")
 
 FETCHES = 4, 2  # media fetched at once, and of one tenant: messages come first
 SWEEP_SECONDS, DRAIN_SECONDS = 1.0, 20
-SEEN_EVERY, TEMPLATES_EVERY, FOLD_EVERY, TIDY_EVERY = 5, 10, 60, 3600  # sweeps
+SEEN_EVERY, REMOVE_EVERY, TEMPLATES_EVERY, FOLD_EVERY, TIDY_EVERY = 5, 5, 10, 60, 3600  # sweeps
 
 
 class QuietWorker(Worker[Any]):
@@ -45,7 +45,7 @@ class Jobs:
         self._open = True
         self._draining: asyncio.Task[None] | None = None
         self._drain_again = False
-        self._reading: asyncio.Task[None] | None = None
+        self._aside: dict[str, asyncio.Task[None]] = {}
 
     def drain(self) -> None:
         """Work the raw events that wait; asked again meanwhile, once more."""
@@ -111,11 +111,16 @@ class Jobs:
 
     async def read_templates(self) -> None:
         """Begin to read the templates that are due; a slow Meta holds up no sweep."""
-        if self._open and (self._reading is None or self._reading.done()):
-            self._reading = asyncio.create_task(_safely("templates", self._read_templates))
+        self._begin("templates", partial(templates.sync_due, self.rails, self._goes_on))
 
-    async def _read_templates(self) -> None:
-        await templates.sync_due(self.rails, self._goes_on)
+    async def remove(self) -> None:
+        """Begin to delete the bytes that no file names; a slow store holds up no sweep."""
+        self._begin("remove", partial(media.remove, self.rails))
+
+    def _begin(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
+        running = self._aside.get(name)
+        if self._open and (running is None or running.done()):
+            self._aside[name] = asyncio.create_task(_safely(name, work))
 
     async def seen(self) -> None:
         """Say that this worker is there."""
@@ -126,9 +131,9 @@ class Jobs:
     async def finish(self, seconds: float) -> None:
         """Begin nothing more, finish what is in hand, give up what takes too long: its rows are still there."""
         self._open = False
-        if self._reading is not None:
-            self._reading.cancel()  # a list half read changes nothing, and is due again
-            await asyncio.wait([self._reading])
+        for task in self._aside.values():
+            task.cancel()  # a list half read, or bytes half deleted, are due again
+        await asyncio.gather(*self._aside.values(), return_exceptions=True)
         draining = [self._draining] if self._draining and not self._draining.done() else []
         marking = [self.reads.close(0), self.typings.close(0)]  # what is lost of them harms nobody
         lanes = [each.close(seconds) for each in (self.lanes, self.fetching)]
@@ -186,7 +191,7 @@ def _worker(client: Any, jobs: Jobs, name: str) -> QuietWorker:
     return QuietWorker(queue.queue(client, name), functions=functions, concurrency=2)
 
 
-async def _safely(name: str, work: Callable[[], Awaitable[None]]) -> None:
+async def _safely(name: str, work: Callable[[], Awaitable[object]]) -> None:
     """Nothing a job raises may be lost silently, or end the worker: the row is still there to be worked."""
     try:
         await work()
@@ -202,7 +207,7 @@ async def _sweep_for_ever(jobs: Jobs, stop: asyncio.Event) -> None:
     The second is the event loop's, which no setting of the clock changes.
     """
     rounds = [(1, "sweep", jobs.sweep), (1, "fetch", jobs.fetch), (SEEN_EVERY, "seen", jobs.seen)]
-    rounds.append((TEMPLATES_EVERY, "templates", jobs.read_templates))
+    rounds += [(TEMPLATES_EVERY, "templates", jobs.read_templates), (REMOVE_EVERY, "remove", jobs.remove)]
     rounds += [(FOLD_EVERY, "fold", partial(fold, jobs.rails)), (TIDY_EVERY, "tidy", partial(tidy, jobs.rails))]
     turn = 0
     while not stop.is_set():

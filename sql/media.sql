@@ -3,7 +3,7 @@
 
 -- name: arrive(channels uuid[], graph_ids text[], graph_urls text[], mime_types text[], filenames text[], digests bytea[], voices boolean[], animateds boolean[]) -> many ArrivedRow
 -- A row for each of Meta's ids that has none yet; sha256 is what the bytes must prove to be. A replay brings a
--- fresher URL.
+-- fresher URL, except of a deleted file.
 -- Index: media_graph_key
 INSERT INTO media (direction, channel_id, graph_id, graph_url, mime_type, filename, sha256, voice, animated)
 SELECT
@@ -23,7 +23,7 @@ FROM
     ) AS given (channel_id, graph_id, graph_url, mime_type, filename, sha256, voice, animated)
 ORDER BY given.channel_id, given.graph_id
 ON CONFLICT (tenant_id, channel_id, graph_id) WHERE graph_id IS NOT NULL
-DO UPDATE SET graph_url = excluded.graph_url
+DO UPDATE SET graph_url = CASE WHEN media.state <> 'DELETED' THEN excluded.graph_url END
 RETURNING channel_id, graph_id, id, crm.media_shown(media) AS shown;
 
 -- name: pending(share bigint) -> many PendingRow
@@ -70,6 +70,7 @@ CROSS JOIN LATERAL (
 UPDATE media
 SET
     attempts = attempts + 1,
+    claim = uuidv7(),
     lease_until = now() + :lease * INTERVAL '1 second'
 WHERE
     id = :id
@@ -84,12 +85,18 @@ RETURNING
     mime_type,
     sha256,
     attempts,
-    lease_until,
+    claim,
     created_at < now() - INTERVAL '7 days' AS expired,
     old.lease_until IS NOT NULL AS died;
 
--- name: ready(id uuid, lease timestamptz, mime_type text, size bigint, sha256 bytea, animated boolean, width int, height int, duration float4, has_thumbnail boolean) -> count
--- The bytes are in the store. Only who holds the lease may say so.
+-- name: renew(id uuid, claim uuid, lease float8) -> count
+-- Whoever fetches still lives.
+-- Index: media_pkey
+UPDATE media SET lease_until = now() + :lease * INTERVAL '1 second'
+WHERE id = :id AND state = 'PENDING' AND claim = :claim;
+
+-- name: ready(id uuid, claim uuid, mime_type text, size bigint, sha256 bytea, animated boolean, width int, height int, duration float4, has_thumbnail boolean) -> count
+-- The bytes are in the store. Only who claimed it last may say so.
 -- Index: media_pkey
 UPDATE media
 SET
@@ -103,19 +110,21 @@ SET
     duration = :duration,
     has_thumbnail = :has_thumbnail,
     error = NULL,
+    claim = NULL,
     lease_until = NULL
-WHERE id = :id AND state = 'PENDING' AND lease_until = :lease;
+WHERE id = :id AND state = 'PENDING' AND claim = :claim;
 
--- name: settle(id uuid, lease timestamptz, state text, error text, wait float8) -> count
+-- name: settle(id uuid, claim uuid, state text, error text, wait float8) -> count
 -- A try that brought nothing: FAILED, or PENDING for another in `wait` seconds.
 -- Index: media_pkey
 UPDATE media
 SET
     state = :state,
     error = :error,
+    claim = NULL,
     lease_until = NULL,
     next_attempt_at = now() + :wait * INTERVAL '1 second'
-WHERE id = :id AND state = 'PENDING' AND lease_until = :lease;
+WHERE id = :id AND state = 'PENDING' AND claim = :claim;
 
 -- name: again(id uuid) -> value jsonb
 -- A person asks for failed media once more.
@@ -188,3 +197,120 @@ INSERT INTO media_uploads (channel_id, sha256, mime_type, graph_id)
 VALUES (:channel, :sha256, :mime_type, :graph_id)
 ON CONFLICT (tenant_id, channel_id, sha256, mime_type)
 DO UPDATE SET graph_id = excluded.graph_id, created_at = now();
+
+-- name: leave(sha256 bytea, seconds float8) -> none
+-- These bytes are about to be put into the store; what nobody has named by then goes. Waits while they just go.
+-- Index: media_leftovers_pkey
+INSERT INTO media_leftovers (sha256, due_at)
+VALUES (:sha256, now() + :seconds * INTERVAL '1 second')
+ON CONFLICT (tenant_id, sha256) DO UPDATE SET due_at = excluded.due_at;
+
+-- name: named(sha256 bytea) -> none
+-- A row names these bytes now.
+-- Index: media_leftovers_pkey
+DELETE FROM media_leftovers WHERE sha256 = :sha256;
+
+-- name: forget(ids uuid[], within uuid[]) -> many ForgottenRow
+-- Files deleted for good: what remains says that there was one. With `within`, only those that no message outside
+-- these conversations carries. Bytes that somebody is just putting there again are left to him.
+-- Index: media_pkey, messages_media_ix
+WITH gone AS (
+    UPDATE media
+    SET
+        state = 'DELETED',
+        filename = NULL,
+        sha256 = NULL,
+        graph_url = NULL,
+        has_thumbnail = FALSE,
+        error = NULL,
+        claim = NULL,
+        lease_until = NULL
+    WHERE
+        id = ANY(:ids::uuid[])
+        AND state <> 'DELETED'
+        AND (
+            :within::uuid[] IS NULL
+            OR NOT EXISTS (
+                SELECT FROM messages AS m WHERE m.media_id = media.id AND m.conversation_id <> ALL(:within::uuid[])
+            )
+        )
+    RETURNING id, old.state AS was, old.sha256 AS sha256
+),
+
+freed AS (
+    INSERT INTO media_leftovers (sha256, due_at)
+    SELECT DISTINCT
+        sha256,
+        now()
+    FROM gone
+    WHERE was = 'READY'
+    ON CONFLICT (tenant_id, sha256) DO NOTHING
+)
+
+SELECT id FROM gone;
+
+-- name: blank(ids uuid[]) -> many MessageRow
+-- Takes deleted files off the messages that carry them: their names, hashes and addresses too.
+-- Index: messages_media_ix
+UPDATE messages AS m
+SET
+    media = crm.media_shown(a),
+    content = coalesce(btrim(replace(m.content, m.payload -> m.type ->> 'filename', '')), m.content),
+    payload = CASE
+        WHEN jsonb_typeof(m.payload -> m.type) = 'object'
+            THEN m.payload || jsonb_build_object(m.type, (m.payload -> m.type) - '{filename,sha256,url}'::text[])
+        ELSE m.payload
+    END
+FROM media AS a
+WHERE a.id = ANY(:ids::uuid[]) AND m.tenant_id = a.tenant_id AND m.media_id = a.id
+RETURNING
+    m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,
+    m.sent_by, m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at,
+    m.origin, m.reactions, m.edited_at, m.revoked_at;
+
+-- name: leavers() -> many LeaverRow
+-- Tenants with bytes that are due to go.
+-- Index: media_leftovers_due_ix
+-- as: system
+WITH RECURSIVE owners AS (
+    (SELECT tenant_id FROM media_leftovers ORDER BY tenant_id LIMIT 1)
+    UNION ALL
+    SELECT
+        (
+            SELECT l.tenant_id
+            FROM media_leftovers AS l
+            WHERE l.tenant_id > owners.tenant_id
+            ORDER BY l.tenant_id
+            LIMIT 1
+        )
+    FROM owners
+    WHERE owners.tenant_id IS NOT NULL
+)
+
+SELECT owners.tenant_id
+FROM owners
+INNER JOIN LATERAL (
+    SELECT l.due_at FROM media_leftovers AS l WHERE l.tenant_id = owners.tenant_id ORDER BY l.due_at LIMIT 1
+) AS first_due ON first_due.due_at <= now();
+
+-- name: leftover() -> maybe LeftoverRow
+-- The bytes that are due first, locked; `named`: a file still has them.
+-- Index: media_leftovers_due_ix, media_sha256_ix
+SELECT
+    sha256,
+    EXISTS(SELECT FROM media WHERE media.sha256 = l.sha256 AND media.state = 'READY') AS named
+FROM media_leftovers AS l
+WHERE due_at <= now()
+ORDER BY due_at, sha256
+LIMIT 1
+FOR UPDATE SKIP LOCKED;
+
+-- name: postpone(seconds float8) -> none
+-- The store is away: what is due waits.
+-- Index: media_leftovers_due_ix
+UPDATE media_leftovers SET due_at = now() + :seconds * INTERVAL '1 second' WHERE due_at <= now();
+
+-- name: unknown(sha256 bytea) -> none
+-- Meta's ids of these bytes are of no more use.
+-- Index: media_uploads_sha256_ix
+DELETE FROM media_uploads WHERE sha256 = :sha256;

@@ -52,10 +52,12 @@ FROM (SELECT *, row_number() OVER (PARTITION BY tenant_id) AS n FROM conversatio
 WHERE c.n <= 60;
 INSERT INTO media (tenant_id, direction, state, channel_id, graph_id, mime_type, size, sha256)
 SELECT c.tenant_id, 'INBOUND', CASE WHEN n <= 3 THEN 'PENDING' ELSE 'READY' END, c.channel_id, c.id::text || n,
-    'image/jpeg', 1000, '\x00'
+    'image/jpeg', 1000, decode(md5(c.id::text || n), 'hex')
 FROM conversations AS c, generate_series(1, 4) AS n;
 INSERT INTO media_uploads (tenant_id, channel_id, sha256, mime_type, graph_id)
 SELECT tenant_id, id, int4send(n), 'image/png', n::text FROM channels, generate_series(1, 100) AS n;
+INSERT INTO media_leftovers (tenant_id, sha256, due_at)
+SELECT t.id, int4send(n), now() + INTERVAL '1 day' FROM tenants AS t, generate_series(1, 50) AS n;
 UPDATE messages AS m SET media_id = a.id FROM media AS a
 WHERE a.tenant_id = m.tenant_id AND m.wamid = 'wamid.' || a.graph_id;
 INSERT INTO parked_statuses (tenant_id, wamid, status, at)

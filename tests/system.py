@@ -113,7 +113,7 @@ class Hotel:
             return await client.post(f"{self.url}/webhooks/whatsapp", content=raw, headers=signed, timeout=20)
 
     async def conversation_of(self, wa_id: str) -> dict[str, Any] | None:
-        """The conversation of a customer, if the list has it; one whose newest message is old is on a later page."""
+        """The conversation of a customer, if the list has it; an old newest message is on a later page."""
         params: dict[str, Any] = {"limit": 100}
         while True:
             page = (await self.attendant.get("/api/conversations", params=params)).json()

@@ -1,7 +1,10 @@
 """A file's type is told by its bytes, its name is made harmless, and a picture is opened only within limits."""
 
 import io
+import random
 import struct
+import subprocess
+import sys
 import zipfile
 import zlib
 
@@ -53,6 +56,42 @@ def bomb() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 
+def sideways(kind: str) -> bytes:
+    """A picture of 640 x 480 taken with the camera on its side."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return picture(kind, exif=exif.tobytes())
+
+
+def sound(container: str, codec: str) -> bytes:
+    """A tenth of a second of silence."""
+    out = io.BytesIO()
+    with av.open(out, "w", format=container) as opened:
+        stream = opened.add_stream(codec, rate=48000, layout="mono")
+        for place in range(5):
+            frame = av.AudioFrame(format=stream.format.name, layout="mono", samples=1024)
+            frame.rate, frame.pts = 48000, place * 1024
+            for plane in frame.planes:
+                plane.update(bytes(plane.buffer_size))
+            opened.mux(stream.encode(frame))
+        opened.mux(stream.encode(None))
+    return out.getvalue()
+
+
+def broken(whole: bytes, chance: random.Random) -> bytes:
+    """A file that was cut off, whose bits flipped, or that somebody wrote into."""
+    content, place = bytearray(whole), chance.randrange(len(whole))
+    match chance.randrange(3):
+        case 0:
+            del content[place:]
+        case 1:
+            for _ in range(chance.randrange(1, 8)):
+                content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        case _:
+            content[place : place + chance.randrange(40)] = chance.randbytes(chance.randrange(40))
+    return bytes(content)
+
+
 OPUS = b"OggS" + bytes(24) + b"OpusHead\x01\x01" + bytes(100)
 
 
@@ -99,6 +138,13 @@ def test_a_picture_gets_its_size_and_a_small_webp() -> None:
     assert (seen.width, seen.height, small.format, small.size) == (1600, 1200, "WEBP", (320, 240))
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_picture_taken_sideways_has_the_size_it_is_looked_at_in(kind: str) -> None:
+    seen = look(io.BytesIO(sideways(kind)))
+    assert (seen.width, seen.height) == (480, 640)
+    assert Image.open(io.BytesIO(seen.thumbnail or b"")).size == (240, 320)
+
+
 def test_a_film_gets_its_length_and_a_frame() -> None:
     seen = look(io.BytesIO(film()))
     assert (seen.width, seen.height, seen.duration) == (128, 96, 1.0)
@@ -114,6 +160,36 @@ def test_a_bomb_is_measured_and_not_unpacked() -> None:
 def test_a_torn_file_is_kept_without_a_picture(whole: bytes) -> None:
     seen = look(io.BytesIO(whole[:60]))
     assert (seen.size, seen.thumbnail) == (60, None)
+
+
+WHOLE = {
+    "jpeg": sideways("JPEG"),
+    "png": sideways("PNG"),
+    "webp": sideways("WEBP"),
+    "gif": picture("GIF"),
+    "mp4": film(),
+    "m4a": sound("ipod", "aac"),
+    "ogg": sound("ogg", "libopus"),
+    "mp3": sound("mp3", "libmp3lame"),
+    "aac": sound("adts", "aac"),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", WHOLE)
+def test_whatever_bytes_come_a_look_ends_well(kind: str) -> None:
+    chance = random.Random(7)
+    for _ in range(150):
+        content = broken(WHOLE[kind], chance)
+        seen = look(io.BytesIO(content))
+        assert seen.size == len(content)
+        assert seen.thumbnail is None or seen.thumbnail[8:12] == b"WEBP"
+
+
+def test_the_decoders_are_loaded_with_the_first_picture_and_not_before() -> None:
+    words = "import sys; from crm import app, worker; print([x for x in ('PIL', 'av') if x in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "[]\n"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import io
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,14 @@ async def test_what_nobody_put_is_not_there(store: Store) -> None:
     assert (await store.has("hotel/b"), await store.has("hotel/c")) == (True, False)
     with pytest.raises(NotFound):
         await store.read("hotel/c", 0, 1)
+
+
+async def test_what_is_deleted_is_not_there_and_deleting_it_again_does_no_harm(store: Store) -> None:
+    await store.put("hotel/d", b"x")
+    for _ in range(2):
+        with suppress(NotFound):
+            await store.delete("hotel/d")
+        assert not await store.has("hotel/d")
 
 
 async def test_a_bucket_holds_what_was_put_below_its_prefix(bucket: str) -> None:

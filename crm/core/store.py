@@ -50,6 +50,11 @@ class Store:
             return False
         return True
 
+    async def delete(self, key: str) -> None:
+        """Take what stands under the key away. Raises Unavailable; NotFound perhaps: a bucket does not tell."""
+        with _told():
+            await obstore.delete_async(self._store, key)
+
     async def read(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
         """The bytes from `start` up to `end`, in small pieces. Raises NotFound, Unavailable: before the first."""
         with _told():

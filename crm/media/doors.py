@@ -12,8 +12,9 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import Response
 
+from crm import audit
 from crm.core import http, idempotency, sql
-from crm.core.access import ATTENDANT
+from crm.core.access import ATTENDANT, TENANT_ADMIN
 from crm.core.db import Transaction
 from crm.core.errors import (
     BodyTooSlow,
@@ -26,7 +27,7 @@ from crm.core.errors import (
     invalid,
 )
 from crm.core.http import Call, Door
-from crm.media import fetching, names, sniffing
+from crm.media import fetching, keeping, names, sniffing
 from crm.media.look import Look, look
 from crm.media.serving import File, served
 from crm.media.shapes import LARGEST, MediaOut, MediaRow, key_of, kind_of, limit_of, thumbnail_key_of
@@ -60,12 +61,13 @@ async def upload(call: Call) -> Response:
 
 async def _kept(call: Call, seen: Look, file: UploadFile) -> Response:
     """The same bytes under the same name and key are the same file."""
-    await fetching.keep(call.rails, _tenant(call), seen, file.file)
+    await keeping.keep(call.rails, _tenant(call), seen, file.file)
     filename, key = names.clean(file.filename), idempotency.key(call.request.headers, None)
     async with _opened(call) as tx:
 
         async def made() -> Response:
             media = await tx.value(_sql.keep, filename=filename, **fetching.facts(seen))
+            await keeping.named(tx, seen.sha256)
             answer = MediaOut(media, seen.sniffed.mime_type, seen.size)
             return http.json_response(msgspec.json.encode(answer), 201)
 
@@ -146,7 +148,7 @@ async def thumbnail(call: Call) -> Response:
 async def _ready(call: Call) -> MediaRow:
     async with _opened(call) as tx:
         row = await tx.maybe(_sql.get, MediaRow, id=call.id())
-    if row is None:
+    if row is None or row.state == "DELETED":
         raise NotFound
     if row.state != "READY":
         raise MediaNotReady(state=row.state)
@@ -166,6 +168,16 @@ async def retry(call: Call) -> dict[str, Any]:
     return dict(shown)
 
 
+async def delete(call: Call) -> None:
+    """Delete a file for good; again does no harm. Raises NotFound."""
+    media = call.id()
+    if await call.tx.maybe(_sql.get, MediaRow, id=media) is None:
+        raise NotFound
+    events = await keeping.forget(call.tx, [media])
+    await audit.note(call, call.tx, "media.deleted", media)
+    await call.rails.feed.append(call.tx, events)
+
+
 routes = [
     Door(
         method="POST",
@@ -180,5 +192,6 @@ routes = [
     ),
     Door(method="GET", path="/api/media/{id}", handler=get, role=ATTENDANT, own_tx=True),
     Door(method="GET", path="/api/media/{id}/thumbnail", handler=thumbnail, role=ATTENDANT, own_tx=True),
+    Door(method="DELETE", path="/api/media/{id}", handler=delete, role=TENANT_ADMIN, status=204),
     Door(method="POST", path="/api/media/{id}/retry", handler=retry, role=ATTENDANT, answer=dict[str, Any]),
 ]

@@ -1,13 +1,16 @@
 """Fetches what messages brought: id → URL → bytes → store, judged on the way; the row says how it stands.
 
 A try ends READY, FAILED (with a word that says why), or PENDING again. Meta keeps the bytes for seven days, so what
-may pass is tried until then. A worker that dies leaves a lease, and the row is found again when it has run out.
+may pass is tried until then. While a worker lives it renews its lease; of one that dies the row is found again when
+the lease has run out.
 """
 
 import asyncio
 import logging
 import random
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import IO
 from uuid import UUID
@@ -18,20 +21,20 @@ from crm import channels
 from crm.channels import SenderRow
 from crm.core import meta_media, metrics, sql
 from crm.core.db import Tx
-from crm.core.errors import Unavailable
+from crm.core.errors import Problem, Unavailable
 from crm.core.meta import MetaError
 from crm.core.meta_errors import TRANSIENT
 from crm.core.meta_media import ForeignHost, Gone, TooLarge
 from crm.core.rails import Rails
-from crm.media import sniffing
+from crm.media import keeping, sniffing
 from crm.media.look import Look, look
-from crm.media.shapes import LARGEST, FetchRow, PendingRow, key_of, thumbnail_key_of
+from crm.media.shapes import LARGEST, FetchRow, PendingRow
 from crm.messages import MessageRow, updated
 
 log = logging.getLogger(__name__)
 _sql = sql.load("media")
 
-LEASE_SECONDS = meta_media.DOWNLOAD_SECONDS + 60
+LEASE_SECONDS, RENEW_SECONDS = 45.0, 15.0  # what a dead worker held is taken up within the first
 SHARE = 20  # of one tenant's, that a sweep hands out
 _FIRST_WAIT, _LONGEST_WAIT = 2.0, 1800.0
 _DEATHS = 3  # tries after which a file that its worker did not survive is left alone
@@ -49,12 +52,14 @@ async def pending(tx: Tx) -> list[PendingRow]:
 async def fetch(rails: Rails, tenant: UUID, media: UUID) -> None:
     """Fetch one piece of media, unless somebody else does. Raises Unavailable when our own parts are away."""
     async with rails.db.tenant(tenant) as tx:
-        row = await tx.maybe(_sql.claim, FetchRow, id=media, lease=float(LEASE_SECONDS))
+        row = await tx.maybe(_sql.claim, FetchRow, id=media, lease=LEASE_SECONDS)
         sender = await channels.sender(tx, row.channel_id) if row else None
     if row is None:
         return
     try:
-        await _ready(rails, tenant, row, await _brought(rails, tenant, row, sender))
+        async with _held(rails, tenant, row):
+            seen = await _brought(rails, tenant, row, sender)
+        await _ready(rails, tenant, row, seen)
     except Refused as refused:
         await _settle(rails, tenant, row, "FAILED", str(refused))
     except MetaError as error:
@@ -69,6 +74,25 @@ async def fetch(rails: Rails, tenant: UUID, media: UUID) -> None:
     except asyncio.CancelledError:  # the worker must end: the next one begins at once
         await asyncio.shield(_settle(rails, tenant, row, "PENDING", "stopped"))
         raise
+
+
+@asynccontextmanager
+async def _held(rails: Rails, tenant: UUID, row: FetchRow) -> AsyncIterator[None]:
+    """Renew the lease until the work inside has ended."""
+    renewing = asyncio.create_task(_renew(rails, tenant, row))
+    try:
+        yield
+    finally:
+        renewing.cancel()
+        await asyncio.wait([renewing])
+
+
+async def _renew(rails: Rails, tenant: UUID, row: FetchRow) -> None:
+    while True:
+        await asyncio.sleep(RENEW_SECONDS)
+        with suppress(Problem):  # Postgres is away for a moment: three renewals fit into a lease
+            async with rails.db.tenant(tenant) as tx:
+                await tx.count(_sql.renew, id=row.id, claim=row.claim, lease=LEASE_SECONDS)
 
 
 def _wait(row: FetchRow) -> float:
@@ -95,7 +119,7 @@ async def _brought(rails: Rails, tenant: UUID, row: FetchRow, sender: SenderRow 
         seen = await rails.look(partial(look, file))
         if expected is not None and seen.sha256 != expected:
             raise Refused("digest_differs")
-        await keep(rails, tenant, seen, file)
+        await keeping.keep(rails, tenant, seen, file)
     return seen
 
 
@@ -115,19 +139,12 @@ async def _download(rails: Rails, row: FetchRow, token: str, file: IO[bytes]) ->
     return row.sha256 or named.sha256
 
 
-async def keep(rails: Rails, tenant: UUID, seen: Look, file: IO[bytes]) -> None:
-    """Put a file and its thumbnail into the store, unless the same bytes lie there. Raises Unavailable."""
-    if seen.thumbnail:
-        await rails.store.put(thumbnail_key_of(tenant, seen.sha256), seen.thumbnail)
-    if not await rails.store.has(key_of(tenant, seen.sha256)):
-        await rails.store.put(key_of(tenant, seen.sha256), file)
-
-
 async def _ready(rails: Rails, tenant: UUID, row: FetchRow, seen: Look) -> None:
     metrics.media.labels("ready").inc()
     async with rails.db.tenant(tenant) as tx:
         told = facts(seen) | {"mime_type": sniffing.believed(seen.sniffed.mime_type, row.mime_type)}
-        if await tx.count(_sql.ready, id=row.id, lease=row.lease_until, **told):
+        if await tx.count(_sql.ready, id=row.id, claim=row.claim, **told):
+            await keeping.named(tx, seen.sha256)
             await announce(rails, tx, row.id)
 
 
@@ -148,7 +165,7 @@ async def _settle(rails: Rails, tenant: UUID, row: FetchRow, state: str, error: 
     metrics.media.labels("failed" if state == "FAILED" else "again").inc()
     log.warning("media did not come", extra={"mediaId": str(row.id), "why": error, "becomes": state})
     async with rails.db.tenant(tenant) as tx:
-        settled = await tx.count(_sql.settle, id=row.id, lease=row.lease_until, state=state, error=error, wait=wait)
+        settled = await tx.count(_sql.settle, id=row.id, claim=row.claim, state=state, error=error, wait=wait)
         if settled and state == "FAILED":
             await announce(rails, tx, row.id)
 

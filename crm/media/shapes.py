@@ -1,6 +1,5 @@
 """The shapes of media: rows, answers, and the kinds Meta takes with their limits."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -72,7 +71,7 @@ class FetchRow(msgspec.Struct, frozen=True):
     mime_type: str
     sha256: bytes | None
     attempts: int
-    lease_until: datetime
+    claim: UUID
     expired: bool
     died: bool
 

@@ -1,0 +1,121 @@
+"""Bytes in the store: put there before a row names them, gone from it when none does.
+
+`media_leftovers` holds what may have to go, and when: written before bytes are put (due in a day), deleted with the
+row that names them, written again when the last such row is deleted. So the bytes of a transaction that never
+committed are known without a search through the store. The row is locked while its bytes go.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import IO
+from uuid import UUID
+
+import msgspec
+
+from crm.core import sql
+from crm.core.db import Tx
+from crm.core.errors import NotFound, Unavailable
+from crm.core.feed import Event
+from crm.core.rails import Rails
+from crm.media.look import Look
+from crm.media.shapes import key_of, thumbnail_key_of
+from crm.messages import MessageRow, updated
+
+log = logging.getLogger(__name__)
+_sql = sql.load("media")
+
+UNNAMED_SECONDS = 86_400.0  # how long what was put may wait for its row
+_DELETE_SECONDS, _AGAIN_SECONDS = 20, 60.0
+
+
+class ForgottenRow(msgspec.Struct, frozen=True):
+    """A file that was deleted just now."""
+
+    id: UUID
+
+
+class LeaverRow(msgspec.Struct, frozen=True):
+    """A tenant with bytes that are due to go."""
+
+    tenant_id: UUID
+
+
+class LeftoverRow(msgspec.Struct, frozen=True):
+    """Bytes that are due to go; `named`: a file has them after all."""
+
+    sha256: bytes
+    named: bool
+
+
+async def keep(rails: Rails, tenant: UUID, seen: Look, file: IO[bytes]) -> None:
+    """Put a file and its thumbnail into the store, unless the same bytes lie there. Raises Unavailable.
+
+    The caller names them in a row within a day, and then calls `named`.
+    """
+    async with rails.db.tenant(tenant) as tx:
+        await tx.none(_sql.leave, sha256=seen.sha256, seconds=UNNAMED_SECONDS)
+    if seen.thumbnail:
+        await rails.store.put(thumbnail_key_of(tenant, seen.sha256), seen.thumbnail)
+    if not await rails.store.has(key_of(tenant, seen.sha256)):
+        await rails.store.put(key_of(tenant, seen.sha256), file)
+
+
+async def named(tx: Tx, sha256: bytes) -> None:
+    """A row names these bytes, in this transaction."""
+    await tx.none(_sql.named, sha256=sha256)
+
+
+async def forget(tx: Tx, media: list[UUID], within: list[UUID] | None = None) -> list[Event]:
+    """Delete files for good, and what messages show of them; the events to append, none where nothing was left.
+
+    The row keeps its id, times, type, size and dimensions. Bytes and thumbnail go soon after the commit, unless
+    another file of the tenant has the same bytes. With `within` (conversations), a file that a message elsewhere
+    carries stays: so a brochure sent to many outlives the erasure of one of them.
+    """
+    gone = await tx.many(_sql.forget, ForgottenRow, ids=media, within=within)
+    if not gone:
+        return []
+    return [updated(row) for row in await tx.many(_sql.blank, MessageRow, ids=[row.id for row in gone])]
+
+
+async def remove(rails: Rails) -> None:
+    """Delete from the store what is due and no file names, of every tenant. Raises Unavailable."""
+    async with rails.db.system() as tx:
+        tenants = await tx.many(_sql.leavers, LeaverRow)
+    for row in tenants:
+        await remove_of(rails, row.tenant_id)
+
+
+async def remove_of(rails: Rails, tenant: UUID) -> None:
+    """Delete one tenant's leftovers. Raises Unavailable, and they wait a minute, when the store is away."""
+    try:
+        while await _remove_one(rails, tenant):
+            pass
+    except Unavailable:
+        async with rails.db.tenant(tenant) as tx:
+            await tx.none(_sql.postpone, seconds=_AGAIN_SECONDS)
+        raise
+
+
+async def _remove_one(rails: Rails, tenant: UUID) -> bool:
+    """The bytes go while their row is locked: whoever would put them there again waits for that."""
+    async with rails.db.tenant(tenant) as tx:
+        row = await tx.maybe(_sql.leftover, LeftoverRow)
+        if row is None:
+            return False
+        if not row.named:
+            await _delete(rails, thumbnail_key_of(tenant, row.sha256), key_of(tenant, row.sha256))
+            await tx.none(_sql.unknown, sha256=row.sha256)
+        await tx.none(_sql.named, sha256=row.sha256)
+    return True
+
+
+async def _delete(rails: Rails, *keys: str) -> None:
+    try:
+        async with asyncio.timeout(_DELETE_SECONDS):
+            for key in keys:
+                with suppress(NotFound):
+                    await rails.store.delete(key)
+    except TimeoutError as error:
+        raise Unavailable from error

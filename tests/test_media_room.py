@@ -1,0 +1,78 @@
+"""Deleted files leave the store, bytes that another file has stay, and what nobody ever named goes too."""
+
+import io
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import httpx
+
+from crm.core import rails
+from crm.media import keeping
+from crm.media.look import look
+from tests.conftest import Sql
+from tests.meta import now
+from tests.system import Guest, Hotel, System, eventually
+from tests.test_media import ended, held
+from tests.test_media_doors import upload
+from tests.test_media_look import picture
+from tests.visitors import told
+
+
+def content() -> bytes:
+    """A picture that nobody else has."""
+    return picture("PNG", (8, 8)) + uuid4().bytes
+
+
+def kept(system: System, hotel: Hotel, data: bytes) -> list[str]:
+    """What the store has of these bytes."""
+    folder = Path(system.settings.media_url.removeprefix("file://")) / hotel.id
+    return [path.name for path in folder.glob(f"{look(io.BytesIO(data)).sha256.hex()}*")]
+
+
+async def emptied(system: System, hotel: Hotel, data: bytes) -> bool:
+    async def gone() -> bool:
+        return kept(system, hotel, data) == []
+
+    return bool(await eventually(gone, 20))
+
+
+async def test_a_deleted_file_is_gone_and_the_same_bytes_of_another_stay(
+    system: System, hotel_a: Hotel, alice: httpx.AsyncClient, as_owner: Sql
+) -> None:
+    data = content()
+    first, second = [(await upload(alice, data)).json()["id"] for _ in range(2)]
+    assert (await alice.delete(f"/api/media/{first}")).status_code == 204
+    assert told(await alice.get(f"/api/media/{first}")) == (404, "not_found")
+
+    async def judged() -> bool:
+        left = "SELECT FROM media_leftovers WHERE sha256 = $1"
+        return not await as_owner(left, look(io.BytesIO(data)).sha256)
+
+    assert await eventually(judged, 20)
+    assert (await alice.get(f"/api/media/{second}")).content == data
+    assert [(await alice.delete(f"/api/media/{one}")).status_code for one in (first, second)] == [204, 204]
+    assert await emptied(system, hotel_a, data)
+
+
+async def test_a_message_shows_that_its_file_was_deleted_and_no_more_of_it(system: System, guest: Guest) -> None:
+    node = {"id": await held(system, guest.hotel, content()), "filename": "passaporte.png"}
+    message = await guest.writes(node={"type": "image", "image": node})
+    media = await ended(guest.hotel, message)
+    assert (await guest.hotel.admin.delete(f"/api/media/{media['id']}")).status_code == 204
+    shown = await now(guest.hotel, message)
+    assert (shown["media"]["state"], shown["media"]["size"]) == ("DELETED", media["size"])
+    assert "passaporte" not in str(shown)
+
+
+async def test_bytes_whose_upload_never_committed_go_after_a_day(
+    system: System, hotel_a: Hotel, as_owner: Sql
+) -> None:
+    laid, data = await rails.lay(system.settings), content()
+    seen = look(io.BytesIO(data))
+    await keeping.keep(laid, UUID(hotel_a.id), seen, io.BytesIO(data))
+    await laid.close()
+    late = "UPDATE media_leftovers SET due_at = due_at - INTERVAL '{}' WHERE sha256 = $1 RETURNING due_at > now()"
+    [row] = await as_owner(late.format("23 hours"), seen.sha256)
+    assert (row[0], len(kept(system, hotel_a, data))) == (True, 2)
+    await as_owner(late.format("1 hour"), seen.sha256)
+    assert await emptied(system, hotel_a, data)
