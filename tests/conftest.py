@@ -13,11 +13,10 @@ import httpx
 import pytest
 
 from crm import app, worker
-from crm.core import config
 from crm.core.config import Settings
 from ops.dev.home import Home
 from ops.fake_meta import app as fake_meta
-from tests.own import ROOT_EMAIL, add_root, own_home
+from tests.own import ROOT_EMAIL, add_root, own_home, settings_of
 from tests.system import PASSWORD, Guest, Hotel, System, calling, serving, unique_phone
 from tests.visitors import fresh, proxied, visitor
 
@@ -39,7 +38,7 @@ async def graph_url() -> AsyncIterator[str]:
 @pytest.fixture(scope="session")
 def settings(home: Home, graph_url: str) -> Settings:
     """What the API and the worker of the suite run with."""
-    return config.load({**home.environ(), "WHATSAPP_GRAPH_URL": graph_url, "LOG_LEVEL": "WARNING"})
+    return settings_of(home, graph_url, "WARNING")
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+import msgspec
+
 from crm import app, worker
 from crm.core import config, crypto, db, migrate, sql
 from crm.core.config import Settings
@@ -36,7 +38,7 @@ async def own_system(path: Path) -> AsyncIterator[System]:
     """Servers, API, worker and fake Meta that only the caller uses."""
     with own_home(path) as home:
         async with serving(fake_meta()) as graph_url:
-            settings = config.load({**home.environ(), "WHATSAPP_GRAPH_URL": graph_url, "LOG_LEVEL": "ERROR"})
+            settings = settings_of(home, graph_url, "ERROR")
             await add_root(settings)
             async with serving(app.build(settings)) as url, working(settings):
                 system = System(url, graph_url, settings, home, calling())
@@ -44,11 +46,17 @@ async def own_system(path: Path) -> AsyncIterator[System]:
                 yield system
 
 
+def settings_of(home: Home, graph_url: str, level: str) -> Settings:
+    """As the environment gives them, but with passwords that are quick to check: 1 ms instead of 70."""
+    loaded = config.load({**home.environ(), "WHATSAPP_GRAPH_URL": graph_url, "LOG_LEVEL": level})
+    return msgspec.structs.replace(loaded, bcrypt_rounds=4)
+
+
 async def add_root(settings: Settings, email: str = ROOT_EMAIL) -> None:
     """The super admin, or another: of one person's sessions the oldest beyond twenty end."""
     database = await db.Database.open(settings.database_url, settings.database_system_url, 2, 10)
     async with database.tenant(db.PLATFORM) as tx:
-        hashed = crypto.password_hash(PASSWORD, 10)
+        hashed = crypto.password_hash(PASSWORD, settings.bcrypt_rounds)
         await tx.count(sql.load("operations").add_super_admin, email=email, name="Root", hash=hashed)
     await database.close()
 

@@ -34,12 +34,12 @@ class Scratch:
 
 
 @contextmanager
-def database(home: Home) -> Iterator[Scratch]:
-    """Make it as ops/postgres/roles.sql does, and drop it in the end."""
+def database(home: Home, like: str = "template0") -> Iterator[Scratch]:
+    """Make it as ops/postgres/roles.sql does, or `like` another that nobody is connected to; drop it in the end."""
     scratch = Scratch(home, f"scratch_{next(_numbers)}")
     server = Scratch(home, "postgres")
     options = "ENCODING 'UTF8' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C'"
-    server.run(f"CREATE DATABASE {scratch.name} OWNER crm_owner TEMPLATE template0 {options}", role="superuser")
+    server.run(f"CREATE DATABASE {scratch.name} OWNER crm_owner TEMPLATE {like} {options}", role="superuser")
     try:
         scratch.run("REVOKE ALL ON SCHEMA public FROM PUBLIC", role="superuser")
         yield scratch

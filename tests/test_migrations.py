@@ -28,6 +28,21 @@ def empty(home: Home) -> Iterator[Scratch]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def finished(home: Home) -> Iterator[Scratch]:
+    """A database with every migration, which others are made like."""
+    with scratch.database(home) as made:
+        crm(made, "migrate")  # as a process of its own: a connection left open could not be copied around
+        yield made
+
+
+@pytest.fixture
+def migrated(home: Home, finished: Scratch) -> Iterator[Scratch]:
+    """A database with every migration."""
+    with scratch.database(home, finished.name) as made:
+        yield made
+
+
 def start(on: Scratch, *words: str) -> subprocess.Popen[str]:
     """`python -m crm …` with nothing in its environment but the owner's URL."""
     kept = {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COVERAGE")}
@@ -82,72 +97,68 @@ def test_a_plan_changes_nothing(empty: Scratch) -> None:
     assert empty.run("SELECT to_regclass('tenants'), to_regnamespace('crm')") == [(None, None)]
 
 
-def test_the_newest_migration_is_undone_and_comes_back(empty: Scratch) -> None:
-    crm(empty, "migrate")
-    before = dump(empty)
-    assert crm(empty, "rollback", "--yes") == f"undid {ALL[-1]}"
-    assert dump(empty) != before
-    assert crm(empty, "migrate") == f"applied {ALL[-1]}"
-    assert dump(empty) == before
+def test_the_newest_migration_is_undone_and_comes_back(migrated: Scratch) -> None:
+    before = dump(migrated)
+    assert crm(migrated, "rollback", "--yes") == f"undid {ALL[-1]}"
+    assert dump(migrated) != before
+    assert crm(migrated, "migrate") == f"applied {ALL[-1]}"
+    assert dump(migrated) == before
 
 
-def test_everything_undone_leaves_nothing_and_applied_again_is_the_same(empty: Scratch) -> None:
-    crm(empty, "migrate")
-    before = dump(empty)
+def test_everything_undone_leaves_nothing_and_applied_again_is_the_same(migrated: Scratch) -> None:
+    before = dump(migrated)
     assert len(before) > 300
-    assert crm(empty, "rollback", "--steps", "100", "--yes").splitlines() == [f"undid {name}" for name in ALL[::-1]]
+    assert crm(migrated, "rollback", "--steps", "100", "--yes").splitlines() == [
+        f"undid {name}" for name in ALL[::-1]
+    ]
     left = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname !~ 'yoyo'"
-    assert empty.run(left) == [(0,)]
-    assert empty.run("SELECT to_regnamespace('crm')") == [(None,)]
-    assert crm(empty, "rollback", "--yes") == "nothing to undo"
-    crm(empty, "migrate")
-    assert dump(empty) == before
+    assert migrated.run(left) == [(0,)]
+    assert migrated.run("SELECT to_regnamespace('crm')") == [(None,)]
+    assert crm(migrated, "rollback", "--yes") == "nothing to undo"
+    crm(migrated, "migrate")
+    assert dump(migrated) == before
 
 
-def test_undoing_asks_first(empty: Scratch) -> None:
-    crm(empty, "migrate")
-    process = start(empty, "rollback")
+def test_undoing_asks_first(migrated: Scratch) -> None:
+    process = start(migrated, "rollback")
     out, _ = process.communicate("n\n", timeout=60)
     assert (process.returncode, "loses data" in out) == (1, True)
-    assert crm(empty, "migrate") == "the database is up to date"
+    assert crm(migrated, "migrate") == "the database is up to date"
 
 
-def test_of_two_at_once_one_is_refused(empty: Scratch) -> None:
-    crm(empty, "migrate")
-    crm(empty, "rollback", "--yes")
+def test_of_two_at_once_one_is_refused(migrated: Scratch) -> None:
+    crm(migrated, "rollback", "--yes")
     held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
-    with psycopg.connect(empty.url("superuser")) as busy:  # makes the first one wait in the middle of its work
+    with psycopg.connect(migrated.url("superuser")) as busy:  # makes the first one wait in the middle of its work
         busy.execute("LOCK TABLE _yoyo_migration")
-        first = start(empty, "migrate")
+        first = start(migrated, "migrate")
         ends = time.monotonic() + 20
-        while empty.run(held) == [(0,)]:
+        while migrated.run(held) == [(0,)]:
             assert time.monotonic() < ends
-        assert refused(start(empty, "migrate")) == "Error: another migration is running"
-        assert refused(start(empty, "rollback", "--yes")) == "Error: another migration is running"
+        assert refused(start(migrated, "migrate")) == "Error: another migration is running"
+        assert refused(start(migrated, "rollback", "--yes")) == "Error: another migration is running"
     assert first.communicate(timeout=60)[0].strip() == f"applied {ALL[-1]}"
 
 
-def test_a_migration_that_was_killed_holds_up_no_other(empty: Scratch) -> None:
+def test_a_migration_that_was_killed_holds_up_no_other(migrated: Scratch) -> None:
     """The lock is a session's: it dies with its process. yoyo's own table row would stay."""
-    crm(empty, "migrate")
-    crm(empty, "rollback", "--yes")
-    with psycopg.connect(empty.url("superuser")) as busy:
+    crm(migrated, "rollback", "--yes")
+    with psycopg.connect(migrated.url("superuser")) as busy:
         busy.execute("LOCK TABLE _yoyo_migration")
-        first = start(empty, "migrate")
+        first = start(migrated, "migrate")
         ends = time.monotonic() + 20
-        while empty.run("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted") == [(0,)]:
+        while migrated.run("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted") == [(0,)]:
             assert time.monotonic() < ends
         first.kill()
         first.communicate()
-    assert crm(empty, "migrate") == f"applied {ALL[-1]}"
+    assert crm(migrated, "migrate") == f"applied {ALL[-1]}"
 
 
-def test_an_applied_migration_that_was_edited_is_refused(empty: Scratch, folder: Path) -> None:
-    migrate.apply(empty.url("owner"))
+def test_an_applied_migration_that_was_edited_is_refused(migrated: Scratch, folder: Path) -> None:
     with (folder / f"{ALL[2]}.sql").open("a") as file:
         file.write("-- one comment more\n")
     with pytest.raises(migrate.Refused, match=f"{ALL[2]}.sql"):
-        migrate.apply(empty.url("owner"))
+        migrate.apply(migrated.url("owner"))
 
 
 def test_a_migration_that_was_not_recorded_is_refused(empty: Scratch, folder: Path) -> None:
@@ -157,22 +168,21 @@ def test_a_migration_that_was_not_recorded_is_refused(empty: Scratch, folder: Pa
     assert empty.run("SELECT to_regclass('tenants')") == [(None,)]
 
 
-def test_a_migration_that_fails_leaves_nothing_of_itself(empty: Scratch, folder: Path) -> None:
+def test_a_migration_that_fails_leaves_nothing_of_itself(migrated: Scratch, folder: Path) -> None:
     bad = folder / "9999_bad.sql"
     bad.write_text("CREATE TABLE half (id int);\nSELECT 1 / 0;\n")
     with (folder / "checksums.txt").open("a") as file:
         file.write(f"{schema.digest(bad)}  {bad.name}\n")
     with pytest.raises(psycopg.errors.DivisionByZero):
-        migrate.apply(empty.url("owner"))
-    assert empty.run("SELECT to_regclass('half'), to_regclass('tenants') IS NOT NULL") == [(None, True)]
-    assert migrate.plan(empty.url("owner")) == ["9999_bad"]
+        migrate.apply(migrated.url("owner"))
+    assert migrated.run("SELECT to_regclass('half'), to_regclass('tenants') IS NOT NULL") == [(None, True)]
+    assert migrate.plan(migrated.url("owner")) == ["9999_bad"]
 
 
-def test_a_migration_without_a_way_back_is_not_undone(empty: Scratch, folder: Path) -> None:
-    migrate.apply(empty.url("owner"))
+def test_a_migration_without_a_way_back_is_not_undone(migrated: Scratch, folder: Path) -> None:
     (folder / f"{ALL[-1]}.rollback.sql").unlink()
     with pytest.raises(migrate.Refused, match="has no rollback file"):
-        migrate.roll_back(empty.url("owner"), 1)
+        migrate.roll_back(migrated.url("owner"), 1)
 
 
 def test_every_migration_is_recorded_and_has_a_way_back() -> None:
@@ -197,6 +207,6 @@ def test_a_missing_address_is_named(command: list[str]) -> None:
     assert (done.returncode, done.stderr) == (1, "Error: missing environment variables: DATABASE_OWNER_URL\n")
 
 
-def test_a_database_that_is_away_is_told_in_a_line(empty: Scratch) -> None:
-    away = Scratch(empty.home, "no_such_database")
+def test_a_database_that_is_away_is_told_in_a_line(home: Home) -> None:
+    away = Scratch(home, "no_such_database")
     assert "no_such_database" in refused(start(away, "migrate"))
