@@ -28,21 +28,6 @@ def empty(home: Home) -> Iterator[Scratch]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def finished(home: Home) -> Iterator[Scratch]:
-    """A database with every migration, which others are made like."""
-    with scratch.database(home) as made:
-        crm(made, "migrate")  # as a process of its own: a connection left open could not be copied around
-        yield made
-
-
-@pytest.fixture
-def migrated(home: Home, finished: Scratch) -> Iterator[Scratch]:
-    """A database with every migration."""
-    with scratch.database(home, finished.name) as made:
-        yield made
-
-
 def start(on: Scratch, *words: str) -> subprocess.Popen[str]:
     """`python -m crm …` with nothing in its environment but the owner's URL."""
     kept = {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COVERAGE")}

@@ -11,7 +11,7 @@ def main() -> int:
     arguments = sys.argv[1:]
     subprocess.run([*COVERAGE, "erase"], check=True)
     # The whole suite in two halves, each with a system of its own: half the time on two cores.
-    halves = [] if arguments else ["-n", "2", "--dist", "loadfile", f"--ignore={FAULTS}"]
+    halves = [] if arguments else ["-n", "3", "--dist", "loadfile", f"--ignore={FAULTS}"]
     tests = subprocess.run([*COVERAGE, "run", "-m", "pytest", *halves, *arguments], check=False).returncode
     if tests or arguments:
         return tests
