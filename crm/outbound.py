@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 LEASE_SECONDS = meta.SEND_SECONDS + 20
 FILE_SECONDS = meta_media.UPLOAD_SECONDS + 10  # how much longer a lease is when a file goes first
 TRIES = 8  # with the waits below: about ten minutes
+UNKNOWN_FILE = {100, 131009, 131052, 131053}  # Meta: what a media id is refused with that it no longer knows
 STALE = {132000, 132001}  # Meta: our copy of the template is not what Meta has
 _FIRST_WAIT, _LONGEST_WAIT = 2, 300
 
@@ -89,7 +90,8 @@ async def _put_back(rails: Rails, tenant: UUID, message: ClaimedRow, wait: float
 async def _try(rails: Rails, tenant: UUID, parcel: Parcel) -> None:
     try:
         sent = await _send(rails, tenant, parcel)
-    except MetaError as error:
+    except MetaError as refusal:
+        error = await _judged(rails, tenant, parcel, refusal)
         await _settle(rails, tenant, parcel.message, error)
         if error.code == OPTED_OUT:
             await _opt_out(rails, tenant, parcel.message.contact_id)
@@ -133,6 +135,16 @@ async def _graph_id(rails: Rails, tenant: UUID, file: UUID, sender: SenderRow) -
             return await media.graph_id(rails, tenant, file, sender)
     except TimeoutError as error:
         raise MetaError(TRANSIENT, None, "the file could not be uploaded in time") from error
+
+
+async def _judged(rails: Rails, tenant: UUID, parcel: Parcel, error: MetaError) -> MetaError:
+    """The same, but transient when a file was named by an id that Meta may have forgotten: it is uploaded again."""
+    file, sender = parcel.message.media_id, parcel.sender
+    if file is None or sender is None or error.code not in UNKNOWN_FILE:
+        return error
+    if not await media.upload_again(rails, tenant, file, sender.id):
+        return error
+    return MetaError(TRANSIENT, error.code, error.title, error.detail)
 
 
 async def _settle(rails: Rails, tenant: UUID, message: ClaimedRow, error: MetaError) -> None:

@@ -198,6 +198,20 @@ VALUES (:channel, :sha256, :mime_type, :graph_id)
 ON CONFLICT (tenant_id, channel_id, sha256, mime_type)
 DO UPDATE SET graph_id = excluded.graph_id, created_at = now();
 
+-- name: upload_again(id uuid, channel uuid) -> count
+-- Forgets Meta's id of a file that Meta does not know. A file that was uploaded in the last minute is not sent again
+-- for that: it is refused for what it is.
+-- Index: media_pkey, media_uploads_pkey
+DELETE FROM media_uploads AS u
+USING media AS m
+WHERE
+    m.id = :id
+    AND u.tenant_id = m.tenant_id
+    AND u.channel_id = :channel
+    AND u.sha256 = m.sha256
+    AND u.mime_type = m.mime_type
+    AND u.created_at < now() - INTERVAL '1 minute';
+
 -- name: leave(sha256 bytea, seconds float8) -> none
 -- These bytes are about to be put into the store; what nobody has named by then goes. Waits while they just go.
 -- Index: media_leftovers_pkey

@@ -143,10 +143,32 @@ WHERE m.status = 'UNCERTAIN' AND crm.is_due(m.next_attempt_at)
 RETURNING coalesce(m.wamid, '') AS wamid, m.id, m.conversation_id, m.status, now() AS at, m.error;
 
 -- name: retry(id uuid) -> maybe MessageRow
--- Queues a failed message again, or one that was offered, where the window is open or it is a template. The wamid of
--- the old try is retired: a status of it that comes late is not one of the new try. A reaction is put on anew, after
--- those made meanwhile.
--- Index: messages_pkey
+-- Queues a failed message again, or one that was offered, where the window is open, or its template may be sent to this
+-- customer still. The wamid of the old try is retired: a status of it that comes late is not one of the new try.
+-- A reaction is put on anew, after those made meanwhile.
+-- Index: messages_pkey, templates_name_key
+WITH sendable AS (
+    SELECT failed.id
+    FROM messages AS failed
+    INNER JOIN conversations AS c ON failed.conversation_id = c.id
+    INNER JOIN contacts AS p ON c.contact_id = p.id
+    INNER JOIN channels AS ch ON c.channel_id = ch.id
+    LEFT JOIN templates AS t
+        ON
+            ch.waba_id = t.waba_id
+            AND t.name = failed.payload #>> '{template,name}'
+            AND t.language = failed.payload #>> '{template,language,code}'
+    WHERE
+        failed.id = :id
+        AND failed.direction = 'OUTBOUND'
+        AND (failed.status = 'FAILED' OR (failed.status = 'UNCERTAIN' AND failed.next_attempt_at IS NULL))
+        AND CASE
+            WHEN failed.type <> 'template' THEN c.window_expires_at > now()
+            ELSE t.status = 'APPROVED' AND NOT (t.category = 'MARKETING' AND p.marketing_opt_out)
+        END
+    FOR NO KEY UPDATE OF failed
+)
+
 UPDATE messages AS m
 SET
     status = 'QUEUED',
@@ -159,14 +181,8 @@ SET
     wamid = NULL,
     sent_at = NULL,
     failed_at = NULL
-FROM conversations AS c
-WHERE
-    m.id = :id
-    AND m.direction = 'OUTBOUND'
-    AND (m.status = 'FAILED' OR (m.status = 'UNCERTAIN' AND m.next_attempt_at IS NULL))
-    AND c.tenant_id = m.tenant_id
-    AND c.id = m.conversation_id
-    AND (m.type = 'template' OR c.window_expires_at > now())
+FROM sendable
+WHERE m.id = sendable.id
 RETURNING
     m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,
     m.sent_by, m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at,
@@ -199,6 +215,7 @@ RETURNING
 -- Index: messages_pkey
 SELECT
     direction,
+    type,
     status,
     status = 'UNCERTAIN' AND next_attempt_at IS NULL AS offered
 FROM messages

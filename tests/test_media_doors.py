@@ -13,10 +13,13 @@ from crm.core import rails
 from crm.core.meta import MetaError
 from crm.media import doors
 from tests.conftest import Sql
-from tests.system import Hotel, System
+from tests.meta import becomes
+from tests.sends import arrive, ask
+from tests.system import Guest, Hotel, System, calling, unique_phone
 from tests.test_media_look import OPUS, film, picture
 
 PNG = picture("PNG", (64, 64))
+AGED = "UPDATE media_uploads SET created_at = now() - INTERVAL '1 hour' WHERE channel_id = $1"
 
 
 async def upload(client: httpx.AsyncClient, content: bytes, name: str = "foto.png") -> httpx.Response:
@@ -169,3 +172,18 @@ async def test_a_file_goes_to_meta_once_for_each_number(
         await media.graph_id(laid, tenant, tenant, sender)
     await laid.close()
     assert (len(ids), fresh not in ids) == (1, True)
+
+
+async def test_a_file_that_meta_has_forgotten_is_uploaded_again(
+    system: System, hotel_a: Hotel, bruno: httpx.AsyncClient, as_owner: Sql
+) -> None:
+    dora, media = Guest(hotel_a, unique_phone()), (await upload(bruno, PNG)).json()["id"]
+    await dora.writes()
+    _, first = await arrive(dora, system, type="image", mediaId=media)
+    async with calling(headers={"Authorization": f"Bearer token-of-{hotel_a.number_id}"}) as meta:
+        assert (await meta.delete(f"{system.graph_url}/v25.0/{first['image']['id']}")).status_code == 200
+    just = await ask(dora, type="image", mediaId=media)
+    await becomes(hotel_a, just.json(), "FAILED")  # uploaded in the last minute: it is refused for what it is
+    await as_owner(AGED, hotel_a.channel_id)
+    _, second = await arrive(dora, system, type="image", mediaId=media)
+    assert second["image"]["id"] != first["image"]["id"]

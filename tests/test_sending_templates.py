@@ -216,6 +216,23 @@ async def test_a_template_that_failed_is_sent_again_without_a_window(dora: Guest
     await becomes(dora.hotel, failed, "READ")
 
 
+@pytest.mark.parametrize("change", ["paused", "opted out"])
+async def test_a_failed_template_that_may_not_go_any_more_is_not_sent_again(
+    change: str, dora: Guest, system: System, as_owner: Sql
+) -> None:
+    name = f"again_{dora.wa_id}"
+    await as_owner(INSERT, dora.hotel.id, dora.hotel.waba_id, name, "MARKETING", "APPROVED", json.dumps(WELCOME))
+    await script(system, dora.hotel, to=f"+{dora.wa_id}", error={"status": 400, "code": 132007})
+    failed = await becomes(dora.hotel, (await ask(dora, **use(name))).json(), "FAILED")
+    if change == "paused":
+        await as_owner(STATUS, dora.hotel.id, name, "PAUSED")
+    else:
+        await as_owner(OPT_OUT, (await dora.conversation())["contact"]["id"], True)
+    answer = await dora.hotel.attendant.post(f"/api/messages/{failed['id']}/retry")
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    await becomes(dora.hotel, failed, "FAILED")
+
+
 @pytest.mark.parametrize("file", [{"link": "https://aurora.example/a.png"}, {"id": "123"}, {}])
 async def test_a_file_of_a_template_is_never_a_link(file: dict[str, str], dora: Guest) -> None:
     header = {"type": "header", "parameters": [{"type": "image", "image": file}]}

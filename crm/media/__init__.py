@@ -4,7 +4,19 @@ from crm.media.arriving import attach
 from crm.media.doors import routes
 from crm.media.fetching import fetch, pending
 from crm.media.keeping import forget, remove
-from crm.media.sending import graph_id
+from crm.media.sending import graph_id, upload_again
 from crm.media.shapes import KINDS, PendingRow, kind_of
 
-__all__ = ["KINDS", "PendingRow", "attach", "fetch", "forget", "graph_id", "kind_of", "pending", "remove", "routes"]
+__all__ = [
+    "KINDS",
+    "PendingRow",
+    "attach",
+    "fetch",
+    "forget",
+    "graph_id",
+    "kind_of",
+    "pending",
+    "remove",
+    "routes",
+    "upload_again",
+]

@@ -35,6 +35,12 @@ async def graph_id(rails: Rails, tenant: UUID, media: UUID, sender: SenderRow) -
         return row.graph_id or await _upload(rails, tenant, sender, row)
 
 
+async def upload_again(rails: Rails, tenant: UUID, media: UUID, channel: UUID) -> bool:
+    """Whether an old upload of this file was forgotten, so that the next try makes a new one."""
+    async with rails.db.tenant(tenant) as tx:
+        return bool(await tx.count(_sql.upload_again, id=media, channel=channel))
+
+
 async def _known(rails: Rails, tenant: UUID, media: UUID, sender: SenderRow) -> UploadRow:
     async with rails.db.tenant(tenant) as tx:
         row = await tx.maybe(_sql.uploadable, UploadRow, id=media, channel=sender.id)

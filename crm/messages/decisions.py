@@ -42,7 +42,7 @@ async def _refusal(tx: Tx, query: Any, message: UUID) -> Problem:
     if standing is None or standing.direction == "INBOUND":
         raise NotFound
     if query is _sql.retry and (standing.status == "FAILED" or standing.offered):
-        return WindowClosed()
+        return _unsendable() if standing.type == "template" else WindowClosed()
     if standing.status == "UNCERTAIN" and query is not _sql.cancel:
         return Conflict(
             "O WhatsApp ainda pode dizer se esta mensagem chegou. Decida 15 minutos depois do envio.",
@@ -50,6 +50,13 @@ async def _refusal(tx: Tx, query: Any, message: UUID) -> Problem:
         )
     return Conflict(
         f"Não é possível: a mensagem está {standing.status}.", f"Not possible: the message is {standing.status}."
+    )
+
+
+def _unsendable() -> Conflict:
+    return Conflict(
+        "O modelo não está mais aprovado, ou é de marketing e este contato não quer recebê-lo.",
+        "The template is not approved any more, or is marketing and this contact wants none.",
     )
 
 

@@ -203,6 +203,7 @@ class StandingRow(msgspec.Struct, frozen=True):
     """Where a message stands; `offered`: nobody knows whether it arrived, and people may decide."""
 
     direction: Literal["INBOUND", "OUTBOUND"]
+    type: str
     status: str
     offered: bool
 
