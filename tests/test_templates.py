@@ -136,15 +136,6 @@ async def test_a_sync_says_what_was_added_changed_and_gone(system: System, hotel
     assert listed.json()["pagination"]["total"] == 2
 
 
-async def test_a_bad_cursor_starts_the_list_again(system: System, hotel: Hotel) -> None:
-    await at_meta(system, hotel)
-    rule = {"match": {"path": "/message_templates"}, "action": {"error": {"code": 131059}}}
-    async with calling() as client:
-        await client.post(f"{system.graph_url}/_fake/script", json={"phoneNumberId": None, "rules": [rule]})
-    answer = await hotel.admin.post(f"{PATH}/sync")
-    assert (answer.status_code, answer.json()["added"]) == (200, 1)
-
-
 async def test_one_language_is_deleted_or_all_of_the_name(hotel: Hotel) -> None:
     first = await made(hotel)
     others = [await made(hotel, name=first["name"], language=language) for language in ("en_US", "es")]
