@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,11 +12,11 @@ import pytest
 from crm import channels, media
 from crm.core import rails
 from crm.core.meta import MetaError
-from crm.media import doors
+from crm.media import doors, gate
 from tests.conftest import Sql
 from tests.meta import becomes
 from tests.sends import arrive, ask
-from tests.system import Guest, Hotel, System, calling, unique_phone
+from tests.system import Guest, Hotel, System, calling, eventually, unique_phone
 from tests.test_media_look import OPUS, film, picture
 
 PNG = picture("PNG", (64, 64))
@@ -79,6 +80,7 @@ async def test_a_form_that_is_none_is_refused(bruno: httpx.AsyncClient) -> None:
 
 FORM = {"Content-Type": "multipart/form-data; boundary=x"}
 START = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
+END = b"\r\n--x--\r\n"
 
 
 async def test_an_upload_that_stands_still_is_given_up(
@@ -92,6 +94,33 @@ async def test_an_upload_that_stands_still_is_given_up(
 
     answer = await bruno.post("/api/media", content=stalls(), headers=FORM)
     assert (answer.status_code, answer.json()["code"]) == (408, "body_too_slow")
+
+
+async def test_one_hotel_cannot_upload_without_end_at_once(hotel_a: Hotel, carla: httpx.AsyncClient) -> None:
+    go_on = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield START
+        await go_on.wait()
+        yield PNG + END
+
+    post = partial(hotel_a.attendant.post, "/api/media", headers=FORM)
+    slow = [asyncio.create_task(post(content=slowly())) for _ in range(gate.OF_ONE)]
+
+    async def full() -> bool:
+        return gate.in_hand[UUID(hotel_a.id)] == gate.OF_ONE
+
+    await eventually(full)
+    refused = await upload(hotel_a.admin, PNG)
+    assert (refused.status_code, refused.json()["code"], refused.headers["retry-after"]) == (
+        429,
+        "rate_limited",
+        "2",
+    )
+    assert (await upload(carla, PNG)).status_code == 201
+    go_on.set()
+    assert {answer.status_code for answer in await asyncio.gather(*slow)} == {201}
+    assert (await upload(hotel_a.admin, PNG)).status_code == 201
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["told by its length", "found out while it comes"])

@@ -175,9 +175,9 @@ class RateLimited(Problem):
     pt = "Muitas tentativas. Aguarde antes de tentar de novo."
     en = "Too many tries. Wait before trying again."
 
-    def __init__(self, retry_after: int) -> None:
+    def __init__(self, retry_after: int, pt: str | None = None, en: str | None = None) -> None:
         """`retry_after` is in seconds."""
-        super().__init__(headers={"Retry-After": str(retry_after)})
+        super().__init__(pt, en, headers={"Retry-After": str(retry_after)})
 
 
 class Unavailable(Problem):

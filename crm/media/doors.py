@@ -27,7 +27,7 @@ from crm.core.errors import (
     invalid,
 )
 from crm.core.http import Call, Door
-from crm.media import fetching, keeping, names, sniffing
+from crm.media import fetching, gate, keeping, names, sniffing
 from crm.media.look import Look, look
 from crm.media.serving import File, served
 from crm.media.shapes import LARGEST, MediaOut, MediaRow, key_of, kind_of, limit_of, thumbnail_key_of
@@ -47,16 +47,20 @@ def _opened(call: Call) -> Transaction:
 
 
 async def upload(call: Call) -> Response:
-    """Keep a file to send. Raises MalformedBody, ValidationFailed, PayloadTooLarge, UnsupportedMediaType."""
+    """Keep a file to send.
+
+    Raises MalformedBody, ValidationFailed, PayloadTooLarge, UnsupportedMediaType, RateLimited.
+    """
     async with _opened(call):  # a token outlives its session: who may not come in uploads nothing
         pass
-    file = await _file(call.request)
-    try:
-        seen = await call.rails.look(partial(look, file.file))
-        _check(seen)
-        return await _kept(call, seen, file)
-    finally:
-        await file.close()
+    with gate.taken(_tenant(call)):
+        file = await _file(call.request)
+        try:
+            seen = await call.rails.look(partial(look, file.file))
+            _check(seen)
+            return await _kept(call, seen, file)
+        finally:
+            await file.close()
 
 
 async def _kept(call: Call, seen: Look, file: UploadFile) -> Response:
