@@ -16,7 +16,7 @@ from crm.core.errors import Conflict, NotFound, invalid
 from crm.core.feed import End
 from crm.core.fields import Email, Name, Password, Slug, normal_email
 from crm.core.http import Call, Door
-from crm.core.page import Page, PageQuery, stamp, turned
+from crm.core.page import Page, PageQuery, containing, stamp, turned
 
 _sql = sql.load("tenants")
 SETTINGS_LIMIT = 64 * 1024  # bytes, as JSON
@@ -152,7 +152,7 @@ async def page(call: Call) -> Page[TenantOut]:
     """All hotels, newest first."""
     query: TenantList = call.query
     before, before_id = query.start
-    filters = {"status": query.status, "search": _contains(query.search)}
+    filters = {"status": query.status, "search": containing(query.search)}
     rows = await call.tx.many(
         _sql.page,
         TenantRow,
@@ -164,13 +164,6 @@ async def page(call: Call) -> Page[TenantOut]:
     )
     total = None if query.cursor else await call.tx.value(_sql.total, **filters)
     return turned(query, rows, total, shown, lambda row: (row.created_at, row.id))
-
-
-def _contains(search: str | None) -> str | None:
-    """A LIKE pattern that takes the words literally."""
-    if search is None:
-        return None
-    return "%" + search.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
 
 
 async def get(call: Call) -> TenantOut:

@@ -85,6 +85,13 @@ def turned(
     return paged(query, [show(row) for row in kept], total, place(kept[-1]) if len(rows) > query.limit else None)
 
 
+def containing(search: str | None) -> str | None:
+    """A LIKE pattern that takes the words literally, in any case."""
+    if search is None:
+        return None
+    return "%" + search.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+
+
 def write_cursor(at: datetime, row: UUID) -> str:
     """A place in (time, id) order as an opaque word."""
     micros = int((at - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000)

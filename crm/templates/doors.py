@@ -13,7 +13,7 @@ from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound, Problem, ValidationFailed, invalid
 from crm.core.http import Call, Door
 from crm.core.meta import MetaError
-from crm.core.page import Page, turned
+from crm.core.page import Page, containing, turned
 from crm.template_texts import component
 from crm.templates import syncing
 from crm.templates.drafts import DRAFTS
@@ -53,7 +53,7 @@ async def page(call: Call) -> Page[TemplateOut]:
     filters = {
         "status": query.status and query.status.upper(),
         "channel": query.channel_id,
-        "search": _contains(query.search),
+        "search": containing(query.search),
     }
     rows = await call.tx.many(
         _sql.page,
@@ -66,13 +66,6 @@ async def page(call: Call) -> Page[TemplateOut]:
     )
     total = None if query.cursor else await call.tx.value(_sql.total, **filters)
     return turned(query, rows, total, shown, lambda row: (row.created_at, row.id))
-
-
-def _contains(search: str | None) -> str | None:
-    """A LIKE pattern that takes the words literally."""
-    if search is None:
-        return None
-    return "%" + search.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
 
 
 async def get(call: Call) -> TemplateOut:
