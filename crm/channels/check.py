@@ -17,7 +17,7 @@ from crm.channels.visit import Visit
 from crm.core import sql
 from crm.core.access import TENANT_ADMIN
 from crm.core.crypto import SealBroken
-from crm.core.db import Transaction, Tx
+from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound, Unavailable
 from crm.core.http import Call, Door
 from crm.core.meta import MetaError
@@ -48,7 +48,7 @@ async def check(call: Call) -> Checked:
     visit = await _visit(call)
     found = await asyncio.gather(*(take(name, visit) for name in STEPS))
     findings = dict(zip(STEPS, found, strict=True))
-    async with _opened(call) as tx:
+    async with call.opened() as tx:
         await _kept(call, tx, visit, [name for name, finding in findings.items() if not finding.ok])
     english = views.english(call)
     steps = [_shown(name, finding, english) for name, finding in findings.items()]
@@ -76,7 +76,7 @@ async def subscribe(call: Call) -> StepOut:
         await visit.ask("POST", path, body)
     except MetaError as error:
         raise _problem(error) from error
-    async with _opened(call) as tx:
+    async with call.opened() as tx:
         await audit.note(call, tx, "channel.subscribed", visit.row.id, override=override)
     return _shown("subscription", await take("subscription", visit), views.english(call))
 
@@ -90,14 +90,9 @@ def _problem(error: MetaError) -> Conflict | Unavailable:
     return Conflict(pt, en)
 
 
-def _opened(call: Call) -> Transaction:
-    who = call.who
-    return call.rails.db.tenant(who.tenant or who.home, who.caller)
-
-
 async def _visit(call: Call) -> Visit:
     """The channel with its token opened. Raises NotFound."""
-    async with _opened(call) as tx:
+    async with call.opened() as tx:
         row = await tx.maybe(_sql.checked, CheckedRow, id=call.id())
         facts = await health.facts(tx, call.id())
     if row is None:

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from crm.core import access, body, idempotency, log
 from crm.core.access import ATTENDANT, SUPER_ADMIN, TENANT_ADMIN, Who
-from crm.core.db import Tx
+from crm.core.db import Transaction, Tx
 from crm.core.errors import BodyTooSlow, Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType
 from crm.core.rails import Rails
 
@@ -53,6 +53,15 @@ class Call:
         if self._who is None:
             raise RuntimeError("this door is public")
         return self._who
+
+    @property
+    def place(self) -> UUID:
+        """The tenant the caller acts in; without one a super admin is at home in the platform."""
+        return self.who.tenant or self.who.home
+
+    def opened(self) -> Transaction:
+        """A transaction of the caller's there, beside the door's own or for doors that open theirs."""
+        return self.rails.db.tenant(self.place, self.who.caller)
 
     def id(self, name: str = "id") -> UUID:
         """A UUID of the path. Raises NotFound: what is not one names nothing."""

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from starlette.datastructures import UploadFile
@@ -15,7 +14,6 @@ from starlette.responses import Response
 from crm import audit
 from crm.core import http, idempotency, sql
 from crm.core.access import ATTENDANT, TENANT_ADMIN
-from crm.core.db import Transaction
 from crm.core.errors import (
     BodyTooSlow,
     Conflict,
@@ -38,22 +36,14 @@ SILENT_SECONDS, UPLOAD_SECONDS = 15, 600  # an upload that stands still; one tha
 _AROUND = 64 * 1024  # bytes of a form beyond its file: boundaries, headers
 
 
-def _tenant(call: Call) -> UUID:
-    return call.who.tenant or call.who.home
-
-
-def _opened(call: Call) -> Transaction:
-    return call.rails.db.tenant(_tenant(call), call.who.caller)
-
-
 async def upload(call: Call) -> Response:
     """Keep a file to send.
 
     Raises MalformedBody, ValidationFailed, PayloadTooLarge, UnsupportedMediaType, RateLimited.
     """
-    async with _opened(call):  # a token outlives its session: who may not come in uploads nothing
+    async with call.opened():  # a token outlives its session: who may not come in uploads nothing
         pass
-    with gate.taken(_tenant(call)):
+    with gate.taken(call.place):
         file = await _file(call.request)
         try:
             seen = await call.rails.look(partial(look, file.file))
@@ -65,9 +55,9 @@ async def upload(call: Call) -> Response:
 
 async def _kept(call: Call, seen: Look, file: UploadFile) -> Response:
     """The same bytes under the same name and key are the same file."""
-    await keeping.keep(call.rails, _tenant(call), seen, file.file)
+    await keeping.keep(call.rails, call.place, seen, file.file)
     filename, key = names.clean(file.filename), idempotency.key(call.request.headers, None)
-    async with _opened(call) as tx:
+    async with call.opened() as tx:
 
         async def made() -> Response:
             media = await tx.value(_sql.keep, filename=filename, **fetching.facts(seen))
@@ -135,7 +125,7 @@ async def get(call: Call) -> Response:
     if row.sha256 is None:
         raise NotFound
     file = File(row.mime_type, row.filename, row.size or 0, row.sha256.hex())
-    return await served(call.request, file, partial(call.rails.store.read, key_of(_tenant(call), row.sha256)))
+    return await served(call.request, file, partial(call.rails.store.read, key_of(call.place, row.sha256)))
 
 
 async def thumbnail(call: Call) -> Response:
@@ -143,14 +133,14 @@ async def thumbnail(call: Call) -> Response:
     row = await _ready(call)
     if not row.has_thumbnail or row.sha256 is None:
         raise NotFound
-    key = thumbnail_key_of(_tenant(call), row.sha256)
+    key = thumbnail_key_of(call.place, row.sha256)
     size = await call.rails.store.size(key)
     file = File("image/webp", None, size, f"{row.sha256.hex()}-small")
     return await served(call.request, file, partial(call.rails.store.read, key))
 
 
 async def _ready(call: Call) -> MediaRow:
-    async with _opened(call) as tx:
+    async with call.opened() as tx:
         row = await tx.maybe(_sql.get, MediaRow, id=call.id())
     if row is None or row.state == "DELETED":
         raise NotFound

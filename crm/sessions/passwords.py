@@ -36,13 +36,12 @@ async def reset_password(call: Call) -> TemporaryPassword:
     """Give a person a temporary password; all their sessions end. Raises NotFound."""
     user, password = call.id(), crypto.temporary_password()
     hashed = await _hashed(call, password)
-    tenant = call.who.tenant or call.who.home
-    async with call.rails.db.tenant(tenant, call.who.caller) as tx:
+    async with call.opened() as tx:
         if not await tx.count(_sql.set_password, id=user, hash=hashed, temporary=True):
             raise NotFound
         await tx.none(_sql.end_all, user_id=user, keep=None)
         await audit.note(call, tx, "password.reset", user)
-        call.rails.feed.end_sockets(tx, tenant, End(4401, user=user))
+        call.rails.feed.end_sockets(tx, call.place, End(4401, user=user))
     return TemporaryPassword(password)
 
 

@@ -80,12 +80,6 @@ async def _get(tx: Tx, template: UUID) -> TemplateRow:
     return row
 
 
-def _opened(call: Call) -> Any:
-    """A transaction of the caller's, beside the door's own."""
-    assert call.who.tenant is not None
-    return call.rails.db.tenant(call.who.tenant, call.who.caller)
-
-
 async def _account(call: Call, tx: Tx, account: str) -> Account:
     """The account with a token that may ask. Raises Conflict when the hotel has none for it."""
     assert call.who.tenant is not None
@@ -122,7 +116,7 @@ async def _ask_for(call: Call, new: Create, channel: UUID | None) -> Asked:
     faults = check(new)
     if faults:
         raise ValidationFailed(errors=faults)
-    async with _opened(call) as tx:
+    async with call.opened() as tx:
         waba = await tx.value(_sql.account_of, channel=channel)
         if waba is None:
             raise invalid("/channelId", "canal inexistente: cadastre um número", "no such channel: add a number")
@@ -193,7 +187,7 @@ async def _taken(tx: Tx, asked: Asked) -> Conflict:
 
 async def ask_to_delete(call: Call) -> TemplateRow:
     """Before `delete`: Meta first. Raises NotFound, Conflict, ValidationFailed, Unavailable."""
-    async with _opened(call) as tx:
+    async with call.opened() as tx:
         row = await _get(tx, call.id())
         account = await _account(call, tx, row.waba_id)
     try:
@@ -228,7 +222,7 @@ async def delete(call: Call) -> None:
 async def sync(call: Call) -> Synced:
     """Read every account's templates again. Raises Conflict, RateLimited, Unavailable when none could be read."""
     assert call.who.tenant is not None
-    async with _opened(call) as tx:
+    async with call.opened() as tx:
         accounts = await syncing.accounts(tx)
         await audit.note(call, tx, "templates.synced")
     found: list[AccountSynced] = []
