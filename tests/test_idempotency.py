@@ -127,6 +127,7 @@ _MADE = {
     "/auth/register": ("users", "email", "email"),
     "/api/channels": ("channels", "phone_number_id", "whatsappPhoneNumberId"),
     "/api/templates": ("templates", "name", "name"),
+    "/api/contacts": ("contacts", "name", "name"),
     "/api/messages/send": ("messages", "content", "content"),
     "/api/conversations/{id}/messages": ("messages", "content", "content"),
 }
@@ -148,6 +149,7 @@ def _body(path: str, dora: Guest | None = None) -> dict[str, Any]:
             "category": "UTILITY",
             "components": [{"type": "BODY", "text": f"Olá, {name}"}],
         },
+        "/api/contacts": {"phone": unique_phone(), "name": name},
         "/api/messages/send": {"to": dora and dora.wa_id, "content": name},
     }.get(path, {"content": name})
 
