@@ -227,6 +227,7 @@ async def fold(rails: Rails) -> None:
     """Fold the kept totals of the lists."""
     async with rails.db.system() as tx:
         await tx.count(sql.load("conversations").fold)
+        await tx.count(sql.load("contacts").fold_contacts)
 
 
 async def tidy(rails: Rails) -> None:

@@ -18,8 +18,12 @@ FROM channels AS c, unnest(ARRAY['access', 'inbound', 'limit', 'quality', 'statu
 INSERT INTO channel_notices (tenant_id, channel_id, kind, severity, dismissed_at)
 SELECT c.tenant_id, c.id, 'quality_low', 'WARNING', CASE WHEN n > 1 THEN now() END
 FROM channels AS c, generate_series(1, 8) AS n;
-INSERT INTO contacts (tenant_id, wa_id)
-SELECT t.id, (5548900000000 + n)::text FROM tenants AS t, generate_series(1, 500) AS n WHERE t.slug <> 'platform';
+INSERT INTO contacts (tenant_id, wa_id, name, tags, blocked)
+SELECT t.id, (5548900000000 + n)::text, 'Guest ' || n, CASE WHEN n % 20 = 0 THEN ARRAY['vip'] ELSE '{}' END, n % 100 = 0
+FROM tenants AS t, generate_series(1, 500) AS n WHERE t.slug <> 'platform';
+INSERT INTO contact_attributes (tenant_id, key, label, type, place)
+SELECT t.id, 'field_' || n, 'Field', 'text', n FROM tenants AS t, generate_series(1, 20) AS n;
+INSERT INTO contact_counts (tenant_id, n) SELECT t.id, 0 FROM tenants AS t, generate_series(1, 50) AS n;
 INSERT INTO contact_identities (tenant_id, kind, value, contact_id)
 SELECT tenant_id, kind, wa_id, id FROM contacts, unnest(ARRAY['wa_id', 'match_key']) AS kind;
 INSERT INTO contact_aliases (tenant_id, kind, value, contact_id, superseded_at)
