@@ -30,6 +30,7 @@ from crm import (
     templates,
     tenants,
     users,
+    web,
 )
 from crm.core import edge, openapi, rails
 from crm.core.config import Settings
@@ -79,7 +80,7 @@ def build(settings: Settings) -> edge.Edge:
         log.info("api stopped")
 
     app = Starlette(
-        routes=[*(route(door) for door in doors), *realtime.routes, *queues.mounts],
+        routes=[*(route(door) for door in doors), *realtime.routes, *web.pages, *queues.mounts],
         lifespan=lifespan,
         middleware=[Middleware(CORSMiddleware, **_cors(settings))] if settings.origins else [],
         exception_handlers={
