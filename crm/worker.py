@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from saq import Worker
 
-from crm import inbound, media, messages, outbound, read_marks, templates
+from crm import conversations, inbound, media, messages, outbound, read_marks, templates
 from crm.core import log, metrics, queue, rails, sql
 from crm.core.config import Settings
 from crm.core.errors import Problem, Unavailable
@@ -88,8 +88,12 @@ class Jobs:
         async with self.rails.db.system() as tx:
             due = await messages.due_tenants(tx)
             lanes = await messages.waiting_lanes(tx)
+            put_off = await conversations.snoozed_tenants(tx)
         for row in due:
             await self._fall_due(row.tenant_id, row.scheduled)
+        for hotel in put_off:
+            async with self.rails.db.tenant(hotel.tenant_id) as tx:
+                await self.rails.feed.append(tx, await conversations.wake(tx))
         for lane in lanes:
             if not self.lanes.runs(lane.tenant_id, lane.conversation_id):
                 self.lanes.want(lane.tenant_id, lane.conversation_id)

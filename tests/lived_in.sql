@@ -33,6 +33,23 @@ FROM contacts AS p
 CROSS JOIN LATERAL (SELECT id FROM channels WHERE tenant_id = p.tenant_id ORDER BY id LIMIT 1) AS c;
 INSERT INTO conversation_counts (tenant_id, status, archived, unread, channel_id, n)
 SELECT c.tenant_id, 'OPEN', FALSE, FALSE, c.id, 1 FROM channels AS c, generate_series(1, 5) AS n;
+INSERT INTO departments (tenant_id, name)
+SELECT t.id, 'Department ' || n FROM tenants AS t, generate_series(1, 8) AS n WHERE t.slug <> 'platform';
+INSERT INTO department_members (tenant_id, department_id, user_id)
+SELECT d.tenant_id, d.id, u.id FROM departments AS d INNER JOIN users AS u ON d.tenant_id = u.tenant_id
+WHERE random() < 0.2;
+UPDATE conversations AS c SET
+    department_id = CASE WHEN random() < 0.3 THEN d.id END, closed_at = CASE WHEN status = 'CLOSED' THEN now() END,
+    tags = CASE WHEN random() < 0.2 THEN ARRAY['vip'] ELSE '{}' END
+FROM (SELECT tenant_id, (array_agg(id))[1] AS id FROM departments GROUP BY tenant_id) AS d
+WHERE c.tenant_id = d.tenant_id;
+INSERT INTO snoozes (tenant_id, conversation_id, due_at)
+SELECT tenant_id, id, now() + random() * INTERVAL '9 days' FROM conversations WHERE random() < 0.1;
+INSERT INTO conversation_entries (tenant_id, conversation_id, type, created_at)
+SELECT tenant_id, id, 'note', now() - n * INTERVAL '1 hour' FROM conversations, generate_series(1, 3) AS n;
+INSERT INTO drafts (tenant_id, user_id, conversation_id, content)
+SELECT u.tenant_id, u.id, c.id, 'Olá' FROM (SELECT DISTINCT ON (tenant_id) tenant_id, id FROM users) AS u
+INNER JOIN conversations AS c ON u.tenant_id = c.tenant_id;
 INSERT INTO messages (tenant_id, conversation_id, direction, type, status, content, wamid, target_wamid, created_at)
 SELECT c.tenant_id, c.id, 'INBOUND', 'text', 'RECEIVED', 'Olá', 'wamid.' || c.id || n,
     CASE WHEN n = 4 AND random() < 0.2 THEN 'wamid.' || c.id || 1 END, now() - n * INTERVAL '1 hour'

@@ -2,7 +2,7 @@
 
 from crm.contacts.doors import routes
 from crm.contacts.knowing import hold, learn_bsuid, learn_wa_id, meet, move, opt_out, recipient, seen
-from crm.contacts.merging import merge
+from crm.contacts.merging import found, merge
 from crm.contacts.phones import country, match_key, typed_phone
 from crm.contacts.shapes import Choice, Moved, Person
 
@@ -11,6 +11,7 @@ __all__ = [
     "Moved",
     "Person",
     "country",
+    "found",
     "hold",
     "learn_bsuid",
     "learn_wa_id",
