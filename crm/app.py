@@ -27,6 +27,7 @@ from crm import (
     queues,
     realtime,
     sessions,
+    spreadsheets,
     templates,
     tenants,
     users,
@@ -48,6 +49,7 @@ doors: Sequence[Door] = [
     *media.routes,
     *sessions.routes,
     *users.routes,
+    *spreadsheets.routes,  # before contacts, whose /api/contacts/{id} would take their paths
     *contacts.routes,
     *channels.routes,
     *templates.routes,

@@ -34,6 +34,12 @@ FURNITURE = [
     SELECT tenant_id, 'wa_id', 'former', id FROM contacts WHERE tenant_id = $1 LIMIT 1""",
     """INSERT INTO contact_merges (tenant_id, from_id, into_id, why, moved)
     SELECT tenant_id, id, id, 'a test', '{}' FROM contacts WHERE tenant_id = $1 LIMIT 1""",
+    "INSERT INTO contact_imports (tenant_id, columns, headings, status) VALUES ($1, '{a}', '{a}', 'FAILED')",
+    """INSERT INTO contact_import_lines (tenant_id, import_id, line, cells)
+    SELECT tenant_id, id, 2, '["1"]' FROM contact_imports WHERE tenant_id = $1 AND status = 'FAILED' LIMIT 1""",
+    """INSERT INTO contact_import_errors (tenant_id, import_id, line, place, heading, pt, en)
+    SELECT tenant_id, id, 2, 0, '', '', '' FROM contact_imports
+    WHERE tenant_id = $1 AND status = 'FAILED' LIMIT 1""",
 ]
 REFUSED = asyncpg.InsufficientPrivilegeError
 NUMBERED = sql.parse("test", "-- name: seen() -> value text\nSELECT string_agg(id::text, ',') FROM tenants;")[0]
