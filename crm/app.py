@@ -24,6 +24,7 @@ from crm import (
     media,
     messages,
     operations,
+    privacy,
     queues,
     realtime,
     sessions,
@@ -51,6 +52,7 @@ doors: Sequence[Door] = [
     *users.routes,
     *spreadsheets.routes,  # before contacts, whose /api/contacts/{id} would take their paths
     *contacts.routes,
+    *privacy.routes,
     *channels.routes,
     *templates.routes,
     *billing.routes,

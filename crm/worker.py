@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from saq import Worker
 
-from crm import inbound, media, messages, outbound, read_marks, spreadsheets, templates
+from crm import inbound, media, messages, outbound, privacy, read_marks, spreadsheets, templates
 from crm.core import log, metrics, queue, rails, sql
 from crm.core.config import Settings
 from crm.core.errors import Problem, Unavailable
@@ -26,7 +26,7 @@ _operations = sql.load("operations")
 IMPORTS = 2, 1  # files of contacts worked at once, and of one tenant
 FETCHES = 4, 2  # media fetched at once, and of one tenant: messages come first
 SWEEP_SECONDS, DRAIN_SECONDS = 1.0, 20
-SEEN_EVERY, REMOVE_EVERY, TEMPLATES_EVERY, FOLD_EVERY, TIDY_EVERY = 5, 5, 10, 60, 3600  # sweeps
+SEEN_EVERY, REMOVE_EVERY, ERASE_EVERY, TEMPLATES_EVERY, FOLD_EVERY, TIDY_EVERY = 5, 5, 5, 10, 60, 3600  # sweeps
 
 
 class QuietWorker(Worker[Any]):
@@ -126,6 +126,10 @@ class Jobs:
     async def read_templates(self) -> None:
         """Begin to read the templates that are due; a slow Meta holds up no sweep."""
         self._begin("templates", partial(templates.sync_due, self.rails, self._goes_on))
+
+    async def look_through(self) -> None:
+        """Begin to take erased persons out of raw events; many events hold up no sweep."""
+        self._begin("erase", partial(privacy.look_through, self.rails, self._goes_on))
 
     async def remove(self) -> None:
         """Begin to delete the bytes that no file names; a slow store holds up no sweep."""
@@ -227,6 +231,7 @@ async def _sweep_for_ever(jobs: Jobs, stop: asyncio.Event) -> None:
         (SEEN_EVERY, "seen", jobs.seen),
     ]
     rounds += [(TEMPLATES_EVERY, "templates", jobs.read_templates), (REMOVE_EVERY, "remove", jobs.remove)]
+    rounds += [(ERASE_EVERY, "erase", jobs.look_through)]
     rounds += [(FOLD_EVERY, "fold", partial(fold, jobs.rails)), (TIDY_EVERY, "tidy", partial(tidy, jobs.rails))]
     turn = 0
     while not stop.is_set():

@@ -96,3 +96,49 @@ WITH CHECK (tenant_id = (SELECT crm.current_tenant_id()));
 CREATE POLICY tenant_guard ON public.contact_import_errors AS RESTRICTIVE TO crm_app
 USING (tenant_id = (SELECT crm.current_tenant_id()));
 GRANT SELECT, INSERT ON public.contact_import_errors TO crm_app;
+
+ALTER TABLE public.contacts ADD COLUMN erased_at timestamptz;
+ALTER TABLE public.contacts ADD COLUMN erasure jsonb;
+COMMENT ON COLUMN public.contacts.erasure IS 'The receipt of the person''s erasure: what was blanked, and when.';
+ALTER TABLE public.messages ADD COLUMN erased_at timestamptz;
+COMMENT ON COLUMN public.messages.erased_at IS
+'When what the message said was blanked: its person was erased, or the hotel keeps messages no longer.';
+GRANT UPDATE (erased_at, erasure) ON public.contacts TO crm_app;
+GRANT UPDATE (erased_at, target_wamid) ON public.messages TO crm_app;
+GRANT DELETE ON public.contact_aliases TO crm_app;
+GRANT UPDATE (moved) ON public.contact_merges TO crm_app;
+GRANT DELETE ON public.dead_letters TO crm_app;
+-- What sockets were told of an erased person is blanked in the feed; a row never goes.
+GRANT UPDATE (event, data) ON public.feed_events TO crm_app;
+
+CREATE TABLE public.contact_erasures (
+    tenant_id uuid NOT NULL DEFAULT crm.current_tenant_id(),
+    id uuid NOT NULL DEFAULT uuidv7(),
+    contact_id uuid NOT NULL,
+    needles text[] NOT NULL,
+    lanes text[] NOT NULL,
+    spans tstzmultirange NOT NULL,
+    due_at timestamptz NOT NULL DEFAULT now(),
+    done_at timestamptz,
+    CONSTRAINT contact_erasures_pkey PRIMARY KEY (tenant_id, id),
+    CONSTRAINT contact_erasures_contact_fkey FOREIGN KEY (tenant_id, contact_id)
+    REFERENCES public.contacts (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT contact_erasures_done_check CHECK (done_at IS NULL OR needles = '{}')
+);
+COMMENT ON TABLE public.contact_erasures IS
+'Erased persons whose raw webhooks are looked through: for which words, in which times. Done, it names nobody.';
+CREATE INDEX contact_erasures_contact_ix ON public.contact_erasures (tenant_id, contact_id);
+CREATE INDEX contact_erasures_waiting_ix ON public.contact_erasures (tenant_id, id) WHERE done_at IS NULL;
+
+ALTER TABLE public.contact_erasures ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.contact_erasures FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON public.contact_erasures TO crm_app
+USING (tenant_id = (SELECT crm.current_tenant_id()))
+WITH CHECK (tenant_id = (SELECT crm.current_tenant_id()));
+CREATE POLICY tenant_guard ON public.contact_erasures AS RESTRICTIVE TO crm_app
+USING (tenant_id = (SELECT crm.current_tenant_id()));
+-- The sweep finds what waits; it sees ids and times, never a word.
+CREATE POLICY waiting ON public.contact_erasures FOR SELECT TO crm_system USING (done_at IS NULL);
+GRANT SELECT, INSERT, UPDATE (needles, spans, due_at, done_at) ON public.contact_erasures TO crm_app;
+GRANT SELECT (tenant_id, id, due_at, done_at) ON public.contact_erasures TO crm_system;
+GRANT UPDATE (body) ON public.webhook_events TO crm_system;

@@ -95,4 +95,6 @@ INSERT INTO contact_import_lines (tenant_id, import_id, line, cells)
 SELECT tenant_id, id, n, '["1"]' FROM contact_imports, generate_series(1, 300) AS n WHERE status = 'RUNNING';
 INSERT INTO contact_import_errors (tenant_id, import_id, line, place, heading, pt, en)
 SELECT tenant_id, id, n, 0, 'phone', 'x', 'x' FROM contact_imports, generate_series(1, 10) AS n;
+INSERT INTO contact_erasures (tenant_id, contact_id, needles, lanes, spans, done_at)
+SELECT tenant_id, id, '{}', '{}', '{}', CASE WHEN random() < 0.9 THEN now() END FROM contacts;
 ANALYZE;

@@ -34,6 +34,8 @@ FURNITURE = [
     SELECT tenant_id, 'wa_id', 'former', id FROM contacts WHERE tenant_id = $1 LIMIT 1""",
     """INSERT INTO contact_merges (tenant_id, from_id, into_id, why, moved)
     SELECT tenant_id, id, id, 'a test', '{}' FROM contacts WHERE tenant_id = $1 LIMIT 1""",
+    """INSERT INTO contact_erasures (tenant_id, contact_id, needles, lanes, spans, done_at)
+    SELECT tenant_id, id, '{}', '{}', '{}', now() FROM contacts WHERE tenant_id = $1 LIMIT 1""",
     "INSERT INTO contact_imports (tenant_id, columns, headings, status) VALUES ($1, '{a}', '{a}', 'FAILED')",
     """INSERT INTO contact_import_lines (tenant_id, import_id, line, cells)
     SELECT tenant_id, id, 2, '["1"]' FROM contact_imports WHERE tenant_id = $1 AND status = 'FAILED' LIMIT 1""",
