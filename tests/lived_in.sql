@@ -109,4 +109,13 @@ INSERT INTO feed_events (tenant_id, seq, event, data)
 SELECT t.id, n, 'message:new', '{}' FROM tenants AS t, generate_series(1, 200) AS n;
 INSERT INTO idempotency_keys (tenant_id, user_id, key, request_hash)
 SELECT u.tenant_id, u.id, 'key-' || n, '\x00' FROM users AS u, generate_series(1, 5) AS n;
+INSERT INTO contact_imports (tenant_id, columns, headings, status, created_at)
+SELECT t.id, '{phone}', '{phone}', CASE WHEN n > 1 THEN 'DONE' ELSE 'RUNNING' END, now() - n * INTERVAL '1 hour'
+FROM tenants AS t, generate_series(1, 100) AS n;
+INSERT INTO contact_import_lines (tenant_id, import_id, line, cells)
+SELECT tenant_id, id, n, '["1"]' FROM contact_imports, generate_series(1, 300) AS n WHERE status = 'RUNNING';
+INSERT INTO contact_import_errors (tenant_id, import_id, line, place, heading, pt, en)
+SELECT tenant_id, id, n, 0, 'phone', 'x', 'x' FROM contact_imports, generate_series(1, 10) AS n;
+INSERT INTO contact_erasures (tenant_id, contact_id, needles, lanes, spans, done_at)
+SELECT tenant_id, id, '{}', '{}', '{}', CASE WHEN random() < 0.9 THEN now() END FROM contacts;
 ANALYZE;
