@@ -91,6 +91,8 @@ async def change(call: Call) -> WholeContactOut:
         raise NotFound
     if row.blocked != row.was_blocked:
         await audit.note(call, tx, "contact.blocked" if row.blocked else "contact.unblocked", contact)
+    if row.was_blocked and not row.blocked:
+        await tx.none(_sql.reveal, contact=contact)
     answer = await _whole(call, contact)
     await call.rails.feed.append(tx, [updated(await merging.found(tx, contact))])
     return answer

@@ -62,7 +62,7 @@ class HolderRow(msgspec.Struct, frozen=True):
 
 
 class MadeRow(msgspec.Struct, frozen=True):
-    """The id of a contact just made."""
+    """The id of a contact."""
 
     id: UUID
 
