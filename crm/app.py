@@ -19,6 +19,7 @@ from crm import (
     contacts,
     conversations,
     dead_letters,
+    departments,
     inbound,
     jobs,
     media,
@@ -50,6 +51,7 @@ doors: Sequence[Door] = [
     *media.routes,
     *sessions.routes,
     *users.routes,
+    *departments.routes,
     *spreadsheets.routes,  # before contacts, whose /api/contacts/{id} would take their paths
     *contacts.routes,
     *privacy.routes,

@@ -24,6 +24,7 @@ _sql = sql.load("realtime")
 
 AUTH_SECONDS, FRAME_LIMIT = 5.0, 64 * 1024
 SOCKETS_PER_USER, FRAMES_PER_SECOND = 50, 50
+JOINED_LIMIT = 200  # conversations one socket has open
 TYPING_SECONDS = 20  # between two typing indicators of one conversation
 BAD_TOKEN, SUSPENDED, NO_AUTH, TOO_LARGE, TOO_MANY, RESTARTING = 4401, 4403, 4408, 4413, 4429, 1012
 
@@ -33,6 +34,14 @@ class Frame(msgspec.Struct, frozen=True):
 
     event: str
     data: Any = None
+
+
+class ComerRow(msgspec.Struct, frozen=True):
+    """Who comes in: the name (none: support staff), and of which departments it sees conversations."""
+
+    name: str | None
+    restricted: bool
+    departments: list[UUID]
 
 
 class Closed(Exception):
@@ -46,7 +55,8 @@ class Closed(Exception):
 class Visit:
     """One client's time on a socket."""
 
-    def __init__(self, websocket: WebSocket, hub: Hub, socket: Socket, room: Room) -> None:
+    def __init__(self, websocket: WebSocket, hub: Hub, socket: Socket, room: Room, who: Who) -> None:
+        self.who = who
         self.rails: Rails = websocket.state.rails
         self.websocket, self.hub, self.socket, self.room = websocket, hub, socket, room
         self._second, self._frames = 0, 0
@@ -73,19 +83,18 @@ class Visit:
     async def join(self, data: Any) -> None:
         """Follow the typing of a conversation. Raises NotFound when the caller may not see it."""
         conversation = _conversation(data)
-        async with self.rails.db.tenant(self.socket.tenant) as tx:
+        if len(self.socket.joined) >= JOINED_LIMIT:
+            raise _refusal("validation_failed", f"no máximo {JOINED_LIMIT} conversas abertas por conexão")
+        async with self.rails.db.tenant(self.socket.tenant, self.who.caller) as tx:
             await conversations.found(tx, conversation)
-        self.socket.joined.add(conversation)
-        viewers = {
-            socket.user: {"userId": socket.user, "name": socket.name}
-            for socket in self.room.sockets
-            if conversation in socket.joined
-        }
-        self.socket.say("conversation:joined", {"conversationId": conversation, "viewers": [*viewers.values()]})
+        viewers = await self.hub.open(self.socket, self.room, conversation)
+        self.socket.say("conversation:joined", {"conversationId": conversation, "viewers": viewers})
 
     async def leave(self, data: Any) -> None:
         """Follow it no more."""
-        self.socket.joined.discard(_conversation(data))
+        conversation = _conversation(data)
+        if conversation in self.socket.joined:
+            await self.hub.close(self.socket, self.room, conversation)
 
     async def typing(self, data: Any) -> None:
         """Tell the others in the conversation. Raises NotFound unless it was joined."""
@@ -123,8 +132,8 @@ class Visit:
         who = _who(data, self.rails)
         if (who.user, who.tenant) != (self.socket.user, self.socket.tenant):
             raise Closed(BAD_TOKEN)
-        await _name(self.rails, who)
-        self.socket.session = who.session
+        _know(self.socket, await _comer(self.rails, who))
+        self.socket.session, self.who = who.session, who
         expire(self.socket, who)
 
     async def ping(self, _data: Any) -> None:
@@ -150,8 +159,7 @@ async def endpoint(websocket: WebSocket) -> None:
     await websocket.accept()
     try:
         who = await _signed_in(websocket)
-        name = await _name(websocket.state.rails, who)
-        await _stay(websocket, who, name)
+        await _stay(websocket, who, await _comer(websocket.state.rails, who))
     except Closed as closed:
         with suppress(RuntimeError, OSError):
             await websocket.close(closed.code)
@@ -159,12 +167,13 @@ async def endpoint(websocket: WebSocket) -> None:
         pass
 
 
-async def _stay(websocket: WebSocket, who: Who, name: str) -> None:
+async def _stay(websocket: WebSocket, who: Who, comer: ComerRow) -> None:
     hub: Hub = websocket.state.hub
     assert who.tenant is not None
     if hub.of_user(who.tenant, who.user) >= SOCKETS_PER_USER:
         raise Closed(TOO_MANY)
-    socket = Socket(websocket._send, who, who.tenant, name)
+    socket = Socket(websocket._send, who, who.tenant, comer.name or "Suporte")
+    _know(socket, comer)
     try:
         room = await hub.enter(socket)
     except Unavailable as error:
@@ -173,7 +182,7 @@ async def _stay(websocket: WebSocket, who: Who, name: str) -> None:
     expire(socket, who)
     writer = asyncio.create_task(socket.write())
     try:
-        await Visit(websocket, hub, socket, room).read()
+        await Visit(websocket, hub, socket, room, who).read()
     except Closed as closed:
         socket.close(closed.code)
         await asyncio.wait_for(writer, 2)
@@ -239,12 +248,17 @@ def _with_tenant(who: Who) -> Who:
     return who
 
 
-async def _name(rails: Rails, who: Who) -> str:
-    """The person's name; the database checks session, person and tenant on the way. Raises Closed."""
+def _know(socket: Socket, comer: ComerRow) -> None:
+    """What its person may see is decided at the entry, and again with each fresh token."""
+    socket.departments = comer.departments if comer.restricted else None
+
+
+async def _comer(rails: Rails, who: Who) -> ComerRow:
+    """Who comes; the database checks session, person and tenant on the way. Raises Closed."""
     assert who.tenant is not None
     try:
         async with rails.db.tenant(who.tenant, who.caller) as tx:
-            return await tx.value(_sql.name, id=who.user) or "Suporte"
+            return await tx.one(_sql.comer, ComerRow, id=who.user)
     except TenantSuspended as error:
         raise Closed(SUSPENDED) from error
     except Unauthenticated as error:

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from crm import audit
-from crm.core import access, crypto, sql
+from crm.core import access, body, crypto, sql
 from crm.core.access import SUPER_ADMIN, TENANT_ADMIN
 from crm.core.db import Tx
-from crm.core.errors import Conflict, NotFound, invalid
+from crm.core.errors import Conflict, NotFound, ValidationFailed, invalid
 from crm.core.feed import End
 from crm.core.fields import Email, Name, Password, Slug, normal_email
 from crm.core.http import Call, Door
@@ -96,6 +96,17 @@ class PatchByPlatform(msgspec.Struct, frozen=True, rename="camel", forbid_unknow
     name: Name | None = None
     email: Email | None = None
     plan: Annotated[str, msgspec.Meta(min_length=1, max_length=50)] | None = None
+
+
+class HotelSettings(msgspec.Struct, frozen=True, rename="camel"):
+    """The settings that the system itself reads; a frontend may keep others beside them.
+
+    visibility: which conversations an attendant sees. reopenHours: so long after it was closed a message opens a
+    conversation again; later it begins a new one.
+    """
+
+    visibility: Literal["all", "own_and_unassigned", "own_unassigned_and_department"] = "all"
+    reopen_hours: Annotated[int, msgspec.Meta(ge=0, le=8760)] = 24
 
 
 class PatchOwn(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -198,6 +209,11 @@ async def patch_own(call: Call) -> TenantOut:
     change: PatchOwn = call.body
     if change.timezone is not None and not _is_zone(change.timezone):
         raise invalid("/timezone", "fuso horário IANA desconhecido", "unknown IANA time zone")
+    if faults := body.problems(change.settings or {}, HotelSettings, "/settings"):
+        raise ValidationFailed(errors=faults)
+    if "visibility" in (change.settings or {}):
+        # Who sees what has changed: everybody's sockets sign in again.
+        call.rails.feed.end_sockets(call.tx, call.place, End(1012))
     row = await call.tx.one(_sql.patch_own, TenantRow, **msgspec.structs.asdict(change))
     if len(msgspec.json.encode(row.settings)) > SETTINGS_LIMIT:
         raise invalid("/settings", "no máximo 64 KiB no total", "at most 64 KiB in all")

@@ -8,7 +8,7 @@ import msgspec
 
 from crm import audit
 from crm.core import crypto, sql
-from crm.core.access import TENANT_ADMIN
+from crm.core.access import ATTENDANT, TENANT_ADMIN
 from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound, invalid
 from crm.core.feed import End
@@ -60,6 +60,20 @@ class People(msgspec.Struct, frozen=True):
     data: list[UserRow]
 
 
+class ColleagueRow(msgspec.Struct, frozen=True):
+    """Somebody who works there, as the others know them."""
+
+    id: UUID
+    name: str
+    role: str
+
+
+class Colleagues(msgspec.Struct, frozen=True):
+    """All of them: a hotel has tens."""
+
+    data: list[ColleagueRow]
+
+
 async def choose_password(call: Call) -> tuple[str, str]:
     """The password given, or a temporary one, with its hash."""
     password = call.body.password or crypto.temporary_password()
@@ -91,6 +105,11 @@ async def insert(tx: Tx, new: Register, hashed: str, temporary: bool) -> UserRow
             existingId=str(taken),
         )
     return row
+
+
+async def colleagues(call: Call) -> Colleagues:
+    """The people of the hotel who may be given work, or mentioned, by name."""
+    return Colleagues(await call.tx.many(_sql.colleagues, ColleagueRow))
 
 
 async def everybody(call: Call) -> People:
@@ -132,6 +151,7 @@ _NEW = partial(
 routes = [
     _NEW(path="/auth/register"),
     _NEW(path="/api/users"),
+    Door(method="GET", path="/api/people", handler=colleagues, role=ATTENDANT, answer=Colleagues),
     Door(method="GET", path="/api/users", handler=everybody, role=TENANT_ADMIN, answer=People),
     Door(method="PATCH", path="/api/users/{id}", handler=patch, role=TENANT_ADMIN, body=Patch, answer=UserRow),
 ]

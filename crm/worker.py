@@ -13,7 +13,17 @@ from uuid import UUID, uuid4
 
 from saq import Worker
 
-from crm import inbound, media, messages, outbound, privacy, read_marks, spreadsheets, templates
+from crm import (
+    conversations,
+    inbound,
+    media,
+    messages,
+    outbound,
+    privacy,
+    read_marks,
+    spreadsheets,
+    templates,
+)
 from crm.core import log, metrics, queue, rails, sql
 from crm.core.config import Settings
 from crm.core.errors import Problem, Unavailable
@@ -94,8 +104,12 @@ class Jobs:
         async with self.rails.db.system() as tx:
             due = await messages.due_tenants(tx)
             lanes = await messages.waiting_lanes(tx)
+            put_off = await conversations.snoozed_tenants(tx)
         for row in due:
             await self._fall_due(row.tenant_id, row.scheduled)
+        for hotel in put_off:
+            async with self.rails.db.tenant(hotel.tenant_id) as tx:
+                await self.rails.feed.append(tx, await conversations.wake(tx))
         for lane in lanes:
             if not self.lanes.runs(lane.tenant_id, lane.conversation_id):
                 self.lanes.want(lane.tenant_id, lane.conversation_id)
@@ -247,6 +261,7 @@ async def fold(rails: Rails) -> None:
     """Fold the kept totals of the lists."""
     async with rails.db.system() as tx:
         await tx.count(sql.load("conversations").fold)
+        await tx.count(sql.load("contacts").fold_contacts)
 
 
 async def tidy(rails: Rails) -> None:

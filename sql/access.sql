@@ -32,3 +32,11 @@ WHERE
     AND s.expires_at > now()
     AND u.active
     AND t.status IN ('TRIAL', 'ACTIVE');
+
+-- name: viewer() -> value text
+-- The attendant whose sight the hotel restricts, as crm.enter has set it; empty or NULL when nothing is hidden.
+SELECT current_setting('app.viewer', TRUE);
+
+-- name: see_as(viewer text) -> value text
+-- Until the transaction's end sees as this attendant, or, empty, all of the tenant.
+SELECT set_config('app.viewer', :viewer, TRUE);

@@ -55,6 +55,16 @@ SELECT
 FROM feed_heads
 WHERE tenant_id = ANY(:tenants::uuid[]);
 
+-- name: places(conversations uuid[]) -> many PlaceOfRow
+-- Who has these conversations now: what decides which sockets are told of them.
+-- Index: conversations_pkey
+SELECT
+    c.id,
+    c.assigned_to,
+    c.department_id
+FROM unnest(:conversations::uuid[]) AS told (id)
+INNER JOIN conversations AS c ON told.id = c.id;
+
 -- name: cut() -> value int
 -- Makes the parts of the next days and drops those older than 48 hours; how many were dropped.
 -- as: system

@@ -27,6 +27,16 @@ SELECT
 FROM users
 ORDER BY name, id;
 
+-- name: colleagues() -> many ColleagueRow
+-- The active people of the tenant, by name.
+SELECT
+    id,
+    name,
+    role
+FROM users
+WHERE active
+ORDER BY name, id;
+
 -- name: patch(id uuid, name text, role text, active boolean) -> maybe UserRow
 -- Changes what is not NULL.
 -- Index: users_pkey

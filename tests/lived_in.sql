@@ -18,8 +18,12 @@ FROM channels AS c, unnest(ARRAY['access', 'inbound', 'limit', 'quality', 'statu
 INSERT INTO channel_notices (tenant_id, channel_id, kind, severity, dismissed_at)
 SELECT c.tenant_id, c.id, 'quality_low', 'WARNING', CASE WHEN n > 1 THEN now() END
 FROM channels AS c, generate_series(1, 8) AS n;
-INSERT INTO contacts (tenant_id, wa_id)
-SELECT t.id, (5548900000000 + n)::text FROM tenants AS t, generate_series(1, 500) AS n WHERE t.slug <> 'platform';
+INSERT INTO contacts (tenant_id, wa_id, name, tags, blocked)
+SELECT t.id, (5548900000000 + n)::text, 'Guest ' || n, CASE WHEN n % 20 = 0 THEN ARRAY['vip'] ELSE '{}' END, n % 100 = 0
+FROM tenants AS t, generate_series(1, 500) AS n WHERE t.slug <> 'platform';
+INSERT INTO contact_attributes (tenant_id, key, label, type, place)
+SELECT t.id, 'field_' || n, 'Field', 'text', n FROM tenants AS t, generate_series(1, 20) AS n;
+INSERT INTO contact_counts (tenant_id, n) SELECT t.id, 0 FROM tenants AS t, generate_series(1, 50) AS n;
 INSERT INTO contact_identities (tenant_id, kind, value, contact_id)
 SELECT tenant_id, kind, wa_id, id FROM contacts, unnest(ARRAY['wa_id', 'match_key']) AS kind;
 INSERT INTO contact_aliases (tenant_id, kind, value, contact_id, superseded_at)
@@ -33,6 +37,23 @@ FROM contacts AS p
 CROSS JOIN LATERAL (SELECT id FROM channels WHERE tenant_id = p.tenant_id ORDER BY id LIMIT 1) AS c;
 INSERT INTO conversation_counts (tenant_id, status, archived, unread, channel_id, n)
 SELECT c.tenant_id, 'OPEN', FALSE, FALSE, c.id, 1 FROM channels AS c, generate_series(1, 5) AS n;
+INSERT INTO departments (tenant_id, name)
+SELECT t.id, 'Department ' || n FROM tenants AS t, generate_series(1, 8) AS n WHERE t.slug <> 'platform';
+INSERT INTO department_members (tenant_id, department_id, user_id)
+SELECT d.tenant_id, d.id, u.id FROM departments AS d INNER JOIN users AS u ON d.tenant_id = u.tenant_id
+WHERE random() < 0.2;
+UPDATE conversations AS c SET
+    department_id = CASE WHEN random() < 0.3 THEN d.id END, closed_at = CASE WHEN status = 'CLOSED' THEN now() END,
+    tags = CASE WHEN random() < 0.2 THEN ARRAY['vip'] ELSE '{}' END
+FROM (SELECT tenant_id, (array_agg(id))[1] AS id FROM departments GROUP BY tenant_id) AS d
+WHERE c.tenant_id = d.tenant_id;
+INSERT INTO snoozes (tenant_id, conversation_id, due_at)
+SELECT tenant_id, id, now() + random() * INTERVAL '9 days' FROM conversations WHERE random() < 0.1;
+INSERT INTO conversation_entries (tenant_id, conversation_id, type, created_at)
+SELECT tenant_id, id, 'note', now() - n * INTERVAL '1 hour' FROM conversations, generate_series(1, 3) AS n;
+INSERT INTO drafts (tenant_id, user_id, conversation_id, content)
+SELECT u.tenant_id, u.id, c.id, 'Olá' FROM (SELECT DISTINCT ON (tenant_id) tenant_id, id FROM users) AS u
+INNER JOIN conversations AS c ON u.tenant_id = c.tenant_id;
 INSERT INTO messages (tenant_id, conversation_id, direction, type, status, content, wamid, target_wamid, created_at)
 SELECT c.tenant_id, c.id, 'INBOUND', 'text', 'RECEIVED', 'Olá', 'wamid.' || c.id || n,
     CASE WHEN n = 4 AND random() < 0.2 THEN 'wamid.' || c.id || 1 END, now() - n * INTERVAL '1 hour'

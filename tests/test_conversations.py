@@ -80,6 +80,7 @@ async def test_an_item_of_the_list_has_the_shape_of_the_contract(hotel: Hotel) -
     assert [item[name] for name in plain] == ["OPEN", False, hotel.channel_id, None, [], 1]
     assert set(item) == {
         *plain, "id", "contact", "lastMessage", "lastMessageAt", "windowExpiresAt", "freeUntil", "createdAt",
+        "department", "snoozedUntil", "firstUnreadMessageId",
     }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -30,7 +31,13 @@ LEAST: dict[str, dict[str, Any]] = {
     "POST /api/channels": {"whatsappPhoneNumberId": "1", "whatsappBusinessAccountId": "2"},
     "POST /api/conversations/{id}/assign": {"userId": None},
     "POST /api/conversations/{id}/messages": {"content": "Olá"},
+    "POST /api/conversations/{id}/notes": {"content": "Olá"},
+    "PUT /api/conversations/{id}/draft": {"content": "Olá"},
+    "POST /api/conversations/{id}/snooze": {"until": (datetime.now(UTC) + timedelta(days=1)).isoformat()},
+    "POST /api/departments": {"name": "Recepção"},
     "POST /api/admin/webhook-events/replay": {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"},
+    "POST /api/contacts": {"phone": "+55 48 99911-2244"},
+    "PUT /api/contact-attributes": {"data": []},
     "POST /api/contacts/{id}/merge": {"intoId": "01a20e31-0000-7000-8000-000000000000"},
     "POST /api/templates": {
         "name": "porta",
@@ -90,9 +97,11 @@ async def objects(hotel_a: Hotel, root: httpx.AsyncClient) -> dict[str, str]:
     me = (await hotel_a.attendant.get("/auth/me")).json()["user"]
     session = (await hotel_a.attendant.get("/auth/sessions")).json()["data"][0]
     template = await hotel_a.admin.post("/api/templates", json=LEAST["POST /api/templates"])
-    assert template.status_code == 201, template.text
+    department = await hotel_a.admin.post("/api/departments", json=LEAST["POST /api/departments"])
+    assert (template.status_code, department.status_code) == (201, 201), template.text + department.text
     return {
         "/api/templates": template.json()["id"],
+        "/api/departments": department.json()["id"],
         "/api/conversations": (await dora.conversation())["id"],
         "/api/contacts/imports": await imported(hotel_a),
         "/api/contacts": (await dora.conversation())["contact"]["id"],

@@ -32,6 +32,21 @@ FURNITURE = [
     "INSERT INTO template_syncs (tenant_id, waba_id, due_at) VALUES ($1, '1', now())",
     """INSERT INTO contact_aliases (tenant_id, kind, value, contact_id)
     SELECT tenant_id, 'wa_id', 'former', id FROM contacts WHERE tenant_id = $1 LIMIT 1""",
+    """INSERT INTO contact_attributes (tenant_id, key, label, type, place)
+    VALUES ($1, 'furniture', 'Furniture', 'text', 1)""",
+    "INSERT INTO departments (tenant_id, name) VALUES ($1, 'Recepção')",
+    """INSERT INTO department_members (tenant_id, department_id, user_id)
+    SELECT d.tenant_id, d.id, u.id FROM departments AS d INNER JOIN users AS u ON d.tenant_id = u.tenant_id
+    WHERE d.tenant_id = $1 LIMIT 1""",
+    """UPDATE conversations SET tags = ARRAY['vip'] WHERE id = (
+        SELECT id FROM conversations WHERE tenant_id = $1 ORDER BY id LIMIT 1)""",
+    """INSERT INTO snoozes (tenant_id, conversation_id, due_at)
+    SELECT tenant_id, id, 'infinity' FROM conversations WHERE tenant_id = $1 LIMIT 1""",
+    """INSERT INTO conversation_entries (tenant_id, conversation_id, type)
+    SELECT tenant_id, id, 'note' FROM conversations WHERE tenant_id = $1 LIMIT 1""",
+    """INSERT INTO drafts (tenant_id, user_id, conversation_id, content)
+    SELECT c.tenant_id, u.id, c.id, 'Olá' FROM conversations AS c INNER JOIN users AS u ON c.tenant_id = u.tenant_id
+    WHERE c.tenant_id = $1 LIMIT 1""",
     """INSERT INTO contact_merges (tenant_id, from_id, into_id, why, moved)
     SELECT tenant_id, id, id, 'a test', '{}' FROM contacts WHERE tenant_id = $1 LIMIT 1""",
     """INSERT INTO contact_erasures (tenant_id, contact_id, needles, lanes, spans, done_at)

@@ -152,7 +152,7 @@ def test_a_query_leaves_nothing_behind_in_its_session(query: Query) -> None:
     words = re.sub(r"/\*.*?\*/|'[^']*'", "", query.text)
     assert not re.search(SESSION_LEVEL, words, re.IGNORECASE)
     assert re.match(r"\s*(SELECT|WITH|INSERT|UPDATE|DELETE)\b", words)
-    assert re.findall(r"set_config\((?!'app\.tenant_id', \$\d+, TRUE\))", query.text) == []
+    assert re.findall(r"set_config\((?!'app\.(?:tenant_id|viewer)', \$\d+, TRUE\))", query.text) == []
 
 
 def test_every_query_has_a_caller() -> None:

@@ -1,16 +1,19 @@
 """People who write to the hotel, found by any name Meta knows them by (Meta: BSUID, phone number quirks)."""
 
-from crm.contacts.doors import routes
+from crm.contacts import attributes, doors, listing
 from crm.contacts.knowing import hold, learn_bsuid, learn_wa_id, meet, move, opt_out, recipient, seen
-from crm.contacts.merging import merge
+from crm.contacts.merging import found, merge
 from crm.contacts.phones import country, match_key, typed_phone
 from crm.contacts.shapes import Choice, Moved, Person
+
+routes = [*listing.routes, *doors.routes, *attributes.routes]
 
 __all__ = [
     "Choice",
     "Moved",
     "Person",
     "country",
+    "found",
     "hold",
     "learn_bsuid",
     "learn_wa_id",

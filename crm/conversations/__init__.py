@@ -1,8 +1,12 @@
-"""Talks with contacts: the list, reading, assigning, and what messages do to them."""
+"""Talks with contacts: the list, reading, giving and moving them, notes, and what messages do to them."""
 
-from crm.conversations.doors import routes
-from crm.conversations.keeping import close_windows, found, opened, restate, touch
+from crm.conversations import drafts, giving, lists, starting, states, timeline
+from crm.conversations.keeping import close_windows, found, opened, restate, snoozed_tenants, touch, wake
 from crm.conversations.shapes import ConversationOut, ConversationRow, Latest, shown
+from crm.conversations.starting import reached
+
+# The list stands first: it is asked for most.
+routes = [*lists.routes, *states.routes, *giving.routes, *timeline.routes, *drafts.routes, *starting.routes]
 
 __all__ = [
     "ConversationOut",
@@ -11,8 +15,11 @@ __all__ = [
     "close_windows",
     "found",
     "opened",
+    "reached",
     "restate",
     "routes",
     "shown",
+    "snoozed_tenants",
     "touch",
+    "wake",
 ]

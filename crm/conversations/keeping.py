@@ -3,20 +3,31 @@
 from datetime import datetime
 from uuid import UUID
 
-from crm.conversations.shapes import ConversationOut, ConversationRow, Latest, PlaceRow, ShutRow, shown
+from crm.conversations.shapes import (
+    ConversationOut,
+    ConversationRow,
+    Latest,
+    PlaceRow,
+    ShutRow,
+    SnoozedRow,
+    shown,
+)
 from crm.core import sql
 from crm.core.db import Tx
 from crm.core.errors import NotFound
+from crm.core.feed import Event
 
-_sql = sql.load("conversations")
+_sql, _states = sql.load("conversations"), sql.load("states")
+_BATCH = 200  # conversations brought back in one transaction
 
 
 async def opened(tx: Tx, pairs: list[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], UUID]:
-    """The open conversation of each (contact, channel), made where there is none."""
+    """The open conversation of each (contact, channel): opened again where it was closed lately, or made."""
     found = await _open(tx, _sql.open_of, pairs)
-    missing = [pair for pair in pairs if pair not in found]
-    if missing:
-        found |= await _open(tx, _sql.open_new, sorted(set(missing)))
+    for query in (_sql.open_again, _sql.open_new):
+        missing = sorted({pair for pair in pairs if pair not in found})
+        if missing:
+            found |= await _open(tx, query, missing)
     return found
 
 
@@ -39,6 +50,7 @@ async def touch(tx: Tx, latest: list[Latest]) -> dict[UUID, ConversationOut]:
         statuses=[item.status for item in latest],
         ats=[item.at for item in latest],
         unreads=[item.unread for item in latest],
+        firsts=[item.first_unread_id for item in latest],
         windows=[item.window_expires_at for item in latest],
         clicks=[item.ad_clicked_at for item in latest],
     )
@@ -54,13 +66,31 @@ async def close_windows(tx: Tx, refused: dict[UUID, datetime]) -> list[Conversat
     """Meta refused what we sent at these times as outside the window: it is closed, unless opened since."""
     if not refused:
         return []
-    ids = await tx.many(_sql.close_windows, ShutRow, ids=list(refused), ats=list(refused.values()))
-    return [shown(await found(tx, row.id)) for row in ids]
+    shut = await tx.many(_sql.close_windows, ShutRow, ids=list(refused), ats=list(refused.values()))
+    return list((await shown_of(tx, [row.id for row in shut])).values())
+
+
+async def snoozed_tenants(tx: Tx) -> list[SnoozedRow]:
+    """Hotels with something put off whose time has come; run as the system's role."""
+    return await tx.many(_states.snoozed_tenants, SnoozedRow)
+
+
+async def wake(tx: Tx) -> list[Event]:
+    """Bring back what was put off until now; how it stands, to be told."""
+    due = await tx.many(_states.wake, ShutRow, max=_BATCH)
+    back = await shown_of(tx, [row.id for row in due])
+    return [Event("conversation:updated", key, {"conversation": item}) for key, item in back.items()]
+
+
+async def shown_of(tx: Tx, conversations: list[UUID]) -> dict[UUID, ConversationOut]:
+    """These conversations as the contract shows them, as far as the caller sees them."""
+    rows = await tx.many(_sql.of, ConversationRow, ids=conversations)
+    return {row.id: shown(row) for row in rows}
 
 
 async def found(tx: Tx, conversation: UUID) -> ConversationRow:
     """The conversation that must be there. Raises NotFound."""
-    row = await tx.maybe(_sql.get, ConversationRow, id=conversation)
+    row = await tx.maybe(_sql.of, ConversationRow, ids=[conversation])
     if row is None:
         raise NotFound
     return row

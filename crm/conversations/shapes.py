@@ -9,6 +9,8 @@ import msgspec
 from crm.core.page import PageQuery, maybe_stamp, stamp
 
 Status = Literal["OPEN", "PENDING", "CLOSED"]
+Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=r"^\S(.*\S)?$")]
+Note = Annotated[str, msgspec.Meta(min_length=1, max_length=4096, pattern=r"\S")]
 
 
 class ConversationRow(msgspec.Struct, frozen=True):
@@ -35,12 +37,44 @@ class ConversationRow(msgspec.Struct, frozen=True):
     window_expires_at: datetime | None
     free_until: datetime | None
     created_at: datetime
+    department_id: UUID | None
+    department_name: str | None
+    snoozed_until: datetime | None
+    first_unread_id: UUID | None
 
 
 class ListedRow(ConversationRow, frozen=True):
     """A conversation of the list, with how many there are in all, when that was asked."""
 
     total: int
+
+
+class PlacedRow(msgspec.Struct, frozen=True):
+    """A conversation's place in the list."""
+
+    id: UUID
+    last_message_at: datetime
+
+
+class SightRow(msgspec.Struct, frozen=True):
+    """Whether the hotel restricts what an attendant sees, and the departments that are seen nevertheless."""
+
+    restricted: bool
+    departments: list[UUID]
+
+
+class UnreadRow(msgspec.Struct, frozen=True):
+    """How many conversations have something unread: all, the own, and nobody's."""
+
+    total: int
+    mine: int
+    unassigned: int
+
+
+class SnoozedRow(msgspec.Struct, frozen=True):
+    """A hotel with something put off whose time has come."""
+
+    tenant_id: UUID
 
 
 class PlaceRow(msgspec.Struct, frozen=True):
@@ -73,6 +107,13 @@ class PersonOut(msgspec.Struct, frozen=True):
     name: str | None
 
 
+class DepartmentOut(msgspec.Struct, frozen=True):
+    """Which team the conversation is with."""
+
+    id: UUID
+    name: str | None
+
+
 class LastMessageOut(msgspec.Struct, frozen=True, rename="camel"):
     """What the list shows under the name."""
 
@@ -100,6 +141,9 @@ class ConversationOut(msgspec.Struct, frozen=True, rename="camel"):
     window_expires_at: str | None
     free_until: str | None
     created_at: str
+    department: DepartmentOut | None
+    snoozed_until: str | None
+    first_unread_message_id: UUID | None
 
 
 class ConversationList(PageQuery, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
@@ -109,13 +153,31 @@ class ConversationList(PageQuery, frozen=True, rename="camel", forbid_unknown_fi
     assigned_to: Annotated[str, msgspec.Meta(pattern=r"^(me|none|[0-9a-fA-F-]{36})$")] | None = None
     unread: bool = False
     channel_id: UUID | None = None
+    department_id: UUID | None = None
+    contact_id: UUID | None = None
+    tag: Tag | None = None
     archived: bool = False
 
 
 class Assign(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """Who shall have it; null for nobody."""
+    """Who and which department shall have it; null for nobody, left out for whom it has."""
 
-    user_id: UUID | None
+    user_id: UUID | msgspec.UnsetType | None = msgspec.UNSET
+    department_id: UUID | msgspec.UnsetType | None = msgspec.UNSET
+    note: Note | None = None
+
+
+class Patch(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """A new status, or new tags in place of the old."""
+
+    status: Status | None = None
+    tags: Annotated[list[Tag], msgspec.Meta(max_length=50)] | None = None
+
+
+class Snooze(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Until when it is put off."""
+
+    until: datetime
 
 
 class Latest(msgspec.Struct, frozen=True):
@@ -129,6 +191,7 @@ class Latest(msgspec.Struct, frozen=True):
     status: str
     at: datetime
     unread: int = 0
+    first_unread_id: UUID | None = None
     window_expires_at: datetime | None = None
     ad_clicked_at: datetime | None = None
 
@@ -161,4 +224,7 @@ def shown(row: ConversationRow) -> ConversationOut:
         maybe_stamp(row.window_expires_at),
         maybe_stamp(row.free_until),
         stamp(row.created_at),
+        None if row.department_id is None else DepartmentOut(row.department_id, row.department_name),
+        maybe_stamp(row.snoozed_until),
+        row.first_unread_id,
     )

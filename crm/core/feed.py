@@ -16,6 +16,7 @@ from crm.core.db import PLATFORM, Tx
 
 _sql = sql.load("feed")
 encode = msgspec.json.Encoder().encode
+GONE = "conversation:gone"  # for those alone who may see that conversation no more
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -44,6 +45,14 @@ class HeadRow(msgspec.Struct, frozen=True):
 
     tenant_id: UUID
     seq: int
+
+
+class PlaceOfRow(msgspec.Struct, frozen=True):
+    """Who has a conversation."""
+
+    id: UUID
+    assigned_to: UUID | None
+    department_id: UUID | None
 
 
 class Happened(msgspec.Struct, frozen=True, tag="happened"):
@@ -118,6 +127,12 @@ class Feed:
 async def since(tx: Tx, seq: int, limit: int = 500) -> list[EventRow]:
     """Events after `seq`, oldest first."""
     return await tx.many(_sql.since, EventRow, seq=seq, max=limit)
+
+
+async def places(tx: Tx, conversations: set[UUID]) -> dict[UUID, PlaceOfRow]:
+    """Who has these conversations now."""
+    rows = await tx.many(_sql.places, PlaceOfRow, conversations=list(conversations))
+    return {row.id: row for row in rows}
 
 
 async def head(tx: Tx) -> int:

@@ -7,6 +7,7 @@ A tenant's events are numbered without gaps. The next number is passed on at onc
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -17,9 +18,10 @@ from redis.exceptions import RedisError
 from crm.core import feed, metrics, queue, sql
 from crm.core.db import PLATFORM
 from crm.core.errors import Problem
-from crm.core.feed import End, Happened, Passing
+from crm.core.feed import End, EventRow, Happened, Passing, PlaceOfRow
 from crm.core.rails import Rails
-from crm.core.rooms import Room, Socket, text_frame
+from crm.core.rooms import Room, Socket
+from crm.core.viewers import AGAIN_EVERY, Viewer, Viewers
 
 log = logging.getLogger(__name__)
 _sql, _access = sql.load("feed"), sql.load("access")
@@ -43,6 +45,7 @@ class Hub:
         self._rooms: dict[UUID, Room] = {}
         self._client = queue.connect(rails.settings.redis, timeout=None)
         self._pubsub = self._client.pubsub()
+        self._viewers = Viewers(rails.redis)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -78,6 +81,7 @@ class Hub:
                 async with self._rails.db.tenant(socket.tenant) as tx:
                     room.last = await feed.head(tx)
         self._rooms[socket.tenant] = room
+        socket.last = room.last
         room.sockets.add(socket)
         metrics.sockets.inc()
         return room
@@ -88,11 +92,46 @@ class Hub:
         if room is None or socket not in room.sockets:
             return
         room.sockets.discard(socket)
+        for conversation in list(socket.joined):
+            await self.close(socket, room, conversation)
         metrics.sockets.dec()
-        if not room.sockets and not room.ready.locked():
+        if not room.sockets and not room.ready.locked() and self._rooms.get(socket.tenant) is room:
             del self._rooms[socket.tenant]
             with suppress(RedisError, OSError):
                 await self._pubsub.unsubscribe(feed.channel(socket.tenant))
+
+    async def open(self, socket: Socket, room: Room, conversation: UUID) -> list[Viewer]:
+        """Its person has the conversation open: tell the others there; who they are."""
+        known = any(viewer.user_id == socket.user for viewer in room.viewers(conversation))
+        socket.joined.add(conversation)
+        there = room.viewers(conversation)
+        with suppress(RedisError, OSError):
+            there = await self._viewers.here(room.tenant, conversation, there)
+            if not known:
+                await self._tell_viewers(room, conversation, there, not_to=socket.user)
+        return there
+
+    async def close(self, socket: Socket, room: Room, conversation: UUID) -> None:
+        """Its person has it open no more, unless on another screen."""
+        socket.joined.discard(conversation)
+        if any(viewer.user_id == socket.user for viewer in room.viewers(conversation)):
+            return
+        with suppress(RedisError, OSError):
+            there = await self._viewers.gone(room.tenant, conversation, socket.user)
+            await self._tell_viewers(room, conversation, there)
+
+    async def _tell_viewers(
+        self, room: Room, conversation: UUID, there: list[Viewer], not_to: UUID | None = None
+    ) -> None:
+        told = {"conversationId": conversation, "viewers": there}
+        await self._rails.feed.say(room.tenant, Passing("presence", conversation, told, not_to))
+
+    async def _still_there(self) -> None:
+        """Say again who has what open: what is not said again is forgotten."""
+        for room in list(self._rooms.values()):
+            for conversation in {each for socket in room.sockets for each in socket.joined}:
+                with suppress(RedisError, OSError):
+                    await self._viewers.here(room.tenant, conversation, room.viewers(conversation))
 
     def of_user(self, tenant: UUID, user: UUID) -> int:
         """How many sockets a person has open here."""
@@ -110,9 +149,10 @@ class Hub:
                 told = [event for event in events if event.seq <= (room.last or 0)]  # the others come live
                 if not told or told[0].seq != since + 1:
                     return False
+                places = await self._places(room, told) if socket.departments is not None else {}
                 for event in told:
-                    socket.push(text_frame(event.frame()))
-                since = told[-1].seq
+                    socket.show(event, places)
+                socket.last = since = told[-1].seq
                 await socket.drained()
             return True
         finally:
@@ -155,6 +195,29 @@ class Hub:
             room.end(word)
         elif isinstance(word, Happened) and not room.tell(word.events):
             self._spawn(self._catch_up(room))
+        self._guard(room)
+
+    def _guard(self, room: Room) -> None:
+        if room.guarded and not room.guarding:
+            room.guarding = True
+            self._spawn(self._let_in(room))
+
+    async def _let_in(self, room: Room) -> None:
+        """Show to restricted sockets what waits, by who has the conversations at this moment, in order."""
+        try:
+            while room.guarded:
+                waiting, room.guarded = room.guarded, []
+                room.let_in(waiting, await self._places(room, waiting))
+        except Problem:
+            room.guarded.clear()
+            room.turn_away(1012)
+        finally:
+            room.guarding = False
+
+    async def _places(self, room: Room, told: Sequence[EventRow | Passing]) -> dict[UUID, PlaceOfRow]:
+        conversations = {item.conversation_id for item in told if item.conversation_id is not None}
+        async with self._rails.db.tenant(room.tenant) as tx:
+            return await feed.places(tx, conversations)
 
     async def _catch_up(self, room: Room) -> None:
         """Read from the feed what was not heard. One reader at a time; the next finds it done."""
@@ -169,6 +232,7 @@ class Hub:
                     metrics.caught_up.inc(len(missed))
                     room.last = max(room.last, missed[0].seq - 1)  # older ones are forgotten: never wait for them
                     room.tell(missed)
+                    self._guard(room)
             except Problem:
                 log.warning("the feed cannot be read now", extra={"tenantId": str(room.tenant)})
 
@@ -189,9 +253,13 @@ class Hub:
 
     async def _watch(self) -> None:
         """Look for heads that moved in silence, and for peers that stopped reading."""
+        said = time.monotonic()
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             now = time.monotonic()
+            if now - said > AGAIN_EVERY:
+                said = now
+                self._spawn(self._still_there())
             for room in self._rooms.values():
                 for socket in room.sockets:
                     socket.drop_if_stuck(now)

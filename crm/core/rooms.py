@@ -3,27 +3,29 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from uuid import UUID
 
 from crm.core import feed, metrics
 from crm.core.access import Who
-from crm.core.feed import End, EventRow, Passing
+from crm.core.feed import GONE, End, EventRow, Passing, PlaceOfRow
+from crm.core.viewers import Viewer
 
 QUEUE_LIMIT = 512  # frames that may wait for one socket
 STUCK_SECONDS = 5.0  # a write that takes longer: the reader is dropped
 SLOW = 1013
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+Places = Mapping[UUID, PlaceOfRow]
 
 
 class Socket:
     """One open socket: a bounded queue and the task that writes it. `send` is ASGI's."""
 
     __slots__ = (
-        "_frames", "_more", "_send", "closing", "expires", "joined", "name", "replaying", "session", "task",
-        "tenant", "user", "visiting", "writing_since",
+        "_frames", "_more", "_send", "closing", "departments", "expires", "joined", "last", "name", "replaying",
+        "session", "task", "tenant", "user", "visiting", "writing_since",
     )  # fmt: skip
 
     def __init__(self, send: Send, who: Who, tenant: UUID, name: str) -> None:
@@ -32,6 +34,8 @@ class Socket:
         self._frames: deque[dict[str, Any]] = deque()
         self._more = asyncio.Event()
         self.joined: set[UUID] = set()
+        self.departments: list[UUID] | None = None  # restricted to these, its own and nobody's; None: sees all
+        self.last = 0  # the last event a restricted socket was shown
         self.closing: int | None = None
         self.writing_since: float | None = None
         self.replaying = False
@@ -47,6 +51,20 @@ class Socket:
             return
         self._frames.append(frame)
         self._more.set()
+
+    def sees(self, place: PlaceOfRow | None) -> bool:
+        """Whether its person may see a conversation that is so placed (as the policy `sight` says it in SQL)."""
+        if self.departments is None:
+            return True
+        if place is None:
+            return False
+        return place.assigned_to in (None, self.user) or place.department_id in self.departments
+
+    def show(self, event: EventRow, places: Places) -> None:
+        """Push an event if its person may see it, or one that says that a conversation is out of sight."""
+        sees = event.conversation_id is None or self.sees(places.get(event.conversation_id))
+        if sees is (event.event != GONE):
+            self.push(text_frame(event.frame()))
 
     def say(self, event: str, data: object) -> None:
         """Queue a frame for this socket alone."""
@@ -97,6 +115,8 @@ class Room:
         self.tenant = tenant
         self.sockets: set[Socket] = set()
         self.last: int | None = None
+        self.guarded: list[EventRow | Passing] = []  # what waits until it is known who may see it
+        self.guarding = False
         self.catching_up = asyncio.Lock()
         self.ready = asyncio.Lock()
 
@@ -108,18 +128,59 @@ class Room:
             if event.seq != self.last + 1:
                 return False
             self.last = event.seq
-            frame = text_frame(event.frame())
-            for socket in self.sockets:
-                if not socket.replaying:
-                    socket.push(frame)
+            self._push(event)
         return True
+
+    def _push(self, event: EventRow) -> None:
+        """To whoever sees all; for the others it waits, in order."""
+        frame, guarded = text_frame(event.frame()), False
+        for socket in self.sockets:
+            if socket.departments is not None:
+                guarded = True
+            elif not socket.replaying and event.event != GONE:
+                socket.push(frame)
+        if guarded:
+            self.guarded.append(event)
 
     def pass_on(self, word: Passing) -> None:
         """A word for those who joined its conversation, except who said it."""
-        frame = text_frame(word.frame())
+        frame, guarded = text_frame(word.frame()), False
         for socket in self.sockets:
             if word.conversation_id in socket.joined and socket.user != word.not_to:
-                socket.push(frame)
+                if socket.departments is None:
+                    socket.push(frame)
+                else:
+                    guarded = True
+        if guarded:
+            self.guarded.append(word)
+
+    def let_in(self, waiting: list[EventRow | Passing], places: Places) -> None:
+        """Show what waited to the restricted sockets that may see it."""
+        for socket in self.sockets:
+            if socket.departments is None or socket.replaying:
+                continue
+            for item in waiting:
+                if isinstance(item, EventRow):
+                    if item.seq > socket.last:
+                        socket.last = item.seq
+                        socket.show(item, places)
+                elif (
+                    item.conversation_id in socket.joined
+                    and socket.user != item.not_to
+                    and socket.sees(places.get(item.conversation_id))
+                ):
+                    socket.push(text_frame(item.frame()))
+
+    def viewers(self, conversation: UUID) -> list[Viewer]:
+        """Who has a conversation open in this process."""
+        names = {socket.user: socket.name for socket in self.sockets if conversation in socket.joined}
+        return [Viewer(user, name) for user, name in names.items()]
+
+    def turn_away(self, code: int) -> None:
+        """Close the restricted sockets: nobody can say what they may see."""
+        for socket in list(self.sockets):
+            if socket.departments is not None:
+                socket.close(code)
 
     def end(self, word: End) -> None:
         """Close the sockets it names."""

@@ -50,14 +50,16 @@ async def send(call: Call) -> MessageOut:
 
 
 async def send_to(call: Call) -> MessageOut:
-    """Queue a message to a phone number, over a channel or the oldest one. Raises as `send` does."""
+    """Queue a message to a phone number, over a channel or the oldest one.
+
+    Raises as `send` does, and AlreadyAssigned where another attendant has the conversation and the hotel hides it.
+    """
     new: SendTo = call.body
     phone = contacts.typed_phone(new.to)
     channel = await channels.only(call.tx, new.channel_id)
     await contacts.hold(call.tx)
     [contact] = await contacts.seen(call.tx, [Person(phone=phone)])
-    places = await conversations.opened(call.tx, [(contact, channel)])
-    return await _put(call, places[contact, channel], new)
+    return await _put(call, await conversations.reached(call, contact, channel), new)
 
 
 async def _put(call: Call, conversation: UUID, new: Send) -> MessageOut:

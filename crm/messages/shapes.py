@@ -265,7 +265,11 @@ def shown(row: MessageRow) -> MessageOut:
 
 
 def latest(
-    row: MessageRow, unread: int = 0, window: datetime | None = None, clicked: datetime | None = None
+    row: MessageRow,
+    unread: int = 0,
+    first: UUID | None = None,
+    window: datetime | None = None,
+    clicked: datetime | None = None,
 ) -> Latest:
     """What the list shows of a conversation whose newest message this is."""
     preview = (row.content or f"[{row.type}]")[:_PREVIEW]
@@ -278,6 +282,7 @@ def latest(
         row.status,
         row.created_at,
         unread,
+        first,
         window,
         clicked,
     )

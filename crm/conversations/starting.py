@@ -1,0 +1,69 @@
+"""A conversation the hotel begins: with a contact, or with a phone number nobody knows yet."""
+
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+
+from crm import audit, channels, contacts
+from crm.contacts import Person
+from crm.conversations import giving
+from crm.conversations.keeping import opened
+from crm.conversations.shapes import ConversationOut
+from crm.conversations.timeline import tell
+from crm.core.access import ATTENDANT
+from crm.core.errors import invalid
+from crm.core.http import Call, Door
+
+
+class Start(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """With whom: a contact or a phone number; over which channel, or the oldest."""
+
+    contact_id: UUID | None = None
+    to: Annotated[str, msgspec.Meta(pattern=r"^\+?[0-9 ().-]{5,40}$")] | None = None
+    channel_id: UUID | None = None
+
+
+async def start(call: Call) -> ConversationOut:
+    """The open conversation with them, made or opened again where there is none.
+
+    Raises NotFound, ValidationFailed, AlreadyAssigned (somebody else has it, and the hotel hides that).
+    """
+    new: Start = call.body
+    if (new.contact_id is None) == (new.to is None):
+        raise invalid("/contactId", "diga contactId ou to, um dos dois", "give contactId or to, one of them")
+    phone = None if new.to is None else contacts.typed_phone(new.to)
+    channel = await channels.only(call.tx, new.channel_id)
+    await contacts.hold(call.tx)
+    if phone is not None:
+        [contact] = await contacts.seen(call.tx, [Person(phone=phone)])
+    else:
+        assert new.contact_id is not None
+        row = await contacts.found(call.tx, new.contact_id)
+        contact = row.merged_into or row.id
+    conversation = await reached(call, contact, channel)
+    await audit.note(call, call.tx, "conversation.started", conversation, contactId=str(contact))
+    return await tell(call, conversation, [])
+
+
+async def reached(call: Call, contact: UUID, channel: UUID) -> UUID:
+    """The open conversation of a contact over a channel, as the caller may see it. Raises AlreadyAssigned."""
+    async with call.tx.seeing_all():
+        places = await opened(call.tx, [(contact, channel)])
+    conversation = places[contact, channel]
+    await giving.seen(call, conversation)
+    return conversation
+
+
+routes = [
+    Door(
+        method="POST",
+        path="/api/conversations",
+        handler=start,
+        role=ATTENDANT,
+        body=Start,
+        answer=ConversationOut,
+        status=201,
+        once=True,
+    ),
+]

@@ -1,0 +1,130 @@
+"""The states of a conversation: read or not, archived, closed, put off, and its tags."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import asyncpg
+
+from crm import audit
+from crm.conversations.keeping import found
+from crm.conversations.shapes import ConversationOut, Patch, Snooze, Status, shown
+from crm.conversations.timeline import Entry, tell
+from crm.core import sql
+from crm.core.access import ATTENDANT
+from crm.core.errors import Conflict, invalid
+from crm.core.http import Call, Door
+from crm.core.page import stamp
+
+_sql = sql.load("states")
+_FARTHEST = timedelta(days=366)
+
+
+async def read(call: Call) -> ConversationOut:
+    """Nothing is unread any more; the customer sees it, where the number shows that. Raises NotFound."""
+    answer = await _changed(call, _sql.read)
+    tenant = call.place
+    call.tx.after_commit(lambda: call.rails.wake.read(tenant, answer.id))
+    return answer
+
+
+async def unread(call: Call) -> ConversationOut:
+    """Mark as unread, to come back to it. Raises NotFound."""
+    return await _changed(call, _sql.unread)
+
+
+async def archive(call: Call, archived: bool) -> ConversationOut:
+    """Out of the list, or back into it; a message of the customer brings it back, too. Raises NotFound."""
+    return await _changed(call, _sql.archive, "archived" if archived else "unarchived", archived=archived)
+
+
+async def move(call: Call, to: Status) -> ConversationOut:
+    """Close it, or open it again. Raises NotFound, Conflict (another one is open with this contact)."""
+    try:
+        async with call.tx.savepoint():
+            return await _changed(call, _sql.move, _ENTRIES[to], status=to)
+    except asyncpg.UniqueViolationError as error:
+        other = await call.tx.value(_sql.other_open, id=call.id())
+        raise Conflict(
+            "Já há uma conversa aberta com este contato: continue nela.",
+            "There is an open conversation with this contact already: go on there.",
+            existingId=str(other),
+        ) from error
+
+
+_ENTRIES: dict[Status, str] = {"OPEN": "reopened", "PENDING": "reopened", "CLOSED": "closed"}
+
+
+async def patch(call: Call) -> ConversationOut:
+    """Another status, other tags, or both. Raises NotFound, Conflict."""
+    change: Patch = call.body
+    if change.status is not None:
+        await move(call, change.status)
+    if change.tags is None:
+        return shown(await found(call.tx, call.id()))
+    tags = list(dict.fromkeys(change.tags))
+    return await _changed(call, _sql.tag, "tagged", {"tags": tags}, tags=tags)
+
+
+async def snooze(call: Call) -> ConversationOut:
+    """Put it off until a time, or until the customer writes. Raises NotFound, ValidationFailed, Conflict."""
+    until: datetime = call.body.until
+    if until.tzinfo is None:
+        raise invalid("/until", "falta o fuso horário (RFC 3339)", "the offset is missing (RFC 3339)")
+    if not datetime.now(UTC) < until < datetime.now(UTC) + _FARTHEST:
+        raise invalid("/until", "deve estar no futuro, em até um ano", "must lie ahead, within a year")
+    until = until.astimezone(UTC)
+    answer = await _changed(call, _sql.snooze, "snoozed", {"until": stamp(until)}, until=until)
+    if answer.status == "CLOSED":
+        raise Conflict(
+            "A conversa está fechada: reabra-a primeiro.", "The conversation is closed: open it again first."
+        )
+    return answer
+
+
+async def unsnooze(call: Call) -> ConversationOut:
+    """Put it off no longer. Raises NotFound."""
+    return await _changed(call, _sql.unsnooze, "unsnoozed")
+
+
+async def _changed(
+    call: Call, query: sql.Query, entry: str | None = None, data: dict[str, Any] | None = None, **params: Any
+) -> ConversationOut:
+    """Run a change, note it and tell everybody; what changes nothing tells nothing. Raises NotFound."""
+    if not await call.tx.count(query, id=call.id(), **params):
+        return shown(await found(call.tx, call.id()))
+    if entry is not None:
+        await audit.note(call, call.tx, f"conversation.{entry}", call.id())
+    return await tell(call, call.id(), [] if entry is None else [Entry(entry, data=data or {})])
+
+
+def _door(verb: str, handler: Callable[[Call], Awaitable[ConversationOut]], body: Any = None) -> Door:
+    return Door(
+        method="POST",
+        path=f"/api/conversations/{{id}}/{verb}",
+        handler=handler,
+        role=ATTENDANT,
+        body=body,
+        answer=ConversationOut,
+    )
+
+
+routes = [
+    Door(
+        method="PATCH",
+        path="/api/conversations/{id}",
+        handler=patch,
+        role=ATTENDANT,
+        body=Patch,
+        answer=ConversationOut,
+    ),
+    _door("read", read),
+    _door("unread", unread),
+    _door("archive", partial(archive, archived=True)),
+    _door("unarchive", partial(archive, archived=False)),
+    _door("close", partial(move, to="CLOSED")),
+    _door("reopen", partial(move, to="OPEN")),
+    _door("snooze", snooze, Snooze),
+    _door("unsnooze", unsnooze),
+]

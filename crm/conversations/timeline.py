@@ -1,0 +1,135 @@
+"""What people did with a conversation, and the notes they left each other: never sent to the customer."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+
+from crm.conversations.keeping import found
+from crm.conversations.shapes import ConversationOut, Note, PersonOut, shown
+from crm.core import sql
+from crm.core.access import ATTENDANT
+from crm.core.errors import invalid
+from crm.core.feed import Event
+from crm.core.http import Call, Door
+from crm.core.page import Page, PageQuery, stamp, turned
+
+_sql = sql.load("timeline")
+
+
+class EntryRow(msgspec.Struct, frozen=True):
+    """An entry as stored, with its author's name."""
+
+    id: UUID
+    type: str
+    by_user: UUID | None
+    by_name: str | None
+    content: str | None
+    mentions: list[UUID]
+    data: dict[str, Any]
+    created_at: datetime
+
+
+class EntryOut(msgspec.Struct, frozen=True, rename="camel"):
+    """An entry as the contract shows it; `by` is null for the system and for support staff."""
+
+    id: UUID
+    type: str
+    by: PersonOut | None
+    at: str
+    content: str | None
+    mentions: list[UUID]
+    data: dict[str, Any]
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """Something to note."""
+
+    type: str
+    content: str | None = None
+    mentions: list[UUID] = []
+    data: dict[str, Any] = {}
+
+
+class Write(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """A note, and the people of the hotel it is meant for."""
+
+    content: Note
+    mentions: Annotated[list[UUID], msgspec.Meta(max_length=50)] = []
+
+
+def shown_entry(row: EntryRow) -> EntryOut:
+    """The row as the contract writes it."""
+    by = None if row.by_user is None else PersonOut(row.by_user, row.by_name)
+    return EntryOut(row.id, row.type, by, stamp(row.created_at), row.content, row.mentions, row.data)
+
+
+async def tell(
+    call: Call, conversation: UUID, entries: Sequence[Entry], more: Sequence[Event] = ()
+) -> ConversationOut:
+    """Note what was done, tell everybody how the conversation stands, and then `more`. Raises NotFound."""
+    answer = shown(await found(call.tx, conversation))
+    noted = [await _note(call, conversation, entry) for entry in entries]
+    updated = Event("conversation:updated", conversation, {"conversation": answer})
+    await call.rails.feed.append(call.tx, [updated, *(_told(conversation, item) for item in noted), *more])
+    return answer
+
+
+async def _note(call: Call, conversation: UUID, entry: Entry) -> EntryOut:
+    by = None if call.who.visiting else call.who.user
+    return shown_entry(
+        await call.tx.one(
+            _sql.add, EntryRow, conversation=conversation, by_user=by, **msgspec.structs.asdict(entry)
+        )
+    )
+
+
+def _told(conversation: UUID, entry: EntryOut) -> Event:
+    return Event("timeline:new", conversation, {"conversationId": conversation, "entry": entry})
+
+
+async def write(call: Call) -> EntryOut:
+    """Leave a note. Raises NotFound, ValidationFailed (somebody mentioned is not an active person here)."""
+    new: Write = call.body
+    await found(call.tx, call.id())
+    mentions = list(dict.fromkeys(new.mentions))
+    if await call.tx.value(_sql.active, people=mentions) != len(mentions):
+        raise invalid("/mentions", "há pessoas inexistentes ou inativas", "some are no active users")
+    entry = await _note(call, call.id(), Entry("note", new.content, mentions))
+    await call.rails.feed.append(call.tx, [_told(call.id(), entry)])
+    return entry
+
+
+async def page(call: Call) -> Page[EntryOut]:
+    """The timeline, newest first. Raises NotFound."""
+    query: PageQuery = call.query
+    await found(call.tx, call.id())
+    _, before = query.start
+    rows = await call.tx.many(
+        _sql.page, EntryRow, conversation=call.id(), before=before, skip=query.skip, max=query.limit + 1
+    )
+    return turned(query, rows, None, shown_entry, lambda row: (row.created_at, row.id))
+
+
+routes = [
+    Door(
+        method="POST",
+        path="/api/conversations/{id}/notes",
+        handler=write,
+        role=ATTENDANT,
+        body=Write,
+        answer=EntryOut,
+        status=201,
+        once=True,
+    ),
+    Door(
+        method="GET",
+        path="/api/conversations/{id}/timeline",
+        handler=page,
+        role=ATTENDANT,
+        query=PageQuery,
+        answer=Page[EntryOut],
+    ),
+]

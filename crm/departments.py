@@ -1,0 +1,148 @@
+"""Departments of a hotel, such as the front desk: who works there, and what conversations are handed on to."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from crm import audit
+from crm.core import sql
+from crm.core.access import ATTENDANT, TENANT_ADMIN
+from crm.core.db import Tx
+from crm.core.errors import Conflict, NotFound, invalid
+from crm.core.feed import End
+from crm.core.fields import Name
+from crm.core.http import Call, Door
+
+_sql = sql.load("departments")
+_COME_BACK = 1012  # a socket so closed signs in again, and then sees what its person may see now
+
+
+class DepartmentRow(msgspec.Struct, frozen=True):
+    """A department and who works there ({id, name}), as stored and as shown."""
+
+    id: UUID
+    name: str
+    members: list[dict[str, Any]]
+
+
+class MemberRow(msgspec.Struct, frozen=True):
+    """Somebody who came to a department or left it."""
+
+    user_id: UUID
+
+
+class Departments(msgspec.Struct, frozen=True):
+    """All of them: a hotel has a handful."""
+
+    data: list[DepartmentRow]
+
+
+_Members = Annotated[list[UUID], msgspec.Meta(max_length=500)]
+
+
+class Create(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """A new department."""
+
+    name: Name
+    member_ids: _Members = []
+
+
+class Patch(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Another name, or other members in place of all there were."""
+
+    name: Name | None = None
+    member_ids: _Members | None = None
+
+
+async def name(tx: Tx, department: UUID) -> str | None:
+    """Its name, None when there is none."""
+    found: str | None = await tx.value(_sql.name, id=department)
+    return found
+
+
+async def everything(call: Call) -> Departments:
+    """All departments, by name."""
+    return Departments(await call.tx.many(_sql.everything, DepartmentRow, wanted=None))
+
+
+async def create(call: Call) -> DepartmentRow:
+    """Add one. Raises Conflict (the name is taken), ValidationFailed (a member is no person of the hotel)."""
+    new: Create = call.body
+    made = await call.tx.value(_sql.insert, name=new.name.strip())
+    if made is None:
+        raise await _taken(call.tx, new.name)
+    await _set_members(call, made, new.member_ids)
+    await audit.note(call, call.tx, "department.created", made, name=new.name)
+    return await _found(call.tx, made)
+
+
+async def patch(call: Call) -> DepartmentRow:
+    """Change name or members. Raises NotFound, Conflict, ValidationFailed."""
+    change: Patch = call.body
+    try:
+        async with call.tx.savepoint():
+            if not await call.tx.count(_sql.rename, id=call.id(), name=change.name):
+                raise NotFound
+    except asyncpg.UniqueViolationError as error:
+        raise await _taken(call.tx, change.name or "") from error
+    if change.member_ids is not None:
+        await _set_members(call, call.id(), change.member_ids)
+    await audit.note(call, call.tx, "department.changed", call.id())
+    return await _found(call.tx, call.id())
+
+
+async def delete(call: Call) -> None:
+    """Take it away; its conversations are then of no department. Raises NotFound."""
+    await _set_members(call, call.id(), [])
+    await call.tx.count(_sql.empty, id=call.id())
+    if not await call.tx.count(_sql.delete, id=call.id()):
+        raise NotFound
+    await audit.note(call, call.tx, "department.deleted", call.id())
+
+
+async def _set_members(call: Call, department: UUID, people: Sequence[UUID]) -> None:
+    """Whoever comes or leaves sees other conversations from now on: his sockets come back."""
+    wanted = sorted(set(people))
+    if await call.tx.value(_sql.people, people=wanted) != len(wanted):
+        raise invalid("/memberIds", "há pessoas inexistentes", "some are no users of this tenant")
+    left = await call.tx.many(_sql.leave, MemberRow, id=department, people=wanted)
+    came = await call.tx.many(_sql.come, MemberRow, id=department, people=wanted)
+    for row in [*left, *came]:
+        call.rails.feed.end_sockets(call.tx, call.place, End(_COME_BACK, user=row.user_id))
+
+
+async def _found(tx: Tx, department: UUID) -> DepartmentRow:
+    return await tx.one(_sql.everything, DepartmentRow, wanted=department)
+
+
+async def _taken(tx: Tx, name: str) -> Conflict:
+    other = await tx.value(_sql.id_of_name, name=name.strip())
+    return Conflict("Já há um departamento com este nome.", "This name is taken.", existingId=str(other))
+
+
+_PATH = "/api/departments"
+routes = [
+    Door(method="GET", path=_PATH, handler=everything, role=ATTENDANT, answer=Departments),
+    Door(
+        method="POST",
+        path=_PATH,
+        handler=create,
+        role=TENANT_ADMIN,
+        body=Create,
+        answer=DepartmentRow,
+        status=201,
+        once=True,
+    ),
+    Door(
+        method="PATCH",
+        path=f"{_PATH}/{{id}}",
+        handler=patch,
+        role=TENANT_ADMIN,
+        body=Patch,
+        answer=DepartmentRow,
+    ),
+    Door(method="DELETE", path=f"{_PATH}/{{id}}", handler=delete, role=TENANT_ADMIN, status=204),
+]

@@ -1,0 +1,48 @@
+-- What people did with a conversation, and their notes. Called by crm/conversations/timeline.py in a tenant's
+-- transaction.
+
+-- name: add(conversation uuid, type text, by_user uuid, content text, mentions uuid[], data jsonb) -> one EntryRow
+-- Notes something.
+-- Index: conversation_entries_pkey
+WITH added AS (
+    INSERT INTO conversation_entries (conversation_id, type, by_user, content, mentions, data)
+    VALUES (:conversation, :type, :by_user, :content, :mentions::uuid[], :data)
+    RETURNING *
+)
+
+SELECT
+    added.id,
+    added.type,
+    added.by_user,
+    u.name AS by_name,
+    added.content,
+    added.mentions,
+    added.data,
+    added.created_at
+FROM added
+LEFT JOIN users AS u ON added.tenant_id = u.tenant_id AND added.by_user = u.id;
+
+-- name: page(conversation uuid, before uuid, skip bigint, max bigint) -> many EntryRow
+-- The timeline, newest first: ids grow with time.
+-- Index: conversation_entries_pkey
+SELECT
+    e.id,
+    e.type,
+    e.by_user,
+    u.name AS by_name,
+    e.content,
+    e.mentions,
+    e.data,
+    e.created_at
+FROM conversation_entries AS e
+LEFT JOIN users AS u ON e.tenant_id = u.tenant_id AND e.by_user = u.id
+WHERE e.conversation_id = :conversation AND e.id < :before
+ORDER BY e.id DESC
+LIMIT :max OFFSET :skip;
+
+-- name: active(people uuid[]) -> value bigint
+-- How many of these are active people of the tenant.
+-- Index: users_pkey
+SELECT count(*)
+FROM users
+WHERE id = ANY(:people::uuid[]) AND active;
