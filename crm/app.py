@@ -33,6 +33,7 @@ from crm import (
     templates,
     tenants,
     users,
+    web,
 )
 from crm.core import edge, openapi, rails
 from crm.core.config import Settings
@@ -85,7 +86,7 @@ def build(settings: Settings) -> edge.Edge:
         log.info("api stopped")
 
     app = Starlette(
-        routes=[*(route(door) for door in doors), *realtime.routes, *queues.mounts],
+        routes=[*(route(door) for door in doors), *realtime.routes, *web.pages, *queues.mounts],
         lifespan=lifespan,
         middleware=[Middleware(CORSMiddleware, **_cors(settings))] if settings.origins else [],
         exception_handlers={

@@ -28,7 +28,10 @@ async def memory(run: Run) -> list[Finding]:
     tokens = [await run.system.sign_in(1, number) for number in range(1, run.people + 1)]
     readers = await sockets.listen(run.system.url, tokens, _EACH, lambda _frame, _at: None)
     await asyncio.sleep(min(_SETTLE, run.seconds))
-    many = Finding(scenario=f"memory with {len(readers):,} sockets", memory=run.system.memory())
+    full = run.system.memory()
+    each = (full["api"][1] - idle.memory["api"][1]) * 1024 / len(readers)
+    note = f"{each:.1f} KB of the API's memory (PSS) a socket"
+    many = Finding(scenario=f"memory with {len(readers):,} sockets", memory=full, note=note)
     for reader in readers:
         reader.close()
     return [idle, many]

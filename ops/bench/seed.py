@@ -24,7 +24,7 @@ class Size(msgspec.Struct, frozen=True):
     people: int  # attendants of the first tenant: fifty sockets each
 
 
-FULL, SMALL = Size(50, 200_000, 20), Size(5, 2_000, 2)
+FULL, SMALL = Size(50, 200_000, 200), Size(5, 2_000, 2)
 
 
 class Refused(Exception):

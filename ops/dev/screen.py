@@ -39,8 +39,9 @@ def text(system: "System") -> str:
             f"    Alice, admin      {demo.TENANT['adminEmail']} / {demo.TENANT['adminPassword']}",
             f"    Bruno, attendant  {demo.ATTENDANT['email']} / {demo.ATTENDANT['password']}",
         ]
+        lines.append(f"  Inbox           {system.urls[0]}/inbox?tenant={demo.SLUG}")
     if system.with_fake:
-        lines.append(f"  Customer's phone  {system.graph_url}/phone")
+        lines.append(f"  Guest's phone   {system.graph_url}/phone")
     lines += [
         f"  Data, dev.json  {system.home.path}",
         f"  Logs            {system.home.logs}",

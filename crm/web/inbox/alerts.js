@@ -1,0 +1,41 @@
+// What calls a person back to this page: the number in its title, and the browser's notifications.
+import { countUnread } from "./actions.js";
+import { later } from "./dom.js";
+import { nameOf } from "./list.js";
+import { on, state } from "./state.js";
+import { say } from "./words.js";
+
+export const canNotify = () => "Notification" in globalThis && Notification.permission !== "denied";
+export const notifies = () => "Notification" in globalThis && Notification.permission === "granted";
+
+export function startAlerts() {
+  const count = later(() => void countUnread().catch(() => {}), 400);
+  count();
+  on("conversation", count);
+  on("unread", entitle);
+  on("arrived", told);
+  on("event", ({ event, data }) => event === "mention" && show(say(`${data.by?.name ?? "Alguém"} chamou você em uma nota`, `${data.by?.name ?? "Somebody"} named you in a note`), "", data.conversationId));
+}
+
+function entitle() {
+  const { total = 0, mine = total } = state.unread ?? {};
+  const waiting = mine + (state.unread?.unassigned ?? 0) || total;
+  document.title = `${waiting ? `(${waiting}) ` : ""}${state.hotel.name} · ${say("Recepção", "Front desk")}`;
+}
+
+function told(message) {
+  const conversation = state.conversations.get(message.conversationId);
+  const concerns = !conversation?.assignedTo || conversation.assignedTo.id === state.me.id;
+  if (message.direction !== "INBOUND" || message.type === "reaction" || message.origin === "HISTORY" || !concerns) return;
+  show(conversation ? nameOf(conversation) : say("Nova mensagem", "New message"), message.content ?? "", message.conversationId);
+}
+
+function show(title, body, conversation) {
+  if (!notifies() || (document.hasFocus() && !document.hidden)) return;
+  const shown = new Notification(title, { body: body.slice(0, 140), tag: conversation, icon: "/inbox/mark.svg", lang: document.documentElement.lang });
+  shown.onclick = () => {
+    focus();
+    location.hash = `#/c/${conversation}`;
+    shown.close();
+  };
+}

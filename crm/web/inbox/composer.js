@@ -1,0 +1,274 @@
+// Where a person writes: a message or a note, files by button, drop or paste, a voice, a template, now or later.
+import { call } from "./api.js";
+import { note, send } from "./actions.js";
+import { Attachments } from "./attachments.js";
+import { ask, notice } from "./dialogs.js";
+import { el, fill, icon, later, tool } from "./dom.js";
+import { has } from "./doors.js";
+import { local, moment } from "./format.js";
+import { chat, tell } from "./state.js";
+import { suggestions } from "./suggest.js";
+import { chooseTemplate } from "./templates.js";
+import { canRecord, Recorder } from "./voice.js";
+import { say } from "./words.js";
+
+const TYPING = 4000; // milliseconds between two words of it
+
+export let speak = () => {}; // to the socket; app.js sets it
+export const speakBy = (given) => (speak = given);
+
+export function composer(id) {
+  return new Composer(id);
+}
+
+class Composer {
+  #mode = "message";
+  #files = null;
+  #reply = null;
+  #told = 0;
+  #recorder = null;
+  #conversation = null;
+  #text = el("textarea", { rows: 1, maxLength: 4096, id: "composer" });
+  #quote = el("div", { class: "quote", hidden: true });
+  #shut = el("div", { class: "shut", hidden: true });
+  #row = el("div", { class: "composer-row" });
+  #suggest = suggestions(this.#text, { mode: () => this.#mode });
+  #input = el("input", { type: "file", multiple: true, hidden: true, tabIndex: -1, onchange: () => (this.attach([...this.#input.files]), (this.#input.value = "")) });
+
+  constructor(id) {
+    this.id = id;
+    this.#files = new Attachments(id, () => this.#redrawButton());
+    this.node = el("form", { class: "composer", onsubmit: (event) => (event.preventDefault(), this.submit()) },
+      this.#suggest.node, this.#quote, this.#files.tray, this.#shut, this.#tabs(), this.#row, this.#input);
+    this.#listen();
+    this.#draw();
+    void this.#recall();
+  }
+
+  #tabs() {
+    if (!has("POST", "/api/conversations/{id}/notes")) return null;
+    const tab = (mode, text) => el("button", { type: "button", role: "tab", data: { mode }, onclick: () => this.mode(mode) }, text);
+    return el("div", { class: "modes", role: "tablist", "aria-label": say("O que escrever", "What to write") }, tab("message", say("Mensagem", "Message")), tab("note", say("Nota interna", "Internal note")));
+  }
+
+  mode(mode) {
+    this.#mode = mode;
+    this.#draw();
+    this.focus();
+  }
+
+  focus() {
+    this.#text.focus();
+  }
+
+  reply(message) {
+    this.#reply = message;
+    this.#mode = "message";
+    fill(this.#quote, icon("reply"), el("p", {}, el("strong", {}, say("Respondendo a", "Replying to")), ` ${(message.content ?? "").slice(0, 160)}`), tool("cross", say("Não citar", "Do not quote"), () => this.#unquote()));
+    this.#quote.hidden = false;
+    this.#draw();
+    this.focus();
+  }
+
+  #unquote() {
+    this.#reply = null;
+    this.#quote.hidden = true;
+  }
+
+  update(conversation) {
+    const before = this.#isShut;
+    this.#conversation = conversation;
+    if (before !== this.#isShut || !this.#row.firstChild) this.#draw();
+  }
+
+  get #isShut() {
+    const until = this.#conversation?.windowExpiresAt;
+    return this.#conversation !== null && !(until && new Date(until) > new Date());
+  }
+
+  end() {
+    this.#recorder?.stop();
+    this.#save.now?.();
+  }
+
+  // --- drawing ----------------------------------------------------------------------------------------------------
+
+  #draw() {
+    const isNote = this.#mode === "note";
+    const shut = this.#isShut && !isNote;
+    this.node.classList.toggle("as-note", isNote);
+    for (const tab of this.node.querySelectorAll("[role=tab]")) tab.setAttribute("aria-selected", String(tab.dataset.mode === this.#mode));
+    const label = isNote ? say("Nota para a equipe; @ chama alguém", "Note for the team; @ names somebody") : has("GET", "/api/quick-replies") ? say("Mensagem, ou / para respostas rápidas", "Message, or / for quick replies") : say("Mensagem", "Message");
+    this.#text.placeholder = label;
+    this.#text.setAttribute("aria-label", label);
+    this.#shut.hidden = !shut;
+    this.#row.hidden = shut;
+    if (shut) {
+      fill(this.#shut, icon("hourglass"), el("p", {}, el("strong", {}, say("A janela de 24 horas está fechada.", "The 24-hour window is closed.")), " ", say("Até o hóspede escrever, só um modelo aprovado pode ser enviado.", "Until the guest writes, only an approved template may be sent.")), el("button", { type: "button", class: "main", onclick: () => this.template() }, icon("template"), say("Escolher um modelo", "Choose a template")));
+    }
+    fill(this.#row,
+      !isNote && tool("clip", say("Anexar arquivos", "Attach files"), () => this.#input.click()),
+      !isNote && tool("template", say("Modelos", "Templates"), () => this.template()),
+      this.#text,
+      !isNote && has("GET", "/api/messages/scheduled") && tool("clock", say("Agendar", "Schedule"), () => this.#schedule()),
+      this.#button());
+  }
+
+  #button() {
+    const idle = !this.#text.value.trim() && !this.#files.count;
+    if (this.#mode === "message" && idle && canRecord()) return tool("mic", say("Gravar uma mensagem de voz", "Record a voice message"), () => this.#record(), { class: "tool send" });
+    const label = this.#mode === "note" ? say("Guardar a nota", "Save the note") : say("Enviar", "Send");
+    return el("button", { class: "tool send full", "aria-label": label, title: label }, icon("send"));
+  }
+
+  #redrawButton() {
+    const old = this.#row.querySelector(".send");
+    const fresh = this.#button();
+    if (old && old.title !== fresh.title) old.replaceWith(fresh);
+  }
+
+  // --- writing ----------------------------------------------------------------------------------------------------
+
+  #listen() {
+    const text = this.#text;
+    text.addEventListener("input", () => {
+      this.#redrawButton();
+      this.#typing();
+      this.#save();
+    });
+    text.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.defaultPrevented) return;
+      event.preventDefault();
+      this.submit();
+    });
+    text.addEventListener("paste", (event) => {
+      const files = [...(event.clipboardData?.files ?? [])];
+      if (files.length) {
+        event.preventDefault();
+        this.attach(files);
+      }
+    });
+  }
+
+  #typing() {
+    if (this.#mode === "note" || Date.now() - this.#told < TYPING) return;
+    this.#told = Date.now();
+    speak("typing", { conversationId: this.id, typing: true });
+  }
+
+  #quiet() {
+    if (this.#told) speak("typing", { conversationId: this.id, typing: false });
+    this.#told = 0;
+  }
+
+  submit() {
+    const content = this.#text.value.trim();
+    if (this.#mode === "note") return content && this.#keep(content);
+    if (this.#files.count) {
+      const replyTo = this.#taken();
+      this.#clear();
+      return this.#files.send(content, replyTo);
+    }
+    if (!content) return undefined;
+    this.#clear();
+    return send(this.id, { body: { content, replyTo: this.#taken() }, shown: { type: "text", content } });
+  }
+
+  async #keep(content) {
+    const mentions = this.#suggest.mentioned(content);
+    try {
+      await note(this.id, content, mentions);
+      this.#clear();
+      this.mode("message");
+    } catch (error) {
+      tell("trouble", error);
+    }
+  }
+
+  #taken() {
+    const id = this.#reply?.id;
+    this.#unquote();
+    return id;
+  }
+
+  #clear() {
+    this.#text.value = "";
+    this.#quiet();
+    this.#save();
+    this.#draw();
+    this.focus();
+  }
+
+  template() {
+    chooseTemplate(this.#conversation, (body, shown, sendAt) => send(this.id, { body: { type: "template", template: body, sendAt }, shown: { type: "template", content: shown, payload: { template: body } } }));
+  }
+
+  async #schedule() {
+    const content = this.#text.value.trim();
+    if (!content) return notice(say("Escreva a mensagem, depois escolha quando ela sai.", "Write the message, then choose when it goes out."));
+    const soon = new Date(Date.now() + 3_600_000);
+    soon.setMinutes(0, 0, 0);
+    const answer = await ask({
+      title: say("Enviar mais tarde", "Send later"), confirm: say("Agendar", "Schedule"),
+      fields: el("label", {}, say("Quando", "When"), el("input", { type: "datetime-local", name: "at", required: true, min: local(new Date()), value: local(soon) }), el("small", {}, say("Se a janela de 24 horas estiver fechada nessa hora, a mensagem falha e avisa.", "If the 24-hour window is closed by then, the message fails and says so."))),
+    });
+    if (!answer) return undefined;
+    const sendAt = new Date(answer.get("at")).toISOString();
+    this.#clear();
+    await send(this.id, { body: { content, sendAt, replyTo: this.#taken() }, shown: { type: "text", content, sendAt } });
+    return notice(say(`Agendada para ${moment(sendAt)}`, `Scheduled for ${moment(sendAt)}`));
+  }
+
+  // --- drafts -----------------------------------------------------------------------------------------------------
+
+  async #recall() {
+    const kept = chat(this.id).draft;
+    if (kept) this.#text.value = kept;
+    else if (has("GET", "/api/conversations/{id}/draft")) {
+      const draft = await call("GET", `/api/conversations/${this.id}/draft`).catch(() => null);
+      if (draft?.content && !this.#text.value) this.#text.value = draft.content;
+    }
+    this.#redrawButton();
+  }
+
+  #save = (() => {
+    const write = () => {
+      const content = this.#mode === "message" ? this.#text.value : "";
+      if (content === (chat(this.id).draft ?? "")) return;
+      chat(this.id).draft = content;
+      if (!has("PUT", "/api/conversations/{id}/draft")) return;
+      const path = `/api/conversations/${this.id}/draft`;
+      void (content ? call("PUT", path, { body: { content } }) : call("DELETE", path)).catch(() => {});
+    };
+    return Object.assign(later(write, 800), { now: write });
+  })();
+
+  attach(files) {
+    if (this.#mode === "note") this.mode("message");
+    this.focus();
+    return this.#files.attach(files);
+  }
+
+  // --- voice ------------------------------------------------------------------------------------------------------
+
+  async #record() {
+    try {
+      this.#recorder = await Recorder.start();
+    } catch {
+      return notice(say("O navegador não deu acesso ao microfone.", "The browser gave no access to the microphone."), "bad");
+    }
+    const clock = el("span", { class: "clock", role: "timer" });
+    const ended = this.#recorder.watch((text) => (clock.textContent = text));
+    const finish = async (keep) => {
+      ended();
+      const file = await this.#recorder.stop();
+      this.#recorder = null;
+      this.#draw();
+      if (keep && file) await this.#files.sendOne(file, { type: file.type.startsWith("audio/ogg") ? "voice" : "audio" });
+    };
+    fill(this.#row, tool("trash", say("Descartar a gravação", "Discard the recording"), () => finish(false)), el("span", { class: "recording" }, el("i"), say("Gravando", "Recording"), clock), tool("send", say("Enviar a gravação", "Send the recording"), () => finish(true), { class: "tool send full" }));
+    this.#row.querySelector(".send").focus();
+    return undefined;
+  }
+}
+

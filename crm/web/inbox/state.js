@@ -1,0 +1,202 @@
+// What the page knows, and what each event of the socket does to it. Views read `state` and listen with on().
+
+export const state = {
+  me: null,
+  hotel: null,
+  connection: "connecting",
+  conversations: new Map(), // id -> conversation, whatever list it was seen in
+  list: { filter: { view: "mine" }, ids: [], cursor: null, total: 0, loading: false, failed: null },
+  chats: new Map(), // id -> what chat() makes
+  open: null, // the id of the conversation on the screen
+  people: new Map(), // id -> name
+  departments: [],
+  tags: [],
+  unread: null, // {total, mine, unassigned}
+};
+
+const listeners = new Map();
+
+export function on(topic, listener) {
+  if (!listeners.has(topic)) listeners.set(topic, new Set());
+  listeners.get(topic).add(listener);
+}
+
+export function tell(topic, detail) {
+  for (const listener of listeners.get(topic) ?? []) listener(detail);
+}
+
+// --- conversations ------------------------------------------------------------------------------------------------
+
+// Where a conversation belongs by the list's own filters. What only the server can judge (search, tags of a
+// department's people) is left to the next reading of the list.
+export function belongs(conversation, filter = state.list.filter) {
+  const mine = conversation.assignedTo?.id === state.me.id;
+  const open = !conversation.archived && conversation.status === "OPEN" && !snoozed(conversation);
+  const view = {
+    mine: () => open && mine,
+    unassigned: () => open && !conversation.assignedTo,
+    all: () => !conversation.archived,
+    pending: () => !conversation.archived && conversation.status === "PENDING",
+    snoozed: () => snoozed(conversation),
+    closed: () => !conversation.archived && conversation.status === "CLOSED",
+    archived: () => conversation.archived,
+  }[filter.view];
+  return (
+    view() &&
+    !filter.search &&
+    (!filter.unread || conversation.unreadCount > 0) &&
+    (!filter.tag || conversation.tags.includes(filter.tag)) &&
+    (!filter.departmentId || conversation.department?.id === filter.departmentId)
+  );
+}
+
+export const snoozed = (conversation) => Boolean(conversation.snoozedUntil && new Date(conversation.snoozedUntil) > new Date());
+
+const newestFirst = (one, other) =>
+  other.lastMessageAt.localeCompare(one.lastMessageAt) || other.id.localeCompare(one.id);
+
+export function put(conversation) {
+  state.conversations.set(conversation.id, conversation);
+  if (conversation.assignedTo) state.people.set(conversation.assignedTo.id, conversation.assignedTo.name);
+  place(conversation);
+  tell("conversation", conversation);
+}
+
+// Into the list, out of it, or to another place in it. What is older than the last loaded one comes with its page.
+function place(conversation) {
+  const list = state.list;
+  const had = list.ids.includes(conversation.id);
+  if (list.filter.search && had) return tell("list");
+  const others = list.ids.filter((id) => id !== conversation.id);
+  const shown = belongs(conversation);
+  const last = state.conversations.get(list.ids.at(-1));
+  const within = had || !list.cursor || (last && newestFirst(conversation, last) < 0);
+  if (shown && within) {
+    const at = others.findIndex((id) => newestFirst(conversation, state.conversations.get(id)) < 0);
+    others.splice(at < 0 ? others.length : at, 0, conversation.id);
+  }
+  list.total += (shown ? 1 : 0) - (had ? 1 : 0);
+  list.ids = others;
+  tell("list");
+}
+
+export function drop(id) {
+  state.conversations.delete(id);
+  state.chats.delete(id);
+  if (state.list.ids.includes(id)) state.list.total -= 1;
+  state.list.ids = state.list.ids.filter((one) => one !== id);
+  tell("list");
+  tell("gone", id);
+}
+
+// --- messages -----------------------------------------------------------------------------------------------------
+
+// A conversation's messages, oldest first. `tail`: its end is the newest there is, so live ones are appended.
+export function chat(id) {
+  if (!state.chats.has(id)) {
+    state.chats.set(id, {
+      id, messages: [], older: null, newer: null, tail: true, loaded: false, loading: false,
+      entries: [], olderEntries: null, viewers: [], typing: new Map(), unreadFrom: null, draft: null, replyTo: null,
+    });
+  }
+  return state.chats.get(id);
+}
+
+const oldestFirst = (one, other) => one.createdAt.localeCompare(other.createdAt) || one.id.localeCompare(other.id);
+
+// Messages that came from somewhere, each once; what is known already is replaced.
+export function merge(id, messages) {
+  const known = new Map(chat(id).messages.map((message) => [message.id, message]));
+  for (const message of messages) known.set(message.id, message);
+  chat(id).messages = [...known.values()].sort(oldestFirst);
+  tell("messages", id);
+}
+
+// A message of ours before the server has it: shown at once, replaced by the real one under the same client id.
+export function pretend(id, message) {
+  const local = {
+    id: `local-${message.clientMessageId}`, conversationId: id, direction: "OUTBOUND", status: "LOCAL", error: null,
+    createdAt: new Date().toISOString(), sentBy: state.me.id, reactions: [], replyTo: message.replyTo ?? null,
+    payload: null, media: null, ...message,
+  };
+  merge(id, [local]);
+  return local;
+}
+
+export function settle(local, message) {
+  const messages = chat(local.conversationId).messages;
+  chat(local.conversationId).messages = messages.filter((one) => one.id !== local.id);
+  merge(local.conversationId, message ? [message] : []);
+}
+
+// The socket may tell of a message before its POST is answered: then it takes the place of the local one.
+function ours(message) {
+  const waiting = chat(message.conversationId).messages.find(
+    (one) => one.status === "LOCAL" && !one.failed && !one.uploading && one.type === message.type && same(one, message),
+  );
+  return message.direction === "OUTBOUND" && message.sentBy === state.me.id ? waiting : undefined;
+}
+
+function same(local, message) {
+  if (local.mediaId) return local.mediaId === message.media?.id;
+  return local.type !== "text" || local.content === message.content;
+}
+
+// --- events -------------------------------------------------------------------------------------------------------
+
+const events = {
+  "message:new"({ message, conversation }) {
+    const known = chat(message.conversationId);
+    const waiting = ours(message);
+    if (waiting) settle(waiting, message);
+    else if (known.loaded && known.tail) merge(message.conversationId, [message]);
+    known.typing.clear();
+    if (conversation) put(conversation);
+    tell("arrived", message);
+  },
+  "message:updated"({ message }) {
+    const known = chat(message.conversationId);
+    if (known.messages.some((one) => one.id === message.id)) merge(message.conversationId, [message]);
+  },
+  "message:status"({ messageId, conversationId, status, error, at }) {
+    const message = chat(conversationId).messages.find((one) => one.id === messageId);
+    const stamps = { SENT: "sentAt", DELIVERED: "deliveredAt", READ: "readAt", FAILED: "failedAt" };
+    if (message) merge(conversationId, [{ ...message, status, error: error ?? null, [stamps[status] ?? "_"]: at }]);
+    const conversation = state.conversations.get(conversationId);
+    if (conversation?.lastMessage?.id === messageId) {
+      put({ ...conversation, lastMessage: { ...conversation.lastMessage, status } });
+    }
+  },
+  "conversation:updated"({ conversation }) {
+    put(conversation);
+  },
+  "conversation:gone"({ conversationId }) {
+    drop(conversationId);
+  },
+  "contact:updated"({ contact }) {
+    for (const conversation of [...state.conversations.values()]) {
+      if (conversation.contact.id === contact.id) put({ ...conversation, contact: { ...conversation.contact, ...contact } });
+    }
+  },
+  "timeline:new"({ conversationId, entry }) {
+    const known = chat(conversationId);
+    known.entries = [...known.entries.filter((one) => one.id !== entry.id), entry];
+    tell("messages", conversationId);
+  },
+  "user:typing"({ conversationId, userId, name, typing }) {
+    const known = chat(conversationId);
+    if (typing) known.typing.set(userId, { name, until: Date.now() + 6000 });
+    else known.typing.delete(userId);
+    tell("presence", conversationId);
+  },
+  presence({ conversationId, viewers }) {
+    chat(conversationId).viewers = viewers;
+    tell("presence", conversationId);
+  },
+  "conversation:joined": (data) => events.presence(data),
+};
+
+export function apply(event, data) {
+  events[event]?.(data);
+  tell("event", { event, data });
+}
