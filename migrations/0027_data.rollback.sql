@@ -1,6 +1,7 @@
 REVOKE UPDATE (body) ON public.webhook_events FROM crm_system;
 DROP TABLE public.contact_erasures;
 REVOKE UPDATE (event, data) ON public.feed_events FROM crm_app;
+REVOKE UPDATE (content, data) ON public.conversation_entries FROM crm_app;
 REVOKE DELETE ON public.dead_letters FROM crm_app;
 REVOKE UPDATE (moved) ON public.contact_merges FROM crm_app;
 REVOKE DELETE ON public.contact_aliases FROM crm_app;

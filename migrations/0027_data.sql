@@ -2,12 +2,6 @@
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '60s';
 
--- TEMPORARY until 0026 comes
-ALTER TABLE public.contacts ADD COLUMN IF NOT EXISTS email text;
-ALTER TABLE public.contacts ADD COLUMN IF NOT EXISTS tags text[] NOT NULL DEFAULT '{}';
-ALTER TABLE public.contacts ADD COLUMN IF NOT EXISTS attributes jsonb NOT NULL DEFAULT '{}';
-GRANT UPDATE (email, tags, attributes) ON public.contacts TO crm_app;
-
 CREATE TABLE public.contact_imports (
     tenant_id uuid NOT NULL DEFAULT crm.current_tenant_id()
     REFERENCES public.tenants (id) ON DELETE RESTRICT,
@@ -108,6 +102,7 @@ GRANT UPDATE (erased_at, target_wamid) ON public.messages TO crm_app;
 GRANT DELETE ON public.contact_aliases TO crm_app;
 GRANT UPDATE (moved) ON public.contact_merges TO crm_app;
 GRANT DELETE ON public.dead_letters TO crm_app;
+GRANT UPDATE (content, data) ON public.conversation_entries TO crm_app;
 -- What sockets were told of an erased person is blanked in the feed; a row never goes.
 GRANT UPDATE (event, data) ON public.feed_events TO crm_app;
 

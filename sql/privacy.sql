@@ -1,6 +1,6 @@
 -- A person's data: told, erased, and forgotten when it is old. Called by crm/privacy/ in a tenant's transaction.
 
--- name: family(id uuid) -> many MemberRow
+-- name: family(id uuid) -> many FamilyRow
 -- A contact, whom it proved to be, and all that proved to be the same, with the receipts of those erased.
 -- Index: contacts_pkey, contact_merges_into_ix
 WITH RECURSIVE risen AS (
@@ -116,9 +116,23 @@ SET
     unread_count = 0,
     window_expires_at = NULL,
     free_until = NULL,
+    first_unread_id = NULL,
+    snoozed_until = NULL,
+    closed_at = coalesce(c.closed_at, now()),
     updated_at = now()
 FROM unnest(:ids::uuid[]) AS given (id)
 WHERE c.id = given.id;
+
+-- name: blank_entries(conversations uuid[]) -> none
+-- Of notes and drafts on a person nothing is left but that there were notes.
+-- Index: conversation_entries_pkey, drafts_pkey
+WITH unsent AS (
+    DELETE FROM drafts WHERE conversation_id = ANY(:conversations::uuid[])
+)
+
+UPDATE conversation_entries
+SET content = NULL, data = '{}'
+WHERE conversation_id = ANY(:conversations);
 
 -- name: forget_identities(contacts uuid[]) -> none
 -- Nobody is known by these names any more; of merges the record stays, without what moved.
@@ -159,6 +173,7 @@ SET
     wa_id = NULL,
     bsuid = NULL,
     email = NULL,
+    language = NULL,
     tags = '{}',
     attributes = '{}',
     erased_at = now(),
@@ -168,7 +183,7 @@ WHERE id = ANY(:ids::uuid[]);
 
 -- name: facts(contacts uuid[]) -> many FactsRow
 -- Every row on a person but messages, whole: what a later migration adds is told too.
--- Index: contacts_pkey, contact_identities_contact_ix, contact_aliases_contact_ix, conversations_contact_ix
+-- Index: contacts_pkey, contact_identities_contact_ix, contact_aliases_contact_ix, conversations_contact_ix, conversation_entries_pkey
 SELECT
     'contact' AS kind,
     to_jsonb(c) - '{tenant_id,search}'::text[] AS facts
@@ -191,7 +206,14 @@ SELECT
     'conversation',
     to_jsonb(t) - 'tenant_id'
 FROM conversations AS t
-WHERE contact_id = ANY(:contacts);
+WHERE contact_id = ANY(:contacts)
+UNION ALL
+SELECT
+    'note',
+    to_jsonb(e) - 'tenant_id'
+FROM conversations AS t
+INNER JOIN conversation_entries AS e ON t.tenant_id = e.tenant_id AND t.id = e.conversation_id
+WHERE t.contact_id = ANY(:contacts);
 
 -- name: house() -> one HouseRow
 -- The hotel itself.

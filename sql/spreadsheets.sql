@@ -85,13 +85,14 @@ ORDER BY line;
 
 -- name: learn(people jsonb) -> many KeptRow
 -- Writes what a file says over what is known of contacts: [{id, name, email, tags, attributes}, …]. NULL leaves it,
--- tags are added, attributes are merged.
+-- tags are added, attributes are merged. A name that WhatsApp's profile says already is no news: so an export that
+-- comes in again changes nothing.
 -- Index: contacts_pkey
 WITH said AS MATERIALIZED (
     SELECT
         c.id,
         c.created_at = now() AS created,
-        coalesce(given.name, c.name) AS name,
+        coalesce(nullif(given.name, CASE WHEN c.name IS NULL THEN c.profile_name END), c.name) AS name,
         coalesce(given.email, c.email) AS email,
         c.tags || array(
             SELECT t.value
@@ -211,7 +212,7 @@ ORDER BY line, place
 LIMIT :max;
 
 -- name: after(after uuid, max bigint) -> many SheetRow
--- Contacts after one, the oldest first; those that proved to be another are left out.
+-- Contacts after one, the oldest first; who proved to be another, or was erased, is left out.
 -- Index: contacts_pkey
 SELECT
     id,
@@ -221,6 +222,6 @@ SELECT
     tags,
     attributes
 FROM contacts
-WHERE id > :after AND merged_into IS NULL AND NOT is_group
+WHERE id > :after AND merged_into IS NULL AND erased_at IS NULL AND NOT is_group
 ORDER BY id
 LIMIT :max;

@@ -34,6 +34,10 @@ async def sara(system: System, hotel_a: Hotel) -> Guest:
     await ended(hotel_a, await sara.writes(node={"type": "image", "image": node}))
     await send(hotel_a, await sara.conversation(), f"Recebi, {sara.name}")
     await dead_letter(sara)
+    url = f"/api/conversations/{(await sara.conversation())['id']}"
+    note = await hotel_a.attendant.post(f"{url}/notes", json={"content": f"{sara.name} pediu berço"})
+    draft = await hotel_a.attendant.put(f"{url}/draft", json={"content": f"Cara {sara.name}"})
+    assert (note.status_code, draft.status_code) == (201, 200)
     return sara
 
 
@@ -152,7 +156,8 @@ async def test_a_persons_data_come_as_json_as_a_page_and_as_the_files_themselves
     [file] = [name for name in archive.namelist() if name.startswith("arquivos/")]
     assert archive.read(file) == data_of(sara)
     html = archive.read("dados.html").decode()
-    assert [text in html for text in (f"{WORD}{sara.wa_id}", file, f"Recebi, {sara.name}")] == [True] * 3
+    words = (f"{WORD}{sara.wa_id}", file, f"Recebi, {sara.name}", "pediu berço")
+    assert [word for word in words if word not in html] == []
     lines = (await alice.get("/api/tenant/audit?limit=100")).json()["data"]
     assert "contact.told" in {line["action"] for line in lines}
 

@@ -131,8 +131,24 @@ async def test_a_column_that_nobody_knows_is_left_out_and_named(bruno: httpx.Asy
 def test_a_phone_without_a_country_is_brazilian_and_one_without_an_area_is_none(
     typed: str, kept: str | None
 ) -> None:
-    line = cells.said(LineRow(2, [typed]), ["phone"], ["Telefone"])
+    line = cells.said(LineRow(2, [typed]), cells.Table(["phone"], ["Telefone"]))
     assert (line.phone if isinstance(line, cells.Said) else None) == kept
+
+
+async def test_the_attributes_of_the_hotel_are_columns_too_and_held_to_their_types(
+    hotel_b: Hotel, carla: httpx.AsyncClient
+) -> None:
+    kinds = {"vip": "boolean", "born": "date", "visits": "number", "room": "list"}
+    fields = [{"key": key, "label": f"Campo {key}", "type": kind} for key, kind in kinds.items()]
+    fields[3]["options"] = ["Luxo"]
+    assert (await hotel_b.admin.put("/api/contact-attributes", json={"data": fields})).status_code == 200
+    good, bad = phone(), phone()
+    data = f"phone;Campo VIP;born;VISITS;campo room\n{good};Sim;31/12/1980;1.234,5;luxo\n{bad};?;1/1;x;y\n"
+    answer = await give(carla, data)
+    assert (counts(answer), len(answer.json()["errors"])) == ((2, 1, 0, 0, 1), 4)
+    table = (await hotel_b.admin.get("/api/contacts/export.csv")).text
+    assert "true,1980-12-31,1234.5,Luxo" in table
+    assert counts(await give(carla, table))[1:3] == (0, 0)
 
 
 async def test_a_long_file_is_worked_by_the_worker_batch_by_batch(

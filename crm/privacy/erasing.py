@@ -15,16 +15,16 @@ from crm.core import sql
 from crm.core.db import Tx
 from crm.core.errors import NotFound
 from crm.core.feed import Event
-from crm.privacy.shapes import Counts, FileRow, MemberRow, NeedleRow, Receipt, TalkRow, receipt
+from crm.privacy.shapes import Counts, FamilyRow, FileRow, NeedleRow, Receipt, TalkRow, receipt
 
 _sql = sql.load("privacy")
 
 BATCH = 2_000  # messages blanked by one statement
 
 
-async def family(tx: Tx, contact: UUID) -> list[MemberRow]:
+async def family(tx: Tx, contact: UUID) -> list[FamilyRow]:
     """The contact and all that proved to be the same person. Raises NotFound."""
-    rows = await tx.many(_sql.family, MemberRow, id=contact)
+    rows = await tx.many(_sql.family, FamilyRow, id=contact)
     if not rows:
         raise NotFound
     return rows
@@ -56,6 +56,7 @@ async def erase(tx: Tx, contact: UUID) -> tuple[Receipt, list[Event]]:
     while blanked := await tx.count(_sql.blank, conversations=talked, max=BATCH):
         counts.messages += blanked
     await tx.none(_sql.blank_conversations, ids=talked)
+    await tx.none(_sql.blank_entries, conversations=talked)
     await tx.none(_sql.forget_identities, contacts=people)
     counts.events = await tx.count(_sql.blank_events, contacts=people, conversations=talked)
     written = receipt(contact, datetime.now(UTC), counts)

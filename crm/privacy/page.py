@@ -18,6 +18,7 @@ _KINDS = {
     "identity": "Identificação no WhatsApp",
     "formerIdentity": "Identificação anterior",
     "conversation": "Conversa",
+    "note": "Anotação do hotel",
 }
 _STYLE = "body{font-family:sans-serif;max-width:60em;margin:2em auto}td{padding:.3em .6em;vertical-align:top}"
 

@@ -9,7 +9,7 @@ import msgspec
 from crm.core.page import stamp
 
 
-class MemberRow(msgspec.Struct, frozen=True):
+class FamilyRow(msgspec.Struct, frozen=True):
     """A contact that is the person, or proved to be; `erasure`: the receipt, when it is erased."""
 
     id: UUID

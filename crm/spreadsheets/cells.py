@@ -7,12 +7,15 @@ from typing import Any
 import msgspec
 import phonenumbers
 
+from crm.contacts.attributes import AttributeRow
 from crm.core.fields import Email, Name, normal_email
+from crm.spreadsheets import values
 from crm.spreadsheets.headings import ATTRIBUTE
 from crm.spreadsheets.shapes import ErrorRow, LineRow
+from crm.spreadsheets.values import Wrong
 
 MARKET = "BR"  # whose numbers a phone without a country is one of
-MOST_TAGS, LONGEST_TAG, LONGEST_TEXT = 50, 50, 1_000
+MOST_TAGS, LONGEST_TAG = 50, 50
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 
 
@@ -26,14 +29,6 @@ class Said(msgspec.Struct, frozen=True):
     attributes: dict[str, Any] = {}
 
 
-class Wrong(Exception):
-    """A cell that cannot be taken, in Portuguese and English."""
-
-    def __init__(self, pt: str, en: str) -> None:
-        super().__init__(en)
-        self.pt, self.en = pt, en
-
-
 def guarded(text: str) -> str:
     """A cell that Excel would take for a formula begins with an apostrophe, so that it is shown and not run."""
     return f"'{text}" if _FORMULA.match(text) else text
@@ -45,26 +40,35 @@ def _bare(text: str) -> str:
     return text[1:] if text.startswith("'") and _FORMULA.match(text[1:]) else text
 
 
-def said(row: LineRow, columns: Sequence[str], headings: Sequence[str]) -> Said | list[ErrorRow]:
+class Table(msgspec.Struct, frozen=True):
+    """What the columns of a file are, their headings, and the hotel's attributes by key."""
+
+    columns: list[str]
+    headings: list[str]
+    attributes: dict[str, AttributeRow] = {}
+
+
+def said(row: LineRow, table: Table) -> Said | list[ErrorRow]:
     """What a line says, or each thing that is wrong in it."""
     found: dict[str, Any] = {"attributes": {}}
     errors: list[ErrorRow] = []
-    if len(row.cells) > len(columns):
+    if len(row.cells) > len(table.columns):
         wrong = Wrong("há mais células do que títulos", "there are more cells than headings")
-        errors.append(ErrorRow(row.line, len(columns), "", wrong.pt, wrong.en))
-    cells = [*row.cells, *[""] * len(columns)]
-    for place, (column, cell) in enumerate(zip(columns, cells, strict=False)):
+        errors.append(ErrorRow(row.line, len(table.columns), "", wrong.pt, wrong.en))
+    cells = [*row.cells, *[""] * len(table.columns)]
+    for place, (column, cell) in enumerate(zip(table.columns, cells, strict=False)):
         try:
-            _read(column, _bare(cell), found)
+            _read(column, _bare(cell), table, found)
         except Wrong as wrong:
-            errors.append(ErrorRow(row.line, place, headings[place], wrong.pt, wrong.en))
+            errors.append(ErrorRow(row.line, place, table.headings[place], wrong.pt, wrong.en))
     return errors or Said(**found)
 
 
-def _read(column: str, text: str, found: dict[str, Any]) -> None:
+def _read(column: str, text: str, table: Table, found: dict[str, Any]) -> None:
     """Put what a cell says where it belongs. Raises Wrong."""
     if column.startswith(ATTRIBUTE) and text:
-        found["attributes"][column.removeprefix(ATTRIBUTE)] = _short(text, LONGEST_TEXT)
+        key = column.removeprefix(ATTRIBUTE)
+        found["attributes"][key] = values.read(text, table.attributes.get(key))
     elif column == "phone":
         found[column] = phone(text)
     elif column in _READ and text:

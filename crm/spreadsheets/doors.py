@@ -9,6 +9,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response, StreamingResponse
 
 from crm import audit
+from crm.contacts.attributes import declared
 from crm.core import form, http, sql
 from crm.core.access import ATTENDANT, TENANT_ADMIN
 from crm.core.db import Tx
@@ -51,7 +52,7 @@ async def _kept(call: Call, file: UploadFile) -> tuple[UUID, int]:
     """Keep the lines of a file, all or none; the import and how many."""
     sheet = await asyncio.to_thread(Sheet, file.file)
     async with call.opened() as tx:
-        columns = headings.meant(sheet.headings, {})
+        columns = headings.meant(sheet.headings, {row.key: row.label for row in await declared(tx)})
         wanted = await tx.value(
             _sql.begin_import,
             by_user=call.who.user if call.who.home == call.place else None,

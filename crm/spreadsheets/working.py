@@ -7,13 +7,13 @@ twice changes nothing.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from uuid import UUID
 
 import msgspec
 
 from crm import contacts
 from crm.contacts import Person
+from crm.contacts.attributes import declared
 from crm.core import sql
 from crm.core.db import Tx
 from crm.core.feed import Event
@@ -21,7 +21,7 @@ from crm.core.rails import Rails
 from crm.spreadsheets import cells
 from crm.spreadsheets.cells import Said
 from crm.spreadsheets.reading import Sheet
-from crm.spreadsheets.shapes import ErrorRow, ImportRow, KeptRow, LineRow, ProgressRow, RunningRow, shown
+from crm.spreadsheets.shapes import ImportRow, KeptRow, LineRow, ProgressRow, RunningRow, shown
 
 _sql = sql.load("spreadsheets")
 
@@ -65,7 +65,9 @@ async def _batch(rails: Rails, tenant: UUID, wanted: UUID) -> bool:
         if row is None:
             return False
         lines = await tx.many(_sql.take, LineRow, id=wanted, max=BATCH)
-        found = await asyncio.to_thread(partial(_read, lines, row))
+        own = {each.key: each for each in await declared(tx)}
+        table = cells.Table(row.columns, row.headings, own)
+        found = await asyncio.to_thread(lambda: [cells.said(line, table) for line in lines])
         good = [one for one in found if isinstance(one, Said)]
         wrong = [error for one in found if not isinstance(one, Said) for error in one]
         if wrong:
@@ -77,10 +79,6 @@ async def _batch(rails: Rails, tenant: UUID, wanted: UUID) -> bool:
         )
         await rails.feed.append(tx, [Event("import:progress", None, shown(after))] if after.told else [])
     return more
-
-
-def _read(lines: Sequence[LineRow], row: ImportRow) -> list[Said | list[ErrorRow]]:
-    return [cells.said(line, row.columns, row.headings) for line in lines]
 
 
 async def _know(tx: Tx, good: Sequence[Said]) -> dict[str, int]:

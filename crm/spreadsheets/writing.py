@@ -7,8 +7,10 @@ from uuid import UUID
 
 import msgspec
 
+from crm.contacts.attributes import declared
 from crm.core import sql
 from crm.core.http import Call
+from crm.spreadsheets import values
 from crm.spreadsheets.cells import guarded, tags_cell
 from crm.spreadsheets.headings import COLUMNS
 from crm.spreadsheets.shapes import ErrorRow, SheetRow
@@ -27,19 +29,22 @@ class ExportQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def contacts(call: Call, excel: bool = False) -> AsyncIterator[str]:
     """Every contact, the oldest first, in the columns that an import takes."""
     separator, start = (";", "\ufeff") if excel else (",", "")
-    yield start + _lines([COLUMNS], separator)
+    async with call.opened() as tx:
+        keys = [row.key for row in await declared(tx)]
+    yield start + _lines([[*COLUMNS, *keys]], separator)
     after = UUID(int=0)
     while True:
         async with call.opened() as tx:
             rows = await tx.many(_sql.after, SheetRow, after=after, max=ROWS)
-        yield _lines(map(_cells, rows), separator)
+        yield _lines((_cells(row, keys) for row in rows), separator)
         if len(rows) < ROWS:
             return
         after = rows[-1].id
 
 
-def _cells(row: SheetRow) -> list[str]:
-    return [row.name or "", row.phone or "", row.email or "", tags_cell(row.tags)]
+def _cells(row: SheetRow, keys: Sequence[str]) -> list[str]:
+    own = [values.write(row.attributes.get(key)) for key in keys]
+    return [row.name or "", row.phone or "", row.email or "", tags_cell(row.tags), *own]
 
 
 async def errors(call: Call, wanted: UUID, english: bool) -> AsyncIterator[str]:
