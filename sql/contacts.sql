@@ -383,6 +383,12 @@ WHERE merged_into IS NULL AND id < :before
 ORDER BY id DESC
 LIMIT :max OFFSET :skip;
 
+-- name: matching(words text[], before uuid, most bigint) -> many MatchRow
+-- The newest contacts that hold all these words, for lists of what belongs to contacts.
+-- plan: custom
+SELECT found.id
+FROM crm.contacts_found(:words::text[], NULL, NULL, NULL, :before, 0, :most) AS found (id);
+
 -- name: page_filtered(words text[], tag text, blocked boolean, opted_out boolean, before uuid, skip bigint, max bigint) -> many ContactRow
 -- The list under filters. The ids come from a function that the index serves (migrations/0026_guests.sql says why);
 -- planned for its own values: of 200,000 contacts a rare word takes 4 ms, one that all have under 1.

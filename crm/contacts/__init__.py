@@ -2,6 +2,7 @@
 
 from crm.contacts import attributes, doors, listing
 from crm.contacts.knowing import blocked, hold, learn_bsuid, learn_wa_id, meet, move, opt_out, recipient, seen
+from crm.contacts.listing import matching
 from crm.contacts.merging import found, merge
 from crm.contacts.phones import country, match_key, typed_phone
 from crm.contacts.shapes import Choice, Moved, Person
@@ -19,6 +20,7 @@ __all__ = [
     "learn_bsuid",
     "learn_wa_id",
     "match_key",
+    "matching",
     "meet",
     "merge",
     "move",

@@ -2,15 +2,18 @@
 
 import re
 import unicodedata
+from uuid import UUID
 
-from crm.contacts.shapes import ContactList, ContactOut, ContactRow, shown
+from crm.contacts.shapes import ContactList, ContactOut, ContactRow, MatchRow, shown
 from crm.core import sql
 from crm.core.access import ATTENDANT
+from crm.core.db import Tx
 from crm.core.http import Call, Door
 from crm.core.page import LAST_ID, Page, containing, turned
 
 _sql = sql.load("contacts")
 
+MATCHED = 1_000  # contacts whose conversations a search looks at, the newest
 COUNTED = 10_000  # filtered contacts are counted so far; a total of so many means: at least
 _NUMBER = re.compile(r"^[\d\s().+-]+$")
 
@@ -37,6 +40,12 @@ async def page(call: Call) -> Page[ContactOut]:
         counting = {"before": LAST_ID, "most": COUNTED, **filters}
         total = await (call.tx.value(_sql.total_filtered, **counting) if filtered else call.tx.value(_sql.total))
     return turned(query, rows, total, shown, lambda row: (row.created_at, row.id))
+
+
+async def matching(tx: Tx, search: str) -> list[UUID]:
+    """The newest 1,000 contacts that a search finds."""
+    rows = await tx.many(_sql.matching, MatchRow, words=patterns(search), before=LAST_ID, most=MATCHED)
+    return [row.id for row in rows]
 
 
 def patterns(search: str | None) -> list[str] | None:

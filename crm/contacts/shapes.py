@@ -117,6 +117,12 @@ class MergeRow(msgspec.Struct, frozen=True):
     undone_at: datetime | None
 
 
+class MatchRow(msgspec.Struct, frozen=True):
+    """A contact that a search finds."""
+
+    id: UUID
+
+
 class ContactOut(msgspec.Struct, frozen=True, rename="camel"):
     """A contact as the contract shows it."""
 
