@@ -20,7 +20,7 @@ SELECT c.tenant_id, c.id, 'quality_low', 'WARNING', CASE WHEN n > 1 THEN now() E
 FROM channels AS c, generate_series(1, 8) AS n;
 INSERT INTO contacts (tenant_id, wa_id, name, tags, blocked)
 SELECT t.id, (5548900000000 + n)::text, 'Guest ' || n, CASE WHEN n % 20 = 0 THEN ARRAY['vip'] ELSE '{}' END, n % 100 = 0
-FROM tenants AS t, generate_series(1, 500) AS n WHERE t.slug <> 'platform';
+FROM tenants AS t, generate_series(1, 200) AS n WHERE t.slug <> 'platform';
 INSERT INTO contact_attributes (tenant_id, key, label, type, place)
 SELECT t.id, 'field_' || n, 'Field', 'text', n FROM tenants AS t, generate_series(1, 20) AS n;
 INSERT INTO contact_counts (tenant_id, n) SELECT t.id, 0 FROM tenants AS t, generate_series(1, 50) AS n;
@@ -76,7 +76,7 @@ SELECT c.tenant_id, 'INBOUND', CASE WHEN n <= 3 THEN 'PENDING' ELSE 'READY' END,
     'image/jpeg', 1000, decode(md5(c.id::text || n), 'hex')
 FROM conversations AS c, generate_series(1, 4) AS n;
 INSERT INTO media_uploads (tenant_id, channel_id, sha256, mime_type, graph_id)
-SELECT tenant_id, id, int4send(n), 'image/png', n::text FROM channels, generate_series(1, 100) AS n;
+SELECT tenant_id, id, int4send(n), 'image/png', n::text FROM channels, generate_series(1, 20) AS n;
 INSERT INTO media_leftovers (tenant_id, sha256, due_at)
 SELECT t.id, int4send(n), now() + INTERVAL '1 day' FROM tenants AS t, generate_series(1, 50) AS n;
 UPDATE messages AS m SET media_id = a.id FROM media AS a
