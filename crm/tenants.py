@@ -102,11 +102,13 @@ class HotelSettings(msgspec.Struct, frozen=True, rename="camel"):
     """The settings that the system itself reads; a frontend may keep others beside them.
 
     visibility: which conversations an attendant sees. reopenHours: so long after it was closed a message opens a
-    conversation again; later it begins a new one.
+    conversation again; later it begins a new one. retentionDays: for how long messages say what they said; null for
+    ever, and no less than 30: so long raw webhooks are kept.
     """
 
     visibility: Literal["all", "own_and_unassigned", "own_unassigned_and_department"] = "all"
     reopen_hours: Annotated[int, msgspec.Meta(ge=0, le=8760)] = 24
+    retention_days: Annotated[int, msgspec.Meta(ge=30, le=3650)] | None = None
 
 
 class PatchOwn(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

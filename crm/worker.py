@@ -37,6 +37,7 @@ IMPORTS = 2, 1  # files of contacts worked at once, and of one tenant
 FETCHES = 4, 2  # media fetched at once, and of one tenant: messages come first
 SWEEP_SECONDS, DRAIN_SECONDS = 1.0, 20
 SEEN_EVERY, REMOVE_EVERY, ERASE_EVERY, TEMPLATES_EVERY, FOLD_EVERY, TIDY_EVERY = 5, 5, 5, 10, 60, 3600  # sweeps
+FORGET_EVERY = 600  # sweeps, too
 
 
 class QuietWorker(Worker[Any]):
@@ -145,6 +146,10 @@ class Jobs:
         """Begin to take erased persons out of raw events; many events hold up no sweep."""
         self._begin("erase", partial(privacy.look_through, self.rails, self._goes_on))
 
+    async def forget_old(self) -> None:
+        """Begin to blank what hotels keep no longer, where it is night."""
+        self._begin("forget", partial(privacy.forget_old, self.rails, self._goes_on))
+
     async def remove(self) -> None:
         """Begin to delete the bytes that no file names; a slow store holds up no sweep."""
         self._begin("remove", partial(media.remove, self.rails))
@@ -245,7 +250,7 @@ async def _sweep_for_ever(jobs: Jobs, stop: asyncio.Event) -> None:
         (SEEN_EVERY, "seen", jobs.seen),
     ]
     rounds += [(TEMPLATES_EVERY, "templates", jobs.read_templates), (REMOVE_EVERY, "remove", jobs.remove)]
-    rounds += [(ERASE_EVERY, "erase", jobs.look_through)]
+    rounds += [(ERASE_EVERY, "erase", jobs.look_through), (FORGET_EVERY, "forget", jobs.forget_old)]
     rounds += [(FOLD_EVERY, "fold", partial(fold, jobs.rails)), (TIDY_EVERY, "tidy", partial(tidy, jobs.rails))]
     turn = 0
     while not stop.is_set():

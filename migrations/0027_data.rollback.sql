@@ -1,3 +1,4 @@
+DROP TABLE public.retentions;
 REVOKE UPDATE (body) ON public.webhook_events FROM crm_system;
 DROP TABLE public.contact_erasures;
 REVOKE UPDATE (event, data) ON public.feed_events FROM crm_app;

@@ -137,3 +137,24 @@ CREATE POLICY waiting ON public.contact_erasures FOR SELECT TO crm_system USING 
 GRANT SELECT, INSERT, UPDATE (needles, spans, due_at, done_at) ON public.contact_erasures TO crm_app;
 GRANT SELECT (tenant_id, id, due_at, done_at) ON public.contact_erasures TO crm_system;
 GRANT UPDATE (body) ON public.webhook_events TO crm_system;
+
+CREATE TABLE public.retentions (
+    tenant_id uuid NOT NULL DEFAULT crm.current_tenant_id()
+    REFERENCES public.tenants (id) ON DELETE RESTRICT,
+    kept_since timestamptz NOT NULL,
+    seen_id uuid NOT NULL,
+    ran_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT retentions_pkey PRIMARY KEY (tenant_id)
+);
+COMMENT ON TABLE public.retentions IS
+'How far a hotel''s nights have come: messages before kept_since are blank, ids up to seen_id were looked at.';
+ALTER TABLE public.retentions ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.retentions FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON public.retentions TO crm_app
+USING (tenant_id = (SELECT crm.current_tenant_id()))
+WITH CHECK (tenant_id = (SELECT crm.current_tenant_id()));
+CREATE POLICY tenant_guard ON public.retentions AS RESTRICTIVE TO crm_app
+USING (tenant_id = (SELECT crm.current_tenant_id()));
+CREATE POLICY watching ON public.retentions FOR SELECT TO crm_system USING (TRUE);
+GRANT SELECT, INSERT, UPDATE (kept_since, seen_id, ran_at) ON public.retentions TO crm_app;
+GRANT SELECT (tenant_id, ran_at) ON public.retentions TO crm_system;

@@ -310,3 +310,126 @@ UPDATE webhook_events SET body = :body WHERE received_at = :received_at AND id =
 UPDATE contact_erasures
 SET needles = '{}', spans = '{}', done_at = now()
 WHERE id = :id AND done_at IS NULL;
+
+-- name: keepers(hours int[]) -> many KeeperRow
+-- Hotels that keep messages for a term, where it is night and tonight's work is not done; or for two days was not.
+-- as: system
+SELECT t.id AS tenant_id
+FROM tenants AS t
+LEFT JOIN retentions AS r ON t.id = r.tenant_id
+WHERE
+    jsonb_typeof(t.settings -> 'retentionDays') = 'number'
+    AND (r.ran_at IS NULL OR r.ran_at < now() - INTERVAL '20 hours')
+    AND (
+        extract(HOUR FROM now() AT TIME ZONE t.timezone) = ANY(:hours::integer[])
+        OR coalesce(r.ran_at, t.created_at) < now() - INTERVAL '2 days'
+    )
+ORDER BY t.id;
+
+-- name: night() -> maybe NightRow
+-- What tonight's work is; no row where messages are kept for ever.
+-- Index: tenants_pkey, retentions_pkey
+SELECT
+    coalesce(r.kept_since, '-infinity') AS since,
+    now() - greatest((t.settings ->> 'retentionDays')::float8, 30) * INTERVAL '1 day' AS cut,
+    coalesce(r.seen_id, 'ffffffff-ffff-ffff-ffff-ffffffffffff') AS seen,
+    uuidv7(-INTERVAL '10 minutes') AS mark
+FROM tenants AS t
+LEFT JOIN retentions AS r ON t.id = r.tenant_id
+WHERE t.id = (SELECT crm.current_tenant_id()) AND jsonb_typeof(t.settings -> 'retentionDays') = 'number';
+
+-- name: dawn(cut timestamptz, seen uuid) -> none
+-- All that is older is blank, and all that came in before was looked at.
+-- Index: retentions_pkey
+INSERT INTO retentions (kept_since, seen_id)
+VALUES (:cut, :seen)
+ON CONFLICT (tenant_id) DO UPDATE SET
+    kept_since = greatest(retentions.kept_since, excluded.kept_since),
+    seen_id = excluded.seen_id,
+    ran_at = now();
+
+-- name: alive(since timestamptz, after uuid, max bigint) -> many TalkRow
+-- Conversations that were alive since: in the others everything is blank.
+-- Index: conversations_pkey
+SELECT id
+FROM conversations
+WHERE id > :after AND last_message_at >= :since
+ORDER BY id
+LIMIT :max;
+
+-- name: old(conversations uuid[], since timestamptz, cut timestamptz, max bigint) -> many OldRow
+-- Messages that became too old, held; what waits to be sent is not touched.
+-- Index: messages_history_ix
+SELECT id
+FROM messages
+WHERE
+    conversation_id = ANY(:conversations::uuid[])
+    AND created_at >= :since
+    AND created_at < :cut
+    AND erased_at IS NULL
+    AND status NOT IN ('SCHEDULED', 'QUEUED', 'SENDING', 'UNCERTAIN')
+ORDER BY id
+LIMIT :max
+FOR NO KEY UPDATE;
+
+-- name: late(seen uuid, cut timestamptz, max bigint) -> many OldRow
+-- Messages that came in lately and are too old all the same, held.
+-- Index: messages_pkey
+SELECT id
+FROM messages
+WHERE
+    id > :seen
+    AND created_at < :cut
+    AND erased_at IS NULL
+    AND status NOT IN ('SCHEDULED', 'QUEUED', 'SENDING', 'UNCERTAIN')
+ORDER BY id
+LIMIT :max
+FOR NO KEY UPDATE;
+
+-- name: silence(ids uuid[]) -> many SilencedRow
+-- Messages, and the list where it shows one of them, say nothing any more.
+-- Index: messages_pkey, conversations_pkey
+WITH silenced AS (
+    UPDATE messages AS m
+    SET
+        content = NULL,
+        payload = NULL,
+        reactions = NULL,
+        wamid = NULL,
+        target_wamid = NULL,
+        retired_wamids = '{}',
+        erased_at = now()
+    FROM unnest(:ids::uuid[]) AS given (id)
+    WHERE m.id = given.id AND m.erased_at IS NULL
+    RETURNING m.id, m.conversation_id, m.media_id
+),
+
+listed AS (
+    UPDATE conversations AS c
+    SET last_message_preview = NULL
+    FROM silenced AS s
+    WHERE c.id = s.conversation_id AND c.last_message_id = s.id
+)
+
+SELECT media_id FROM silenced;
+
+-- name: forget_notes(conversations uuid[], cut timestamptz) -> none
+-- Notes that are too old say nothing any more.
+-- Index: conversation_entries_pkey
+UPDATE conversation_entries
+SET content = NULL
+WHERE conversation_id = ANY(:conversations::uuid[]) AND created_at < :cut AND content IS NOT NULL;
+
+-- name: alone(ids uuid[]) -> many FileRow
+-- Those of these files that no message shows any more.
+-- Index: media_pkey, messages_media_ix
+SELECT
+    f.id,
+    f.state,
+    f.mime_type,
+    f.filename,
+    f.size,
+    f.sha256
+FROM unnest(:ids::uuid[]) AS given (id)
+INNER JOIN media AS f ON given.id = f.id
+WHERE NOT EXISTS (SELECT FROM messages AS m WHERE m.media_id = f.id AND m.erased_at IS NULL);

@@ -118,4 +118,5 @@ INSERT INTO contact_import_errors (tenant_id, import_id, line, place, heading, p
 SELECT tenant_id, id, n, 0, 'phone', 'x', 'x' FROM contact_imports, generate_series(1, 10) AS n;
 INSERT INTO contact_erasures (tenant_id, contact_id, needles, lanes, spans, done_at)
 SELECT tenant_id, id, '{}', '{}', '{}', CASE WHEN random() < 0.9 THEN now() END FROM contacts;
+INSERT INTO retentions (tenant_id, kept_since, seen_id) SELECT id, now() - INTERVAL '90 days', id FROM tenants;
 ANALYZE;

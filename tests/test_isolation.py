@@ -49,6 +49,7 @@ FURNITURE = [
     WHERE c.tenant_id = $1 LIMIT 1""",
     """INSERT INTO contact_merges (tenant_id, from_id, into_id, why, moved)
     SELECT tenant_id, id, id, 'a test', '{}' FROM contacts WHERE tenant_id = $1 LIMIT 1""",
+    "INSERT INTO retentions (tenant_id, kept_since, seen_id) VALUES ($1, '-infinity', $1) ON CONFLICT DO NOTHING",
     """INSERT INTO contact_erasures (tenant_id, contact_id, needles, lanes, spans, done_at)
     SELECT tenant_id, id, '{}', '{}', '{}', now() FROM contacts WHERE tenant_id = $1 LIMIT 1""",
     "INSERT INTO contact_imports (tenant_id, columns, headings, status) VALUES ($1, '{a}', '{a}', 'FAILED')",

@@ -1,0 +1,107 @@
+"""What is older than a hotel keeps messages (settings.retentionDays): blanked each night, as of an erased person.
+
+A night looks at what became too old since the last one, in the conversations that were alive since; and at what
+came in since then and was too old already (an imported history). A killed one begins anew: done twice, it changes
+nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from crm import media
+from crm.core import sql
+from crm.core.db import Tx
+from crm.core.rails import Rails
+from crm.privacy.shapes import FileRow, TalkRow
+
+_sql = sql.load("privacy")
+
+HOURS = [2, 3, 4]  # of the hotel's own clock
+BATCH = 500  # conversations looked at, and messages blanked, at a time
+_FIRST = UUID(int=0)
+
+
+class KeeperRow(msgspec.Struct, frozen=True):
+    """A hotel that does not keep everything, and whose night it is."""
+
+    tenant_id: UUID
+
+
+class NightRow(msgspec.Struct, frozen=True):
+    """What is blanked tonight: from `since` (the end of the last night) up to `cut`; what came after `seen` too."""
+
+    since: datetime
+    cut: datetime
+    seen: UUID
+    mark: UUID
+
+
+class OldRow(msgspec.Struct, frozen=True):
+    """A message that is too old."""
+
+    id: UUID
+
+
+class SilencedRow(msgspec.Struct, frozen=True):
+    """A message that says nothing any more, and the file it had."""
+
+    media_id: UUID | None
+
+
+async def forget_old(rails: Rails, goes_on: Callable[[], bool], hours: Sequence[int] = HOURS) -> None:
+    """Blank what is too old, of every hotel whose night it is."""
+    async with rails.db.system() as tx:
+        keepers = await tx.many(_sql.keepers, KeeperRow, hours=list(hours))
+    for row in keepers:
+        if goes_on():
+            await forget_of(rails, row.tenant_id, goes_on)
+
+
+async def forget_of(rails: Rails, tenant: UUID, goes_on: Callable[[], bool]) -> int:
+    """Blank what is too old of one hotel; how many messages."""
+    async with rails.db.tenant(tenant) as tx:
+        night = await tx.maybe(_sql.night, NightRow)
+    if night is None:
+        return 0
+    blanked, after = 0, _FIRST
+    while goes_on() and (talked := await _alive(rails, tenant, night, after)):
+        while goes_on() and (count := await _batch(rails, tenant, night, talked)):
+            blanked += count
+        after = talked[-1]
+    while goes_on() and (count := await _batch(rails, tenant, night, None)):
+        blanked += count
+    if goes_on():
+        async with rails.db.tenant(tenant) as tx:
+            await tx.none(_sql.dawn, cut=night.cut, seen=night.mark)
+    return blanked
+
+
+async def _alive(rails: Rails, tenant: UUID, night: NightRow, after: UUID) -> list[UUID]:
+    async with rails.db.tenant(tenant) as tx:
+        rows = await tx.many(_sql.alive, TalkRow, since=night.since, after=after, max=BATCH)
+        await tx.none(_sql.forget_notes, conversations=[row.id for row in rows], cut=night.cut)
+    return [row.id for row in rows]
+
+
+async def _batch(rails: Rails, tenant: UUID, night: NightRow, talked: list[UUID] | None) -> int:
+    """Blank the next messages of these conversations, or (None) of those that came in late; how many."""
+    async with rails.db.tenant(tenant) as tx:
+        if talked is None:
+            old = await tx.many(_sql.late, OldRow, seen=night.seen, cut=night.cut, max=BATCH)
+        else:
+            place = {"conversations": talked, "since": night.since, "cut": night.cut}
+            old = await tx.many(_sql.old, OldRow, max=BATCH, **place)
+        await _silence(tx, [row.id for row in old])
+    return len(old)
+
+
+async def _silence(tx: Tx, messages: list[UUID]) -> None:
+    """Blank messages, and delete the files that no other message has."""
+    if messages:
+        silenced = await tx.many(_sql.silence, SilencedRow, ids=messages)
+        files = {row.media_id for row in silenced if row.media_id}
+        alone = await tx.many(_sql.alone, FileRow, ids=list(files))
+        await media.forget(tx, [row.id for row in alone])

@@ -1,0 +1,107 @@
+"""What a hotel keeps no longer is blanked by night, once, whenever it came; what waits to be sent is not."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from crm.core import rails
+from crm.core.rails import Rails
+from crm.privacy import forget_old
+from crm.privacy.forgetting import forget_of
+from tests.conftest import Sql
+from tests.system import Guest, Hotel, System, unique_phone
+from tests.test_media import ended, held
+from tests.test_media_look import picture
+from tests.test_media_room import emptied
+from tests.visitors import pointers
+
+
+@pytest.fixture(scope="module")
+async def hotel(system: System) -> Hotel:
+    """Keeps messages for thirty days."""
+    hotel = await system.hotel("Dunas")
+    answer = await hotel.admin.patch("/api/tenant", json={"settings": {"retentionDays": 30}})
+    assert answer.status_code == 200, answer.text
+    return hotel
+
+
+@pytest.fixture
+async def laid(system: System) -> AsyncIterator[Rails]:
+    """What a worker is given."""
+    laid = await rails.lay(system.settings)
+    yield laid
+    await laid.close()
+
+
+@pytest.fixture
+def dora(hotel: Hotel) -> Guest:
+    return Guest(hotel, unique_phone())
+
+
+async def age(as_owner: Sql, message: dict[str, Any], days: int) -> None:
+    """The message is from so many days ago."""
+    older = "UPDATE messages SET created_at = created_at - $2 * INTERVAL '1 day' WHERE id = $1"
+    await as_owner(older, message["id"], days)
+
+
+async def night(laid: Rails, hotel: Hotel) -> int:
+    return await forget_of(laid, UUID(hotel.id), lambda: True)
+
+
+async def test_what_is_too_old_says_nothing_any_more_and_the_rest_does(
+    laid: Rails, dora: Guest, system: System, as_owner: Sql
+) -> None:
+    data = picture("PNG", (8, 8)) + dora.wa_id.encode()
+    media = await dora.writes(node={"type": "image", "image": {"id": await held(system, dora.hotel, data)}})
+    await ended(dora.hotel, media)
+    old, new = await dora.writes("Antiga"), await dora.writes("Nova")
+    for message in (media, old):
+        await age(as_owner, message, 31)
+    await age(as_owner, new, 29)
+    assert [await night(laid, dora.hotel) for _ in range(2)] == [2, 0]
+    shown = [(message["id"], message["content"]) for message in await dora.history()]
+    assert shown == [(new["id"], "Nova"), (old["id"], None), (media["id"], None)]
+    assert await emptied(system, dora.hotel, data)
+
+
+async def test_an_old_message_that_comes_in_after_the_night_goes_in_the_next(
+    laid: Rails, dora: Guest, as_owner: Sql
+) -> None:
+    await night(laid, dora.hotel)
+    await age(as_owner, await dora.writes("De outro sistema"), 400)
+    assert (await night(laid, dora.hotel), (await dora.history())[0]["content"]) == (1, None)
+    assert (await dora.conversation())["lastMessage"]["preview"] is None
+
+
+async def test_what_waits_to_be_sent_stays_however_long_it_waits(laid: Rails, dora: Guest, as_owner: Sql) -> None:
+    await dora.writes()
+    url = f"/api/conversations/{(await dora.conversation())['id']}/messages"
+    later = {"content": "Feliz aniversário", "sendAt": (datetime.now(UTC) + timedelta(hours=20)).isoformat()}
+    sent = (await dora.hotel.attendant.post(url, json=later)).json()
+    await age(as_owner, sent, 60)
+    await night(laid, dora.hotel)
+    [row] = await as_owner("SELECT content FROM messages WHERE id = $1", sent["id"])
+    assert row["content"] == "Feliz aniversário"
+
+
+async def test_a_night_is_worked_once_and_at_night(laid: Rails, dora: Guest, as_owner: Sql) -> None:
+    work = partial(forget_old, laid, lambda: True)
+    await night(laid, dora.hotel)
+    await age(as_owner, await dora.writes("Velha"), 50)
+    contents = []
+    late = "UPDATE retentions SET ran_at = now() - INTERVAL '21 hours' WHERE tenant_id = $1"
+    for hours, statement in (([*range(24)], "SELECT $1::uuid"), ([], late), ([*range(24)], "SELECT $1::uuid")):
+        await as_owner(statement, dora.hotel.id)
+        await work(hours)
+        contents.append((await dora.history())[0]["content"])
+    assert contents == ["Velha", "Velha", None]
+
+
+async def test_less_than_thirty_days_or_no_number_is_refused(hotel: Hotel) -> None:
+    for wrong in (29, 3651, "90", 40.5):
+        answer = await hotel.admin.patch("/api/tenant", json={"settings": {"retentionDays": wrong}})
+        assert (answer.status_code, pointers(answer)) == (422, {"/settings/retentionDays"})
