@@ -28,7 +28,7 @@ class DepartmentRow(msgspec.Struct, frozen=True):
     members: list[dict[str, Any]]
 
 
-class MemberRow(msgspec.Struct, frozen=True):
+class MembershipRow(msgspec.Struct, frozen=True):
     """Somebody who came to a department or left it."""
 
     user_id: UUID
@@ -108,8 +108,8 @@ async def _set_members(call: Call, department: UUID, people: Sequence[UUID]) -> 
     wanted = sorted(set(people))
     if await call.tx.value(_sql.people, people=wanted) != len(wanted):
         raise invalid("/memberIds", "há pessoas inexistentes", "some are no users of this tenant")
-    left = await call.tx.many(_sql.leave, MemberRow, id=department, people=wanted)
-    came = await call.tx.many(_sql.come, MemberRow, id=department, people=wanted)
+    left = await call.tx.many(_sql.leave, MembershipRow, id=department, people=wanted)
+    came = await call.tx.many(_sql.come, MembershipRow, id=department, people=wanted)
     for row in [*left, *came]:
         call.rails.feed.end_sockets(call.tx, call.place, End(_COME_BACK, user=row.user_id))
 

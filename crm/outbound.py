@@ -49,7 +49,9 @@ async def run_lane(rails: Rails, tenant: UUID, conversation: UUID, go_on: Callab
     tried = 0
     while go_on() and (parcel := await _take(rails, tenant, conversation)):
         tried += 1
-        if await _turn(rails, tenant, parcel):
+        if parcel.message.blocked:
+            await _refuse(rails, tenant, parcel.message)
+        elif await _turn(rails, tenant, parcel):
             await _try(rails, tenant, parcel)
     return tried
 
@@ -62,6 +64,12 @@ async def _take(rails: Rails, tenant: UUID, conversation: UUID) -> Parcel | None
             return None
         sender = await channels.sender(tx, message.channel_id)
         return Parcel(message, sender, await contacts.recipient(tx, message.contact_id))
+
+
+async def _refuse(rails: Rails, tenant: UUID, message: ClaimedRow) -> None:
+    """Its contact was blocked while it waited: Meta hears nothing of it."""
+    async with rails.db.tenant(tenant) as tx:
+        await rails.feed.append(tx, await messages.settle(tx, message, Ending("FAILED", messages.BLOCKED)))
 
 
 async def _turn(rails: Rails, tenant: UUID, parcel: Parcel) -> bool:

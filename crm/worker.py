@@ -13,7 +13,17 @@ from uuid import UUID, uuid4
 
 from saq import Worker
 
-from crm import conversations, inbound, media, messages, outbound, read_marks, templates
+from crm import (
+    conversations,
+    inbound,
+    media,
+    messages,
+    outbound,
+    privacy,
+    read_marks,
+    spreadsheets,
+    templates,
+)
 from crm.core import log, metrics, queue, rails, sql
 from crm.core.config import Settings
 from crm.core.errors import Problem, Unavailable
@@ -23,9 +33,10 @@ from crm.lanes import Lanes
 _log = logging.getLogger(__name__)
 _operations = sql.load("operations")
 
+IMPORTS = 2, 1  # files of contacts worked at once, and of one tenant
 FETCHES = 4, 2  # media fetched at once, and of one tenant: messages come first
 SWEEP_SECONDS, DRAIN_SECONDS = 1.0, 20
-SEEN_EVERY, REMOVE_EVERY, TEMPLATES_EVERY, FOLD_EVERY, TIDY_EVERY = 5, 5, 10, 60, 3600  # sweeps
+SEEN_EVERY, REMOVE_EVERY, ERASE_EVERY, TEMPLATES_EVERY, FOLD_EVERY, TIDY_EVERY = 5, 5, 5, 10, 60, 3600  # sweeps
 
 
 class QuietWorker(Worker[Any]):
@@ -42,6 +53,7 @@ class Jobs:
         self.lanes = Lanes(self._send)
         self.reads, self.typings = Lanes(self._read), Lanes(self._typing)
         self.fetching = Lanes(self._fetch, *FETCHES)
+        self.importing = Lanes(self._import, *IMPORTS)
         self._open = True
         self._draining: asyncio.Task[None] | None = None
         self._drain_again = False
@@ -79,6 +91,10 @@ class Jobs:
         log.bind(tenantId=tenant)
         await _safely("fetch", partial(media.fetch, self.rails, tenant, wanted))
 
+    async def _import(self, tenant: UUID, wanted: UUID) -> None:
+        log.bind(tenantId=tenant)
+        await _safely("import", partial(spreadsheets.work, self.rails, tenant, wanted, self._goes_on))
+
     def _goes_on(self) -> bool:
         return self._open
 
@@ -113,9 +129,21 @@ class Jobs:
             if not self.fetching.runs(row.tenant_id, row.id):
                 self.fetching.want(row.tenant_id, row.id)
 
+    async def take_in(self) -> None:
+        """Begin to work the files of contacts that nobody works."""
+        async with self.rails.db.system() as tx:
+            running = await spreadsheets.running(tx)
+        for row in running:
+            if not self.importing.runs(row.tenant_id, row.id):
+                self.importing.want(row.tenant_id, row.id)
+
     async def read_templates(self) -> None:
         """Begin to read the templates that are due; a slow Meta holds up no sweep."""
         self._begin("templates", partial(templates.sync_due, self.rails, self._goes_on))
+
+    async def look_through(self) -> None:
+        """Begin to take erased persons out of raw events; many events hold up no sweep."""
+        self._begin("erase", partial(privacy.look_through, self.rails, self._goes_on))
 
     async def remove(self) -> None:
         """Begin to delete the bytes that no file names; a slow store holds up no sweep."""
@@ -140,7 +168,7 @@ class Jobs:
         await asyncio.gather(*self._aside.values(), return_exceptions=True)
         draining = [self._draining] if self._draining and not self._draining.done() else []
         marking = [self.reads.close(0), self.typings.close(0)]  # what is lost of them harms nobody
-        lanes = [each.close(seconds) for each in (self.lanes, self.fetching)]
+        lanes = [each.close(seconds) for each in (self.lanes, self.fetching, self.importing)]
         await asyncio.gather(*lanes, *marking, *(_within(task, seconds) for task in draining))
         with suppress(Problem):
             async with self.rails.db.system() as tx:
@@ -210,8 +238,14 @@ async def _sweep_for_ever(jobs: Jobs, stop: asyncio.Event) -> None:
 
     The second is the event loop's, which no setting of the clock changes.
     """
-    rounds = [(1, "sweep", jobs.sweep), (1, "fetch", jobs.fetch), (SEEN_EVERY, "seen", jobs.seen)]
+    rounds = [
+        (1, "sweep", jobs.sweep),
+        (1, "fetch", jobs.fetch),
+        (1, "import", jobs.take_in),
+        (SEEN_EVERY, "seen", jobs.seen),
+    ]
     rounds += [(TEMPLATES_EVERY, "templates", jobs.read_templates), (REMOVE_EVERY, "remove", jobs.remove)]
+    rounds += [(ERASE_EVERY, "erase", jobs.look_through)]
     rounds += [(FOLD_EVERY, "fold", partial(fold, jobs.rails)), (TIDY_EVERY, "tidy", partial(tidy, jobs.rails))]
     turn = 0
     while not stop.is_set():
@@ -227,6 +261,7 @@ async def fold(rails: Rails) -> None:
     """Fold the kept totals of the lists."""
     async with rails.db.system() as tx:
         await tx.count(sql.load("conversations").fold)
+        await tx.count(sql.load("contacts").fold_contacts)
 
 
 async def tidy(rails: Rails) -> None:

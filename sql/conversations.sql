@@ -88,6 +88,43 @@ ON CONFLICT (tenant_id, contact_id, channel_id) WHERE status <> 'CLOSED'
 DO UPDATE SET updated_at = now()
 RETURNING id, contact_id, channel_id;
 
+-- name: newest_of(contacts uuid[], channels uuid[]) -> many PlaceRow
+-- The newest conversation of each pair, whatever its status.
+-- Index: conversations_contact_ix
+SELECT DISTINCT
+    newest.id,
+    pair.contact_id,
+    pair.channel_id
+FROM unnest(:contacts::uuid[], :channels::uuid[]) AS pair (contact_id, channel_id)
+CROSS JOIN
+    LATERAL ( -- noqa: ST05
+        SELECT c.id
+        FROM conversations AS c
+        WHERE c.contact_id = pair.contact_id AND c.channel_id = pair.channel_id
+        ORDER BY c.last_message_at DESC, c.id DESC
+        LIMIT 1
+    ) AS newest;
+
+-- name: put_away(contacts uuid[], channels uuid[]) -> many PlaceRow
+-- Conversations that nobody is to see: closed and archived from the start.
+-- Index: conversations_pkey
+INSERT INTO conversations (contact_id, channel_id, status, archived)
+SELECT
+    contact_id,
+    channel_id,
+    'CLOSED',
+    TRUE
+FROM unnest(:contacts::uuid[], :channels::uuid[]) AS pair (contact_id, channel_id)
+RETURNING id, contact_id, channel_id;
+
+-- name: widen(ids uuid[], windows timestamptz[]) -> none
+-- Moves windows forward.
+-- Index: conversations_pkey
+UPDATE conversations AS c
+SET window_expires_at = greatest(c.window_expires_at, given.until), updated_at = now()
+FROM unnest(:ids::uuid[], :windows::timestamptz[]) AS given (id, until)
+WHERE c.id = given.id;
+
 -- name: restate(id uuid, message uuid, status text) -> none
 -- Shows a new status of the last message.
 -- Index: conversations_pkey

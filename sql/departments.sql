@@ -64,14 +64,14 @@ SELECT count(*)
 FROM users
 WHERE id = ANY(:people::uuid[]);
 
--- name: leave(id uuid, people uuid[]) -> many MemberRow
+-- name: leave(id uuid, people uuid[]) -> many MembershipRow
 -- Takes out whoever is not among these.
 -- Index: department_members_department_ix
 DELETE FROM department_members
 WHERE department_id = :id AND user_id <> ALL(:people::uuid[])
 RETURNING user_id;
 
--- name: come(id uuid, people uuid[]) -> many MemberRow
+-- name: come(id uuid, people uuid[]) -> many MembershipRow
 -- Puts in whoever of these was not there; the department that is not there takes nobody.
 -- Index: department_members_pkey
 INSERT INTO department_members (department_id, user_id)

@@ -2,7 +2,7 @@
 
 -- name: newest(conversation uuid, typing boolean) -> maybe ReadMarkRow
 -- The newest message a customer wrote here within Meta's 30 days, where the number shows reading (and typing, for
--- which Meta marks as read too) and does not rest. Marking it marks all before it.
+-- which Meta marks as read too) and does not rest, and the customer is not blocked. Marking it marks all before it.
 -- Index: conversations_pkey, channels_pkey, messages_history_ix
 SELECT
     newest.wamid,
@@ -10,6 +10,7 @@ SELECT
     ch.access_token
 FROM conversations AS c
 INNER JOIN channels AS ch ON c.channel_id = ch.id
+INNER JOIN contacts AS p ON c.contact_id = p.id
 CROSS JOIN
     LATERAL (
         SELECT m.wamid
@@ -25,6 +26,7 @@ CROSS JOIN
     ) AS newest
 WHERE
     c.id = :conversation
+    AND NOT p.blocked
     AND ch.deleted_at IS NULL
     AND ch.access_token IS NOT NULL
     AND crm.is_due(coalesce(ch.paused_until, '-infinity'))

@@ -2,7 +2,7 @@
 -- Called by crm/messages/ in a tenant's transaction. What happens to it afterwards is in sends.sql.
 
 -- name: queue(conversation uuid, type text, content text, payload jsonb, media_id uuid, mime_types text[], most bigint, most_animated bigint, template uuid, reply_to uuid, client_id text, sent_by uuid, send_at timestamptz) -> maybe MessageRow
--- Queues a message, or schedules it. The 24-hour window is open (then), or it is a template that is approved and whose
+-- Queues a message to a contact that is not blocked, or schedules it. The 24-hour window is open (then), or it is a template that is approved and whose
 -- customer wants it; its file is there and of a kind that its type takes; what it quotes is in the conversation.
 -- Index: conversations_pkey, media_pkey, templates_pkey, messages_pkey
 INSERT INTO messages (
@@ -35,6 +35,7 @@ LEFT JOIN templates AS t ON t.id = :template
 LEFT JOIN messages AS quoted ON c.id = quoted.conversation_id AND quoted.id = :reply_to
 WHERE
     c.id = :conversation
+    AND NOT p.blocked
     AND CASE
         WHEN :template::uuid IS NULL THEN c.window_expires_at > coalesce(:send_at, now())
         ELSE t.status = 'APPROVED' AND NOT (t.category = 'MARKETING' AND p.marketing_opt_out)
@@ -58,6 +59,7 @@ RETURNING
 -- Index: conversations_pkey, media_pkey, templates_pkey, messages_pkey, messages_client_key
 SELECT
     twin.id AS twin,
+    p.blocked,
     f.state AS file_state,
     f.mime_type,
     f.size,

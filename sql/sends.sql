@@ -21,7 +21,7 @@ SET
     attempts = m.attempts + 1,
     lease_until = now()
     + (:lease + CASE WHEN m.media_id IS NULL THEN 0 ELSE :file::float8 END) * INTERVAL '1 second'
-FROM head, conversations AS c, channels AS ch
+FROM head, conversations AS c, channels AS ch, contacts AS p
 WHERE
     m.id = head.id
     AND m.status = 'QUEUED'
@@ -30,6 +30,8 @@ WHERE
     AND c.id = m.conversation_id
     AND ch.tenant_id = c.tenant_id
     AND ch.id = c.channel_id
+    AND p.tenant_id = c.tenant_id
+    AND p.id = c.contact_id
     AND crm.is_due(coalesce(ch.paused_until, '-infinity'))
 RETURNING
     m.id,
@@ -42,7 +44,8 @@ RETURNING
     m.media_id,
     m.media,
     (SELECT quoted.wamid FROM messages AS quoted WHERE quoted.id = m.reply_to) AS reply_to_wamid,
-    m.attempts;
+    m.attempts,
+    p.blocked;
 
 -- name: settle(conversation uuid, id uuid, status text, error jsonb, wait float8, spent int) -> many AdvancedRow
 -- Ends an attempt without success, unless a status of Meta's has already raised the message. `spent` is 0 when the
@@ -162,6 +165,7 @@ WITH sendable AS (
         failed.id = :id
         AND failed.direction = 'OUTBOUND'
         AND (failed.status = 'FAILED' OR (failed.status = 'UNCERTAIN' AND failed.next_attempt_at IS NULL))
+        AND NOT p.blocked
         AND CASE
             WHEN failed.type <> 'template' THEN c.window_expires_at > now()
             ELSE t.status = 'APPROVED' AND NOT (t.category = 'MARKETING' AND p.marketing_opt_out)
@@ -217,7 +221,13 @@ SELECT
     direction,
     type,
     status,
-    status = 'UNCERTAIN' AND next_attempt_at IS NULL AS offered
+    status = 'UNCERTAIN' AND next_attempt_at IS NULL AS offered,
+    coalesce((
+        SELECT p.blocked
+        FROM conversations AS c
+        INNER JOIN contacts AS p ON c.contact_id = p.id
+        WHERE c.id = messages.conversation_id
+    ), FALSE) AS blocked
 FROM messages
 WHERE id = :id;
 
@@ -261,15 +271,16 @@ WHERE status = 'SCHEDULED';
 
 -- name: fall_due(reasons jsonb, max bigint) -> many MessageRow
 -- Queues scheduled messages whose time has come, at this moment's place in the history. What may no longer go fails,
--- for one of these reasons: the window has closed; of a template, that it is not approved any more, or is marketing
+-- for one of these reasons: its contact is blocked; the window has closed; of a template, that it is not approved any more, or is marketing
 -- and its customer wants none.
 -- Index: messages_schedule_ix, templates_name_key
 WITH due AS (
     SELECT
         waiting.id,
         CASE
+            WHEN p.blocked THEN :reasons::jsonb -> 'BLOCKED'
             WHEN waiting.type <> 'template'
-                THEN CASE WHEN c.window_expires_at > now() THEN NULL ELSE :reasons::jsonb -> 'CLOSED' END
+                THEN CASE WHEN c.window_expires_at > now() THEN NULL ELSE :reasons -> 'CLOSED' END
             WHEN coalesce(t.status <> 'APPROVED', TRUE)
                 THEN coalesce(:reasons -> t.status, :reasons -> 'UNAPPROVED')
             WHEN t.category = 'MARKETING' AND p.marketing_opt_out THEN :reasons -> 'OPTED_OUT'

@@ -18,8 +18,12 @@ FROM channels AS c, unnest(ARRAY['access', 'inbound', 'limit', 'quality', 'statu
 INSERT INTO channel_notices (tenant_id, channel_id, kind, severity, dismissed_at)
 SELECT c.tenant_id, c.id, 'quality_low', 'WARNING', CASE WHEN n > 1 THEN now() END
 FROM channels AS c, generate_series(1, 8) AS n;
-INSERT INTO contacts (tenant_id, wa_id)
-SELECT t.id, (5548900000000 + n)::text FROM tenants AS t, generate_series(1, 500) AS n WHERE t.slug <> 'platform';
+INSERT INTO contacts (tenant_id, wa_id, name, tags, blocked)
+SELECT t.id, (5548900000000 + n)::text, 'Guest ' || n, CASE WHEN n % 20 = 0 THEN ARRAY['vip'] ELSE '{}' END, n % 100 = 0
+FROM tenants AS t, generate_series(1, 200) AS n WHERE t.slug <> 'platform';
+INSERT INTO contact_attributes (tenant_id, key, label, type, place)
+SELECT t.id, 'field_' || n, 'Field', 'text', n FROM tenants AS t, generate_series(1, 20) AS n;
+INSERT INTO contact_counts (tenant_id, n) SELECT t.id, 0 FROM tenants AS t, generate_series(1, 50) AS n;
 INSERT INTO contact_identities (tenant_id, kind, value, contact_id)
 SELECT tenant_id, kind, wa_id, id FROM contacts, unnest(ARRAY['wa_id', 'match_key']) AS kind;
 INSERT INTO contact_aliases (tenant_id, kind, value, contact_id, superseded_at)
@@ -72,7 +76,7 @@ SELECT c.tenant_id, 'INBOUND', CASE WHEN n <= 3 THEN 'PENDING' ELSE 'READY' END,
     'image/jpeg', 1000, decode(md5(c.id::text || n), 'hex')
 FROM conversations AS c, generate_series(1, 4) AS n;
 INSERT INTO media_uploads (tenant_id, channel_id, sha256, mime_type, graph_id)
-SELECT tenant_id, id, int4send(n), 'image/png', n::text FROM channels, generate_series(1, 100) AS n;
+SELECT tenant_id, id, int4send(n), 'image/png', n::text FROM channels, generate_series(1, 20) AS n;
 INSERT INTO media_leftovers (tenant_id, sha256, due_at)
 SELECT t.id, int4send(n), now() + INTERVAL '1 day' FROM tenants AS t, generate_series(1, 50) AS n;
 UPDATE messages AS m SET media_id = a.id FROM media AS a
@@ -105,4 +109,13 @@ INSERT INTO feed_events (tenant_id, seq, event, data)
 SELECT t.id, n, 'message:new', '{}' FROM tenants AS t, generate_series(1, 200) AS n;
 INSERT INTO idempotency_keys (tenant_id, user_id, key, request_hash)
 SELECT u.tenant_id, u.id, 'key-' || n, '\x00' FROM users AS u, generate_series(1, 5) AS n;
+INSERT INTO contact_imports (tenant_id, columns, headings, status, created_at)
+SELECT t.id, '{phone}', '{phone}', CASE WHEN n > 1 THEN 'DONE' ELSE 'RUNNING' END, now() - n * INTERVAL '1 hour'
+FROM tenants AS t, generate_series(1, 100) AS n;
+INSERT INTO contact_import_lines (tenant_id, import_id, line, cells)
+SELECT tenant_id, id, n, '["1"]' FROM contact_imports, generate_series(1, 300) AS n WHERE status = 'RUNNING';
+INSERT INTO contact_import_errors (tenant_id, import_id, line, place, heading, pt, en)
+SELECT tenant_id, id, n, 0, 'phone', 'x', 'x' FROM contact_imports, generate_series(1, 10) AS n;
+INSERT INTO contact_erasures (tenant_id, contact_id, needles, lanes, spans, done_at)
+SELECT tenant_id, id, '{}', '{}', '{}', CASE WHEN random() < 0.9 THEN now() END FROM contacts;
 ANALYZE;

@@ -172,6 +172,22 @@ async def test_the_list_of_a_tag_is_in_order_and_follows_what_changes(hotel: Hot
     assert (await listed(), await listed(archived="true")) == ([keys[0]], [keys[1]])
 
 
+async def test_the_list_is_searched_by_name_and_number_blind_to_accents(hotel: Hotel) -> None:
+    name = f"Iná{unique_phone()[-6:]}"
+    guest, other = Guest(hotel, unique_phone(), f"{name} Conceição"), Guest(hotel, unique_phone(), "Rui")
+    key = (await _written(guest))["id"]
+    await other.writes()
+    for search in (name.replace("á", "A"), f"conceicao {name.lower()}", guest.wa_id[2:], f"+{guest.wa_id}"):
+        page = (await hotel.attendant.get("/api/conversations", params={"search": search})).json()
+        assert ([item["id"] for item in page["data"]], page["pagination"]["total"]) == ([key], 1), search
+    for nobody in (
+        {"search": "ninguem-assim"},
+        {"search": name, "status": "CLOSED"},
+        {"search": name, "archived": "true"},
+    ):
+        assert (await hotel.attendant.get("/api/conversations", params=nobody)).json()["data"] == []
+
+
 async def test_the_first_unread_message_is_pointed_at_until_it_is_read(hotel: Hotel, dora: Guest) -> None:
     first = await dora.writes("um")
     await dora.writes("dois")

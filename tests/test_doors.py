@@ -36,6 +36,8 @@ LEAST: dict[str, dict[str, Any]] = {
     "POST /api/conversations/{id}/snooze": {"until": (datetime.now(UTC) + timedelta(days=1)).isoformat()},
     "POST /api/departments": {"name": "Recepção"},
     "POST /api/admin/webhook-events/replay": {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"},
+    "POST /api/contacts": {"phone": "+55 48 99911-2244"},
+    "PUT /api/contact-attributes": {"data": []},
     "POST /api/contacts/{id}/merge": {"intoId": "01a20e31-0000-7000-8000-000000000000"},
     "POST /api/templates": {
         "name": "porta",
@@ -101,6 +103,7 @@ async def objects(hotel_a: Hotel, root: httpx.AsyncClient) -> dict[str, str]:
         "/api/templates": template.json()["id"],
         "/api/departments": department.json()["id"],
         "/api/conversations": (await dora.conversation())["id"],
+        "/api/contacts/imports": await imported(hotel_a),
         "/api/contacts": (await dora.conversation())["contact"]["id"],
         "/api/channels": hotel_a.channel_id,
         "/api/users": me["id"],
@@ -116,6 +119,12 @@ async def picture(hotel: Hotel) -> str:
     """The id of a file that somebody of the hotel uploaded."""
     form = {"file": ("a.txt", b"Bom dia", "text/plain")}
     return str((await hotel.attendant.post("/api/media", files=form)).json()["id"])
+
+
+async def imported(hotel: Hotel) -> str:
+    """The id of a file of contacts that somebody of the hotel gave."""
+    form = {"file": ("a.csv", b"phone\n+55 48 3222-1000", "text/csv")}
+    return str((await hotel.attendant.post("/api/contacts/import", files=form)).json()["id"])
 
 
 def test_every_door_says_who_may_enter() -> None:

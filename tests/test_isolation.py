@@ -32,7 +32,9 @@ FURNITURE = [
     "INSERT INTO template_syncs (tenant_id, waba_id, due_at) VALUES ($1, '1', now())",
     """INSERT INTO contact_aliases (tenant_id, kind, value, contact_id)
     SELECT tenant_id, 'wa_id', 'former', id FROM contacts WHERE tenant_id = $1 LIMIT 1""",
-    "INSERT INTO departments (tenant_id, name) VALUES ($1, 'Recepção')",
+    """INSERT INTO contact_attributes (tenant_id, key, label, type, place)
+    VALUES ($1, 'furniture', 'Furniture', 'text', 1)""",
+    "INSERT INTO departments (tenant_id, name) VALUES ($1, uuidv7()::text)",
     """INSERT INTO department_members (tenant_id, department_id, user_id)
     SELECT d.tenant_id, d.id, u.id FROM departments AS d INNER JOIN users AS u ON d.tenant_id = u.tenant_id
     WHERE d.tenant_id = $1 LIMIT 1""",
@@ -47,6 +49,14 @@ FURNITURE = [
     WHERE c.tenant_id = $1 LIMIT 1""",
     """INSERT INTO contact_merges (tenant_id, from_id, into_id, why, moved)
     SELECT tenant_id, id, id, 'a test', '{}' FROM contacts WHERE tenant_id = $1 LIMIT 1""",
+    """INSERT INTO contact_erasures (tenant_id, contact_id, needles, lanes, spans, done_at)
+    SELECT tenant_id, id, '{}', '{}', '{}', now() FROM contacts WHERE tenant_id = $1 LIMIT 1""",
+    "INSERT INTO contact_imports (tenant_id, columns, headings, status) VALUES ($1, '{a}', '{a}', 'FAILED')",
+    """INSERT INTO contact_import_lines (tenant_id, import_id, line, cells)
+    SELECT tenant_id, id, 2, '["1"]' FROM contact_imports WHERE tenant_id = $1 AND status = 'FAILED' LIMIT 1""",
+    """INSERT INTO contact_import_errors (tenant_id, import_id, line, place, heading, pt, en)
+    SELECT tenant_id, id, 2, 0, '', '', '' FROM contact_imports
+    WHERE tenant_id = $1 AND status = 'FAILED' LIMIT 1""",
 ]
 REFUSED = asyncpg.InsufficientPrivilegeError
 NUMBERED = sql.parse("test", "-- name: seen() -> value text\nSELECT string_agg(id::text, ',') FROM tenants;")[0]

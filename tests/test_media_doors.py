@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from crm import channels, media
-from crm.core import rails
+from crm.core import form, rails
 from crm.core.meta import MetaError
 from crm.media import doors, gate
 from tests.conftest import Sql
@@ -86,7 +86,7 @@ END = b"\r\n--x--\r\n"
 async def test_an_upload_that_stands_still_is_given_up(
     bruno: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doors, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(form, "SILENT_SECONDS", 0.2)
 
     async def stalls() -> AsyncIterator[bytes]:
         yield START

@@ -1,17 +1,131 @@
-"""The doors of contacts: one, and making two into one."""
+"""The doors of one contact: added, shown, changed, deleted, made one with another."""
+
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
 
 from crm import audit
-from crm.contacts import merging
+from crm.contacts import attributes, merging
 from crm.contacts.knowing import hold
-from crm.contacts.shapes import ContactOut, Merge, MergeOut, merge_shown, shown
+from crm.contacts.phones import match_key, typed_phone
+from crm.contacts.shapes import (
+    Add,
+    Change,
+    ChangedRow,
+    ContactOut,
+    ContactRow,
+    Merge,
+    MergeOut,
+    TakenRow,
+    WholeContactOut,
+    merge_shown,
+    shown,
+    updated,
+    whole,
+)
+from crm.core import sql
 from crm.core.access import ATTENDANT
-from crm.core.errors import Conflict
+from crm.core.errors import Conflict, NotFound
+from crm.core.fields import normal_email
 from crm.core.http import Call, Door
 
+_sql = sql.load("contacts")
 
-async def get(call: Call) -> ContactOut:
-    """One contact. Raises NotFound."""
-    return shown(await merging.found(call.tx, call.id()))
+
+async def add(call: Call) -> ContactOut:
+    """A new contact. Raises Conflict with existingId when the phone is somebody's, ValidationFailed."""
+    new: Add = call.body
+    tx, phone = call.tx, typed_phone(new.phone, "/phone")
+    await attributes.check(tx, new.attributes)
+    await hold(tx)
+    key = match_key(phone)
+    row = await tx.maybe(
+        _sql.add,
+        ContactRow,
+        phone=phone,
+        name=new.name,
+        email=new.email and normal_email(new.email),
+        language=new.language,
+        tags=_once(new.tags),
+        attributes={key: value for key, value in new.attributes.items() if value is not None},
+        blocked=new.blocked,
+        opted_out=new.marketing_opt_out,
+        match_key=key,
+    )
+    if row is None:
+        known = await tx.value(_sql.holder, match_key=key)
+        raise Conflict(
+            "Já existe um contato com este telefone.", "A contact has this phone.", existingId=str(known)
+        )
+    await audit.note(call, tx, "contact.added", row.id)
+    await call.rails.feed.append(tx, [updated(row)])
+    return shown(row)
+
+
+def _once(tags: list[str]) -> list[str]:
+    """Each tag once, in the order given."""
+    return list(dict.fromkeys(tags))
+
+
+async def get(call: Call) -> WholeContactOut:
+    """One contact, with whom it took in. Raises NotFound."""
+    return await _whole(call, call.id())
+
+
+async def _whole(call: Call, contact: UUID) -> WholeContactOut:
+    row = await merging.found(call.tx, contact)
+    return whole(row, await call.tx.many(_sql.taken, TakenRow, id=row.id))
+
+
+async def change(call: Call) -> WholeContactOut:
+    """Change what is given. Raises NotFound, ValidationFailed."""
+    tx, contact = call.tx, call.id()
+    given = _given(call.body)
+    await merging.found(tx, contact)
+    await attributes.check(tx, given.get("attributes", {}))
+    await hold(tx)  # what comes in meanwhile is of a blocked contact, or of one that is not
+    row = await tx.maybe(_sql.change, ChangedRow, id=contact, given=given)
+    if row is None:
+        raise NotFound
+    if row.blocked != row.was_blocked:
+        await audit.note(call, tx, "contact.blocked" if row.blocked else "contact.unblocked", contact)
+    if row.was_blocked and not row.blocked:
+        await tx.none(_sql.reveal, contact=contact)
+    answer = await _whole(call, contact)
+    await call.rails.feed.append(tx, [updated(await merging.found(tx, contact))])
+    return answer
+
+
+def _given(new: Change) -> dict[str, Any]:
+    """The fields that a body named, as the statement takes them."""
+    given = {name: value for name, value in msgspec.structs.asdict(new).items() if value is not msgspec.UNSET}
+    if given.get("email"):
+        given["email"] = normal_email(given["email"])
+    if "tags" in given:
+        given["tags"] = _once(given["tags"])
+    return given
+
+
+async def remove(call: Call) -> None:
+    """Delete a contact that nobody talked with. Raises NotFound, Conflict."""
+    contact = call.id()
+    try:
+        gone = await call.tx.count(_sql.remove, id=contact)
+    except asyncpg.ForeignKeyViolationError as error:  # a conversation that the caller may not see
+        raise _in_use() from error
+    if not gone:
+        await merging.found(call.tx, contact)
+        raise _in_use()
+    await audit.note(call, call.tx, "contact.deleted", contact)
+
+
+def _in_use() -> Conflict:
+    return Conflict(
+        "Este contato tem conversas ou outro contato unido a ele: bloqueie-o, ou apague os dados pessoais.",
+        "This contact has conversations, or another is part of it: block it, or erase its personal data.",
+    )
 
 
 async def merge(call: Call) -> ContactOut:
@@ -40,8 +154,21 @@ async def unmerge(call: Call) -> MergeOut:
     return merge_shown(row)
 
 
+_ONE = "/api/contacts/{id}"
 routes = [
-    Door(method="GET", path="/api/contacts/{id}", handler=get, role=ATTENDANT, answer=ContactOut),
+    Door(
+        method="POST",
+        path="/api/contacts",
+        handler=add,
+        role=ATTENDANT,
+        body=Add,
+        answer=ContactOut,
+        status=201,
+        once=True,
+    ),
+    Door(method="GET", path=_ONE, handler=get, role=ATTENDANT, answer=WholeContactOut),
+    Door(method="PATCH", path=_ONE, handler=change, role=ATTENDANT, body=Change, answer=WholeContactOut),
+    Door(method="DELETE", path=_ONE, handler=remove, role=ATTENDANT, status=204),
     Door(
         method="POST",
         path="/api/contacts/{id}/merge",

@@ -219,6 +219,11 @@ async def opt_out(tx: Tx, choices: Sequence[Choice]) -> list[Event]:
     return [updated(row) for row in rows]
 
 
+async def blocked(tx: Tx, people: Sequence[UUID]) -> set[UUID]:
+    """Which of these contacts are blocked. Called under the tenant's door, where that does not change."""
+    return {row.id for row in await tx.many(_sql.blocked, MadeRow, ids=list(set(people)))}
+
+
 async def recipient(tx: Tx, contact: UUID) -> dict[str, str]:
     """How Meta is told who a message is for: wa_id first, then the phone as typed, then the BSUID; or a group."""
     row = await tx.one(_sql.recipient, RecipientRow, id=contact)

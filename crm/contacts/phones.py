@@ -21,14 +21,14 @@ def match_key(number: str) -> str:
     return digits
 
 
-def typed_phone(text: str) -> str:
-    """A phone as a person types it, in E.164. Raises ValidationFailed."""
+def typed_phone(text: str, pointer: str = "/to") -> str:
+    """A phone as a person types it, in E.164. Raises ValidationFailed that names the field."""
     try:
         number = phonenumbers.parse(text if text.startswith("+") else f"+{text}", None)
     except phonenumbers.NumberParseException as error:
-        raise _bad_phone() from error
+        raise _bad_phone(pointer) from error
     if not phonenumbers.is_possible_number(number):
-        raise _bad_phone()
+        raise _bad_phone(pointer)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
@@ -42,5 +42,5 @@ def country(phone: str | None, bsuid: str | None) -> str | None:
         return None
 
 
-def _bad_phone() -> ValidationFailed:
-    return invalid("/to", "telefone inválido: use +55 48 99999-0000", "bad phone number: use +55 48 99999-0000")
+def _bad_phone(pointer: str) -> ValidationFailed:
+    return invalid(pointer, "telefone inválido: use +55 48 99999-0000", "bad phone number: use +55 48 99999-0000")

@@ -1,14 +1,16 @@
-"""The shapes of contacts: people as they are told of, rows, answers."""
+"""The shapes of contacts: people as they are told of, rows, requests, answers."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from crm.contacts.phones import match_key
 from crm.core.feed import Event
-from crm.core.page import maybe_stamp, stamp
+from crm.core.fields import Email, Name
+from crm.core.page import PageQuery, maybe_stamp, stamp
 
 Kind = Literal["group", "bsuid", "wa_id", "match_key"]
 Identity = tuple[Kind, str]
@@ -60,7 +62,7 @@ class HolderRow(msgspec.Struct, frozen=True):
 
 
 class MadeRow(msgspec.Struct, frozen=True):
-    """The id of a contact just made."""
+    """The id of a contact."""
 
     id: UUID
 
@@ -96,6 +98,11 @@ class ContactRow(msgspec.Struct, frozen=True):
     marketing_opt_out: bool
     merged_into: UUID | None
     created_at: datetime
+    email: str | None
+    language: str | None
+    tags: list[str]
+    attributes: dict[str, Any]
+    blocked: bool
 
 
 class MergeRow(msgspec.Struct, frozen=True):
@@ -108,6 +115,12 @@ class MergeRow(msgspec.Struct, frozen=True):
     moved: dict[str, Any]
     created_at: datetime
     undone_at: datetime | None
+
+
+class MatchRow(msgspec.Struct, frozen=True):
+    """A contact that a search finds."""
+
+    id: UUID
 
 
 class ContactOut(msgspec.Struct, frozen=True, rename="camel"):
@@ -123,6 +136,80 @@ class ContactOut(msgspec.Struct, frozen=True, rename="camel"):
     marketing_opt_out: bool
     merged_into: UUID | None
     created_at: str
+    email: str | None
+    language: str | None
+    tags: list[str]
+    attributes: dict[str, Any]
+    blocked: bool
+
+
+class ChangedRow(msgspec.Struct, frozen=True):
+    """A contact that people changed: whether it was blocked, and is."""
+
+    id: UUID
+    was_blocked: bool
+    blocked: bool
+
+
+class TakenRow(msgspec.Struct, frozen=True):
+    """A contact that was made part of another, and may be taken out of it again."""
+
+    id: UUID
+    name: str | None
+    at: datetime
+
+
+class TakenOut(msgspec.Struct, frozen=True):
+    """A contact that this one took in: `POST /api/contacts/{id}/unmerge` takes it out again."""
+
+    id: UUID
+    name: str | None
+    at: str
+
+
+class WholeContactOut(ContactOut, frozen=True, rename="camel"):
+    """A contact by itself: with whom it took in, the last first."""
+
+    merged_from: list[TakenOut]
+
+
+Tag = Annotated[str, Meta(pattern=r"^\S(.*\S)?$(?!\n)", max_length=50)]
+Tags = Annotated[list[Tag], Meta(max_length=50)]
+Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z]{2,4})?$(?!\n)")]
+
+
+class Add(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """A new contact, known by a phone as people type it."""
+
+    phone: Annotated[str, Meta(min_length=1, max_length=40)]
+    name: Name | None = None
+    email: Email | None = None
+    language: Language | None = None
+    tags: Tags = []
+    attributes: dict[str, Any] = {}
+    blocked: bool = False
+    marketing_opt_out: bool = False
+
+
+class Change(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """What people may change; null empties. Of `attributes` only those named change, and null takes one away."""
+
+    name: Name | UnsetType | None = UNSET
+    email: Email | UnsetType | None = UNSET
+    language: Language | UnsetType | None = UNSET
+    tags: Tags | UnsetType = UNSET
+    attributes: dict[str, Any] | UnsetType = UNSET
+    blocked: bool | UnsetType = UNSET
+    marketing_opt_out: bool | UnsetType = UNSET
+
+
+class ContactList(PageQuery, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """Filters of the list; `search` looks for each of its words in names, e-mail and numbers."""
+
+    search: Annotated[str, Meta(max_length=100)] | None = None
+    tag: Tag | None = None
+    blocked: bool | None = None
+    opted_out: bool | None = None
 
 
 class Merge(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -155,7 +242,18 @@ def shown(row: ContactRow) -> ContactOut:
         row.marketing_opt_out,
         row.merged_into,
         stamp(row.created_at),
+        row.email,
+        row.language,
+        row.tags,
+        row.attributes,
+        row.blocked,
     )
+
+
+def whole(row: ContactRow, taken: list[TakenRow]) -> WholeContactOut:
+    """The row with whom it took in."""
+    took = [TakenOut(one.id, one.name, stamp(one.at)) for one in taken]
+    return WholeContactOut(**msgspec.structs.asdict(shown(row)), merged_from=took)
 
 
 def updated(row: ContactRow) -> Event:

@@ -1,7 +1,17 @@
 """Talks with contacts: the list, reading, giving and moving them, notes, and what messages do to them."""
 
 from crm.conversations import drafts, giving, lists, starting, states, timeline
-from crm.conversations.keeping import close_windows, found, opened, restate, snoozed_tenants, touch, wake
+from crm.conversations.keeping import (
+    close_windows,
+    found,
+    kept,
+    opened,
+    restate,
+    snoozed_tenants,
+    touch,
+    wake,
+    widen,
+)
 from crm.conversations.shapes import ConversationOut, ConversationRow, Latest, shown
 from crm.conversations.starting import reached
 
@@ -14,6 +24,7 @@ __all__ = [
     "Latest",
     "close_windows",
     "found",
+    "kept",
     "opened",
     "reached",
     "restate",
@@ -22,4 +33,5 @@ __all__ = [
     "snoozed_tenants",
     "touch",
     "wake",
+    "widen",
 ]

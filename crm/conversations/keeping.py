@@ -31,6 +31,25 @@ async def opened(tx: Tx, pairs: list[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUI
     return found
 
 
+async def kept(tx: Tx, pairs: list[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], UUID]:
+    """Where messages of blocked contacts are kept: in the newest conversation there is, else in one put away.
+
+    The caller holds the tenant's door.
+    """
+    if not pairs:
+        return {}
+    found = await _open(tx, _sql.newest_of, pairs)
+    missing = sorted({pair for pair in pairs if pair not in found})
+    return found | (await _open(tx, _sql.put_away, missing) if missing else {})
+
+
+async def widen(tx: Tx, latest: list[Latest]) -> None:
+    """The window moves forward, and nothing else shows of these messages."""
+    ids, windows = [one.conversation_id for one in latest], [one.window_expires_at for one in latest]
+    if ids:
+        await tx.none(_sql.widen, ids=ids, windows=windows)
+
+
 async def _open(tx: Tx, query: sql.Query, pairs: list[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], UUID]:
     contacts, channels = [contact for contact, _ in pairs], [channel for _, channel in pairs]
     rows = await tx.many(query, PlaceRow, contacts=contacts, channels=channels)

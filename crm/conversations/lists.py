@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from crm import contacts
 from crm.conversations.keeping import found, shown_of
 from crm.conversations.shapes import (
     ConversationList,
@@ -22,13 +23,13 @@ from crm.core.page import FIRST, LAST_ID, Page
 
 _sql = sql.load("lists")
 Filters = dict[str, Any]
-COUNTED = 10_000  # the totals of a tag or a contact are exact up to here
+COUNTED = 10_000  # the totals of a tag, a contact or a search are exact up to here
 
 
 async def page(call: Call) -> Page[ConversationOut]:
-    """The list: newest message first. The total of a tag or a contact counts up to 10,000."""
+    """The list: newest message first. The total of a tag, a contact or a search counts up to 10,000."""
     query: ConversationList = call.query
-    filters = _filters(call)
+    filters = _filters(call) | await _searched(call)
     if not (query.skip or query.tag or any(value is not None for value in filters.values())):
         rows = await _opening(call)
         if rows:  # none: there is none, or the hotel restricts what this attendant sees
@@ -102,6 +103,15 @@ def _filters(call: Call) -> Filters:
         "department_id": query.department_id,
         "contacts": None if query.contact_id is None else [query.contact_id],
     }
+
+
+async def _searched(call: Call) -> Filters:
+    """The conversations of whom the search finds by name, e-mail or number."""
+    query: ConversationList = call.query
+    if query.search is None or not query.search.strip():
+        return {}
+    found = await contacts.matching(call.tx, query.search)
+    return {"contacts": [each for each in found if query.contact_id in (None, each)]}
 
 
 def _uuid(text: str | None) -> UUID:

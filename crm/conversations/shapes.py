@@ -156,6 +156,7 @@ class ConversationList(PageQuery, frozen=True, rename="camel", forbid_unknown_fi
     department_id: UUID | None = None
     contact_id: UUID | None = None
     tag: Tag | None = None
+    search: Annotated[str, msgspec.Meta(max_length=100)] | None = None
     archived: bool = False
 
 

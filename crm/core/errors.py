@@ -4,7 +4,7 @@ Problem                                     what an answer of application/proble
 ├── MalformedBody 400   ├── Unauthenticated 401 ─ InvalidCredentials, TokenExpired
 ├── PlanLimitReached 402 ├── Forbidden 403 ─ TenantMismatch, TenantSuspended
 ├── NotFound 404 ─ TenantNotFound           ├── MethodNotAllowed 405 ├── BodyTooSlow 408
-├── Conflict 409 ─ AlreadyAssigned, WindowClosed, MediaNotReady
+├── Conflict 409 ─ AlreadyAssigned, ContactBlocked, WindowClosed, MediaNotReady
 ├── PayloadTooLarge 413 ├── UnsupportedMediaType 415 ├── ValidationFailed 422
 ├── RateLimited 429     └── Internal 500    └── Unavailable 503
 MetaError (core/meta.py) is not a Problem: the worker turns it into a message's state.
@@ -138,6 +138,12 @@ class AlreadyAssigned(Conflict):
     code = "already_assigned"
     pt = "Outra pessoa já atende esta conversa."
     en = "Somebody else already has this conversation."
+
+
+class ContactBlocked(Conflict):
+    code = "contact_blocked"
+    pt = "Este contato está bloqueado: desbloqueie-o para lhe enviar mensagens."
+    en = "This contact is blocked: unblock it to send it messages."
 
 
 class WindowClosed(Conflict):

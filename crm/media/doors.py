@@ -1,29 +1,16 @@
 """The doors of media: upload a file, see one, its small picture, and ask for a failed one again."""
 
-import asyncio
-from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Any
 
 import msgspec
 from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import Request
 from starlette.responses import Response
 
 from crm import audit
-from crm.core import http, idempotency, sql
+from crm.core import form, http, idempotency, sql
 from crm.core.access import ATTENDANT, TENANT_ADMIN
-from crm.core.errors import (
-    BodyTooSlow,
-    Conflict,
-    MalformedBody,
-    MediaNotReady,
-    NotFound,
-    PayloadTooLarge,
-    UnsupportedMediaType,
-    invalid,
-)
+from crm.core.errors import Conflict, MediaNotReady, NotFound, PayloadTooLarge, UnsupportedMediaType
 from crm.core.http import Call, Door
 from crm.media import fetching, gate, keeping, names, sniffing
 from crm.media.look import Look, look
@@ -31,9 +18,6 @@ from crm.media.serving import File, served
 from crm.media.shapes import LARGEST, MediaOut, MediaRow, key_of, kind_of, limit_of, thumbnail_key_of
 
 _sql = sql.load("media")
-
-SILENT_SECONDS, UPLOAD_SECONDS = 15, 600  # an upload that stands still; one that drips
-_AROUND = 64 * 1024  # bytes of a form beyond its file: boundaries, headers
 
 
 async def upload(call: Call) -> Response:
@@ -44,7 +28,7 @@ async def upload(call: Call) -> Response:
     async with call.opened():  # a token outlives its session: who may not come in uploads nothing
         pass
     with gate.taken(call.place):
-        file = await _file(call.request)
+        file = await form.file_of(call.request, LARGEST)
         try:
             seen = await call.rails.look(partial(look, file.file))
             _check(seen)
@@ -67,42 +51,6 @@ async def _kept(call: Call, seen: Look, file: UploadFile) -> Response:
 
         what = seen.sha256 + (filename or "").encode()
         return await made() if key is None else await http.once(call, tx, key, what, made)
-
-
-async def _file(request: Request) -> UploadFile:
-    """The form's `file`, on disk beyond a megabyte. The caller closes it."""
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        raise UnsupportedMediaType("Envie um formulário multipart/form-data.", "Send a multipart/form-data form.")
-    parser = MultiPartParser(request.headers, _coming(request), max_files=1, max_fields=4)
-    try:
-        async with asyncio.timeout(UPLOAD_SECONDS):
-            form = await parser.parse()
-    except MultiPartException as error:
-        raise MalformedBody("O formulário não pode ser lido.", "The form cannot be read.") from error
-    except TimeoutError as error:
-        raise BodyTooSlow from error
-    found = form.get("file")
-    if isinstance(found, UploadFile) and found.size:
-        return found
-    await form.close()
-    raise invalid("/file", "envie um arquivo que não seja vazio", "send a file that is not empty")
-
-
-async def _coming(request: Request) -> AsyncGenerator[bytes, None]:
-    """The body as it comes, refused as soon as it is too long or stands still."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > LARGEST + _AROUND:
-        raise PayloadTooLarge
-    size, stream = 0, request.stream()
-    while True:
-        async with asyncio.timeout(SILENT_SECONDS):
-            piece = await anext(stream, None)
-        if piece is None:
-            return
-        size += len(piece)
-        if size > LARGEST + _AROUND:
-            raise PayloadTooLarge
-        yield piece
 
 
 def _check(seen: Look) -> None:

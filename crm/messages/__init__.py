@@ -8,6 +8,7 @@ from crm.messages.kinds import Send
 from crm.messages.schedule import due_tenants, fall_due
 from crm.messages.sending import put
 from crm.messages.sends import (
+    BLOCKED,
     OFFER_SECONDS,
     UNCERTAIN,
     Ending,
@@ -39,6 +40,7 @@ from crm.messages.shapes import (
 routes = [*doors.routes, *schedule.routes, *timeline.routes, *decisions.routes]
 
 __all__ = [
+    "BLOCKED",
     "OFFER_SECONDS",
     "UNCERTAIN",
     "WAITING_NAMES",

@@ -44,18 +44,30 @@ async def receive(tx: Tx, inbound: list[Inbound]) -> list[Event]:
     items = sorted(fresh.values(), key=lambda item: item.at)
     met = await contacts.meet(tx, [item.person for item in items])
     pairs = [(contact, item.channel_id) for contact, item in zip(met.contacts, items, strict=True)]
-    places = await conversations.opened(tx, pairs)
+    blocked = await contacts.blocked(tx, met.contacts)
+    places = await conversations.opened(tx, [pair for pair in pairs if pair[0] not in blocked])
+    places |= await conversations.kept(tx, [pair for pair in pairs if pair[0] in blocked])
     rows = await _store(tx, items, [places[pair] for pair in pairs])
-    shown_conversations = await conversations.touch(tx, _newest(rows, fresh))
-    events = [
-        told(row, shown_conversations[row.conversation_id]) for row in rows if not fresh[row.wamid or ""].silent
-    ]
+    quiet = {places[pair] for pair in pairs if pair[0] in blocked}
+    events = await _tell(tx, rows, fresh, quiet)
     targets = {item.target_wamid for item in items if item.target_wamid} | {row.wamid for row in known}
-    events += await marks.settle(tx, targets)
+    events += [event for event in await marks.settle(tx, targets) if event.conversation_id not in quiet]
     for (contact, _), item in zip(pairs, items, strict=True):
         if item.moved:
             events += await contacts.move(tx, contact, item.moved)
     return [*met.events, *filled, *events]
+
+
+async def _tell(tx: Tx, rows: list[MessageRow], by: dict[str, Inbound], quiet: set[UUID]) -> list[Event]:
+    """Note these messages on their conversations, and what is to be told of them.
+
+    Of a blocked contact's (`quiet`) only the window moves, which is Meta's: an answer may follow the unblocking.
+    """
+    newest = _newest(rows, by)
+    await conversations.widen(tx, [one for one in newest if one.conversation_id in quiet])
+    shown = await conversations.touch(tx, [one for one in newest if one.conversation_id not in quiet])
+    loud = [row for row in rows if row.conversation_id in shown and not by[row.wamid or ""].silent]
+    return [told(row, shown[row.conversation_id]) for row in loud]
 
 
 def _once(inbound: list[Inbound]) -> dict[str, Inbound]:

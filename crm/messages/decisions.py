@@ -7,7 +7,7 @@ from crm import conversations, dead_letters
 from crm.core import sql
 from crm.core.access import ATTENDANT
 from crm.core.db import Tx
-from crm.core.errors import Conflict, NotFound, Problem, WindowClosed
+from crm.core.errors import Conflict, ContactBlocked, NotFound, Problem, WindowClosed
 from crm.core.http import Call, Door
 from crm.core.rails import Rails
 from crm.messages import marks
@@ -42,6 +42,8 @@ async def _refusal(tx: Tx, query: Any, message: UUID) -> Problem:
     if standing is None or standing.direction == "INBOUND":
         raise NotFound
     if query is _sql.retry and (standing.status == "FAILED" or standing.offered):
+        if standing.blocked:
+            return ContactBlocked()
         return _unsendable() if standing.type == "template" else WindowClosed()
     if standing.status == "UNCERTAIN" and query is not _sql.cancel:
         return Conflict(

@@ -12,6 +12,7 @@ from crm.core.feed import Event
 from crm.core.http import Call, Door
 from crm.core.meta_errors import OPTED_OUT
 from crm.core.page import Page, PageQuery, read_cursor, turned
+from crm.messages.sends import BLOCKED
 from crm.messages.shapes import DueRow, MessageOut, MessageRow, changed, latest, shown
 
 _sql = sql.load("sends")
@@ -22,6 +23,7 @@ _START = datetime.fromtimestamp(0, UTC), UUID(int=0)
 # Why what is due may no longer go: by the template's status, or else. The title is for English readers, the detail
 # for Portuguese ones; more of each code is at GET /api/meta-errors.
 _REASONS = {
+    "BLOCKED": BLOCKED,
     "CLOSED": meta.told(131047, "The 24-hour window closed before the message was due", ""),
     "PAUSED": meta.told(132015, "When the message was due its template was paused for low quality", ""),
     "DISABLED": meta.told(132016, "When the message was due its template was disabled for low quality", ""),

@@ -8,7 +8,7 @@ import msgspec
 from crm import conversations, template_texts
 from crm.core import sql
 from crm.core.db import Tx
-from crm.core.errors import Conflict, FieldError, Problem, ValidationFailed, WindowClosed, invalid
+from crm.core.errors import Conflict, ContactBlocked, FieldError, Problem, ValidationFailed, WindowClosed, invalid
 from crm.core.rails import Rails
 from crm.messages import composing, marks, schedule
 from crm.messages.kinds import FILES, Files, Send, TemplateUse
@@ -30,6 +30,7 @@ class RefusedRow(msgspec.Struct, frozen=True):
     """What a message that was not put looked for. `twin`: the message sent under the same client id."""
 
     twin: UUID | None
+    blocked: bool
     file_state: str | None
     mime_type: str | None
     size: int | None
@@ -134,6 +135,8 @@ async def _refusal(tx: Tx, conversation: UUID, new: Send, parts: Parts) -> Probl
         return Conflict(
             "Este clientMessageId já foi usado.", "This clientMessageId was used.", existingId=str(why.twin)
         )
+    if why.blocked:
+        return ContactBlocked()
     if parts.quoted is not None and not why.quoted:
         pointer = "/reaction/messageId" if new.reaction else "/replyTo"
         return invalid(pointer, "mensagem inexistente nesta conversa", "no such message in this conversation")

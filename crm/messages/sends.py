@@ -22,6 +22,10 @@ _UNKNOWN = "Nobody knows whether WhatsApp took this message"
 UNCERTAIN = meta.told(None, _UNKNOWN, "", "wait_15_minutes")
 OFFERED = meta.told(None, _UNKNOWN, "", "send_again_or_arrived")
 
+BLOCKED = meta.told(
+    None, "The contact is blocked", "Este contato está bloqueado: nada lhe é enviado.", "unblock_contact"
+)
+
 
 class ToldRow(msgspec.Struct, frozen=True):
     """A user id that a status told: whose it is, and who else is known by it (None: nobody)."""

@@ -197,6 +197,7 @@ class ClaimedRow(msgspec.Struct, frozen=True):
     media: dict[str, Any] | None
     reply_to_wamid: str | None
     attempts: int
+    blocked: bool
 
 
 class StandingRow(msgspec.Struct, frozen=True):
@@ -206,6 +207,7 @@ class StandingRow(msgspec.Struct, frozen=True):
     type: str
     status: str
     offered: bool
+    blocked: bool
 
 
 class DueRow(msgspec.Struct, frozen=True):

@@ -1,0 +1,86 @@
+"""A person erased: every row stays with its times and states, so that reports stay true, and says nothing any more.
+
+Identities go too: who writes again is somebody new. Everything happens in one transaction, under the tenant's
+door, so that nothing arrives between.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+
+from crm import contacts, conversations, media
+from crm.core import sql
+from crm.core.db import Tx
+from crm.core.errors import NotFound
+from crm.core.feed import Event
+from crm.privacy.shapes import Counts, FamilyRow, FileRow, NeedleRow, Receipt, TalkRow, receipt
+
+_sql = sql.load("privacy")
+
+BATCH = 2_000  # messages blanked by one statement
+
+
+async def family(tx: Tx, contact: UUID) -> list[FamilyRow]:
+    """The contact and all that proved to be the same person. Raises NotFound."""
+    rows = await tx.many(_sql.family, FamilyRow, id=contact)
+    if not rows:
+        raise NotFound
+    return rows
+
+
+async def talks(tx: Tx, people: Sequence[UUID]) -> list[UUID]:
+    """The conversations with these contacts."""
+    return [row.id for row in await tx.many(_sql.talks, TalkRow, contacts=list(people))]
+
+
+async def erase(tx: Tx, contact: UUID) -> tuple[Receipt, list[Event]]:
+    """Erase a person; the receipt, and the events to append. Once more: the first receipt, and no event.
+
+    Raises NotFound.
+    """
+    await contacts.hold(tx)
+    rows = await family(tx, contact)
+    known = [row.erasure for row in rows if row.erasure is not None]
+    if len(known) == len(rows):
+        return msgspec.convert(known[0], Receipt), []
+    people = [row.id for row in rows]
+    talked = await talks(tx, people)
+    counts = Counts(contacts=len(people), conversations=len(talked))
+    words = await needles(tx, people)
+    counts.dead_letters = await tx.count(_sql.bury, needles=words)
+    for one in people:
+        await tx.none(_sql.look_through, contact=one, needles=words)
+    counts.media = await _forget_files(tx, talked)
+    while blanked := await tx.count(_sql.blank, conversations=talked, max=BATCH):
+        counts.messages += blanked
+    await tx.none(_sql.blank_conversations, ids=talked)
+    await tx.none(_sql.blank_entries, conversations=talked)
+    await tx.none(_sql.forget_identities, contacts=people)
+    counts.events = await tx.count(_sql.blank_events, contacts=people, conversations=talked)
+    written = receipt(contact, datetime.now(UTC), counts)
+    await tx.none(_sql.blank_contacts, ids=people, erasure=written)
+    return written, await _events(tx, people, talked)
+
+
+async def needles(tx: Tx, people: Sequence[UUID]) -> list[str]:
+    """The words by which Meta names the person."""
+    return [row.value for row in await tx.many(_sql.needles, NeedleRow, contacts=list(people))]
+
+
+async def _forget_files(tx: Tx, talked: list[UUID]) -> int:
+    """Delete what these conversations brought and sent, unless another conversation has it too; how many."""
+    before = [row.id for row in await tx.many(_sql.files, FileRow, conversations=talked) if row.state != "DELETED"]
+    await media.forget(tx, before, talked)
+    after = await tx.many(_sql.files, FileRow, conversations=talked)
+    return len({row.id for row in after if row.state == "DELETED"} & set(before))
+
+
+async def _events(tx: Tx, people: list[UUID], talked: list[UUID]) -> list[Event]:
+    """Who shows the person drops what it shows."""
+    events = [Event("contact:erased", None, {"contactIds": people, "conversationIds": talked})]
+    for conversation in talked:
+        row = await conversations.found(tx, conversation)
+        events.append(Event("conversation:updated", conversation, {"conversation": conversations.shown(row)}))
+    return events

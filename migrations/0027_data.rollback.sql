@@ -1,0 +1,13 @@
+REVOKE UPDATE (body) ON public.webhook_events FROM crm_system;
+DROP TABLE public.contact_erasures;
+REVOKE UPDATE (event, data) ON public.feed_events FROM crm_app;
+REVOKE UPDATE (content, data) ON public.conversation_entries FROM crm_app;
+REVOKE DELETE ON public.dead_letters FROM crm_app;
+REVOKE UPDATE (moved) ON public.contact_merges FROM crm_app;
+REVOKE DELETE ON public.contact_aliases FROM crm_app;
+REVOKE UPDATE (target_wamid) ON public.messages FROM crm_app;
+ALTER TABLE public.messages DROP COLUMN erased_at;
+ALTER TABLE public.contacts DROP COLUMN erasure, DROP COLUMN erased_at;
+DROP TABLE public.contact_import_errors;
+DROP TABLE public.contact_import_lines;
+DROP TABLE public.contact_imports;

@@ -1,0 +1,312 @@
+-- A person's data: told, erased, and forgotten when it is old. Called by crm/privacy/ in a tenant's transaction.
+
+-- name: family(id uuid) -> many FamilyRow
+-- A contact, whom it proved to be, and all that proved to be the same, with the receipts of those erased.
+-- Index: contacts_pkey, contact_merges_into_ix
+WITH RECURSIVE risen AS (
+    SELECT
+        id,
+        merged_into
+    FROM contacts
+    WHERE id = :id
+    UNION
+    SELECT
+        c.id,
+        c.merged_into
+    FROM risen
+    INNER JOIN contacts AS c ON risen.merged_into = c.id
+),
+
+family AS (
+    SELECT id FROM risen
+    UNION
+    SELECT m.from_id
+    FROM family
+    INNER JOIN contact_merges AS m ON family.id = m.into_id
+    WHERE m.undone_at IS NULL
+)
+
+SELECT
+    c.id,
+    c.erasure
+FROM family
+INNER JOIN contacts AS c ON family.id = c.id
+ORDER BY c.erased_at, c.id;
+
+-- name: talks(contacts uuid[]) -> many TalkRow
+-- The conversations with contacts.
+-- Index: conversations_contact_ix
+SELECT id
+FROM conversations
+WHERE contact_id = ANY(:contacts::uuid[])
+ORDER BY id;
+
+-- name: needles(contacts uuid[]) -> many NeedleRow
+-- By which words Meta names contacts, now or before.
+-- Index: contacts_pkey, contact_identities_contact_ix, contact_aliases_contact_ix
+SELECT value FROM contact_identities WHERE contact_id = ANY(:contacts::uuid[])
+UNION
+SELECT value FROM contact_aliases WHERE contact_id = ANY(:contacts)
+UNION
+SELECT ltrim(n.value, '+')
+FROM contacts AS c
+CROSS JOIN unnest(ARRAY[c.wa_id, c.bsuid, c.phone]) AS n (value)
+WHERE c.id = ANY(:contacts) AND n.value IS NOT NULL;
+
+-- name: files(conversations uuid[]) -> many FileRow
+-- The files of these conversations' messages.
+-- Index: messages_history_ix, media_pkey
+SELECT
+    f.id,
+    f.state,
+    f.mime_type,
+    f.filename,
+    f.size,
+    f.sha256
+FROM (
+    SELECT DISTINCT media_id
+    FROM messages
+    WHERE conversation_id = ANY(:conversations::uuid[]) AND media_id IS NOT NULL
+) AS m
+INNER JOIN media AS f ON m.media_id = f.id
+ORDER BY f.id;
+
+-- name: bury(needles text[]) -> count
+-- Dead letters of the tenant that name a person go: there are few.
+-- Index: dead_letters_status_ix
+DELETE FROM dead_letters AS d
+WHERE EXISTS (SELECT FROM unnest(:needles::text[]) AS n (value) WHERE position(n.value IN d.item::text) > 0);
+
+-- name: blank(conversations uuid[], max bigint) -> count
+-- Messages say nothing any more; what waits to be sent is not. A wamid holds the customer's number: it goes too, and
+-- so nothing that comes late is written on the row again.
+-- Index: messages_history_ix, messages_pkey
+WITH loud AS MATERIALIZED (
+    SELECT id
+    FROM messages
+    WHERE conversation_id = ANY(:conversations::uuid[]) AND erased_at IS NULL
+    ORDER BY id
+    LIMIT :max
+    FOR NO KEY UPDATE
+)
+
+UPDATE messages AS m
+SET
+    content = NULL,
+    payload = NULL,
+    reactions = NULL,
+    wamid = NULL,
+    target_wamid = NULL,
+    retired_wamids = '{}',
+    status = CASE WHEN m.status IN ('SCHEDULED', 'QUEUED') THEN 'CANCELED' ELSE m.status END,
+    erased_at = now()
+FROM loud
+WHERE m.id = loud.id;
+
+-- name: blank_conversations(ids uuid[]) -> none
+-- The list shows nothing of what was said, and nothing can be sent: the window is closed.
+-- Index: conversations_pkey
+UPDATE conversations AS c
+SET
+    last_message_preview = NULL,
+    last_message_status = CASE
+        WHEN c.last_message_status IN ('SCHEDULED', 'QUEUED') THEN 'CANCELED' ELSE c.last_message_status
+    END,
+    status = 'CLOSED',
+    unread_count = 0,
+    window_expires_at = NULL,
+    free_until = NULL,
+    first_unread_id = NULL,
+    snoozed_until = NULL,
+    closed_at = coalesce(c.closed_at, now()),
+    updated_at = now()
+FROM unnest(:ids::uuid[]) AS given (id)
+WHERE c.id = given.id;
+
+-- name: blank_entries(conversations uuid[]) -> none
+-- Of notes and drafts on a person nothing is left but that there were notes.
+-- Index: conversation_entries_pkey, drafts_pkey
+WITH unsent AS (
+    DELETE FROM drafts WHERE conversation_id = ANY(:conversations::uuid[])
+)
+
+UPDATE conversation_entries
+SET content = NULL, data = '{}'
+WHERE conversation_id = ANY(:conversations);
+
+-- name: forget_identities(contacts uuid[]) -> none
+-- Nobody is known by these names any more; of merges the record stays, without what moved.
+-- Index: contact_identities_contact_ix, contact_aliases_contact_ix, contact_merges_into_ix, contact_merges_from_ix
+WITH known AS (
+    DELETE FROM contact_identities WHERE contact_id = ANY(:contacts::uuid[])
+),
+
+former AS (
+    DELETE FROM contact_aliases WHERE contact_id = ANY(:contacts)
+)
+
+UPDATE contact_merges
+SET moved = '{"conversations": [], "identities": [], "filled": []}'
+WHERE into_id = ANY(:contacts) OR from_id = ANY(:contacts);
+
+-- name: blank_events(contacts uuid[], conversations uuid[]) -> count
+-- What sockets may still be told of a person, of the last 48 hours, tells that it was erased. A seq is never left out.
+-- Index: feed_events_pkey
+UPDATE feed_events AS e
+SET event = 'contact:erased', data = '{}'
+WHERE
+    e.conversation_id = ANY(:conversations::uuid[])
+    OR (
+        e.conversation_id IS NULL
+        AND EXISTS (SELECT FROM unnest(:contacts::uuid[]) AS c (id) WHERE position(c.id::text IN e.data) > 0)
+    );
+
+-- name: blank_contacts(ids uuid[], erasure jsonb) -> none
+-- Contacts that say nothing of the person, with the receipt.
+-- Index: contacts_pkey
+UPDATE contacts
+SET
+    name = NULL,
+    profile_name = NULL,
+    username = NULL,
+    phone = NULL,
+    wa_id = NULL,
+    bsuid = NULL,
+    email = NULL,
+    language = NULL,
+    tags = '{}',
+    attributes = '{}',
+    erased_at = now(),
+    erasure = :erasure,
+    updated_at = now()
+WHERE id = ANY(:ids::uuid[]);
+
+-- name: facts(contacts uuid[]) -> many FactsRow
+-- Every row on a person but messages, whole: what a later migration adds is told too.
+-- Index: contacts_pkey, contact_identities_contact_ix, contact_aliases_contact_ix, conversations_contact_ix, conversation_entries_pkey
+SELECT
+    'contact' AS kind,
+    to_jsonb(c) - '{tenant_id,search}'::text[] AS facts
+FROM contacts AS c
+WHERE id = ANY(:contacts::uuid[])
+UNION ALL
+SELECT
+    'identity',
+    to_jsonb(i) - 'tenant_id'
+FROM contact_identities AS i
+WHERE contact_id = ANY(:contacts)
+UNION ALL
+SELECT
+    'formerIdentity',
+    to_jsonb(a) - 'tenant_id'
+FROM contact_aliases AS a
+WHERE contact_id = ANY(:contacts)
+UNION ALL
+SELECT
+    'conversation',
+    to_jsonb(t) - 'tenant_id'
+FROM conversations AS t
+WHERE contact_id = ANY(:contacts)
+UNION ALL
+SELECT
+    'note',
+    to_jsonb(e) - 'tenant_id'
+FROM conversations AS t
+INNER JOIN conversation_entries AS e ON t.tenant_id = e.tenant_id AND t.id = e.conversation_id
+WHERE t.contact_id = ANY(:contacts);
+
+-- name: house() -> one HouseRow
+-- The hotel itself.
+-- Index: tenants_pkey
+SELECT
+    name,
+    timezone
+FROM tenants
+WHERE id = (SELECT crm.current_tenant_id());
+
+-- name: look_through(contact uuid, needles text[]) -> none
+-- Lets the worker look through the raw webhooks of about when a person wrote, and of when Meta told of what we wrote:
+-- their bodies have no index by person, and all of them are read by nobody.
+-- Index: conversations_contact_ix, messages_history_ix
+INSERT INTO contact_erasures (contact_id, needles, lanes, spans)
+SELECT
+    :contact,
+    :needles::text[],
+    (SELECT coalesce(array_agg(phone_number_id), '{}') FROM channels),
+    coalesce(range_agg(tstzrange(near.at - INTERVAL '5 minutes', near.at + INTERVAL '5 minutes')), '{}')
+FROM conversations AS c
+INNER JOIN messages AS m ON c.tenant_id = m.tenant_id AND c.id = m.conversation_id
+CROSS JOIN
+    LATERAL (
+        SELECT uuid_extract_timestamp(m.id) AS at
+        UNION ALL
+        SELECT m.created_at
+        UNION ALL
+        SELECT (t.value ->> 'seenAt')::timestamptz FROM jsonb_array_elements(m.timeline) AS t
+    ) AS near
+WHERE c.contact_id = :contact;
+
+-- name: waiting() -> many WaitingErasureRow
+-- Erasures whose raw webhooks are still to be looked through.
+-- Index: contact_erasures_waiting_ix
+-- as: system
+SELECT
+    tenant_id,
+    id
+FROM contact_erasures
+WHERE done_at IS NULL AND crm.is_due(due_at)
+ORDER BY due_at, id
+LIMIT 20;
+
+-- name: take(id uuid) -> many SpanRow
+-- The spans of an erasure with what to look for, for a minute.
+-- Index: contact_erasures_waiting_ix
+WITH taken AS (
+    UPDATE contact_erasures
+    SET due_at = now() + INTERVAL '1 minute'
+    WHERE id = :id AND done_at IS NULL AND crm.is_due(due_at)
+    RETURNING needles, lanes, spans
+)
+
+SELECT
+    t.needles,
+    t.lanes,
+    lower(s.span) AS since,
+    upper(s.span) AS until
+FROM taken AS t
+CROSS JOIN unnest(t.spans) AS s (span)
+ORDER BY since;
+
+-- name: raw(since timestamptz, until timestamptz, lanes text[], needles text[], max bigint) -> many RawRow
+-- Raw webhooks of a span, over these numbers or none, that hold one of the words; what waits to be worked is left.
+-- Index: webhook_events_pkey, webhook_waiting_pkey
+-- as: system
+SELECT
+    e.received_at,
+    e.id,
+    e.body
+FROM webhook_events AS e
+WHERE
+    e.received_at BETWEEN :since AND :until
+    AND e.lane = ANY(array_append(:lanes::text[], ''))
+    AND EXISTS (
+        SELECT FROM unnest(:needles::text[]) AS n (value) WHERE position(convert_to(n.value, 'UTF8') IN e.body) > 0
+    )
+    AND NOT EXISTS (
+        SELECT FROM webhook_waiting AS w WHERE w.lane = e.lane AND w.received_at = e.received_at AND w.id = e.id
+    )
+ORDER BY e.received_at, e.id
+LIMIT :max;
+
+-- name: rewrite(received_at timestamptz, id uuid, body bytea) -> none
+-- A raw webhook without what it held of a person.
+-- Index: webhook_events_pkey
+-- as: system
+UPDATE webhook_events SET body = :body WHERE received_at = :received_at AND id = :id;
+
+-- name: looked_through(id uuid) -> none
+-- Nothing more is to be looked for, and the words are forgotten.
+-- Index: contact_erasures_waiting_ix
+UPDATE contact_erasures
+SET needles = '{}', spans = '{}', done_at = now()
+WHERE id = :id AND done_at IS NULL;

@@ -1,0 +1,175 @@
+"""What the law asks: a person is told everything, and erased everywhere, while the rows and their times stay."""
+
+import io
+import json
+import zipfile
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from crm.privacy import page
+from crm.privacy.shapes import HouseRow
+from tests import meta
+from tests.conftest import Sql
+from tests.meta import dead_letter, send, stored
+from tests.system import Guest, Hotel, System, eventually, unique_phone
+from tests.test_isolation import TABLES
+from tests.test_media import ended, held
+from tests.test_media_look import picture
+from tests.test_media_room import emptied
+from tests.visitors import told
+
+WORD = "passaporte-"
+
+
+@pytest.fixture
+async def sara(system: System, hotel_a: Hotel) -> Guest:
+    """Wrote what only she knows, sent a picture, was answered, and could not be understood once."""
+    sara = Guest(hotel_a, unique_phone(), name=f"Sara{uuid4().hex}")
+    await sara.writes(f"{WORD}{sara.wa_id}")
+    node = {"id": await held(system, hotel_a, data_of(sara)), "filename": "rg.png", "caption": "meu rg"}
+    await ended(hotel_a, await sara.writes(node={"type": "image", "image": node}))
+    await send(hotel_a, await sara.conversation(), f"Recebi, {sara.name}")
+    await dead_letter(sara)
+    url = f"/api/conversations/{(await sara.conversation())['id']}"
+    note = await hotel_a.attendant.post(f"{url}/notes", json={"content": f"{sara.name} pediu berço"})
+    draft = await hotel_a.attendant.put(f"{url}/draft", json={"content": f"Cara {sara.name}"})
+    assert (note.status_code, draft.status_code) == (201, 200)
+    return sara
+
+
+def data_of(guest: Guest) -> bytes:
+    """A picture that nobody else has."""
+    return picture("PNG", (8, 8)) + guest.name.encode()
+
+
+async def contact_of(guest: Guest) -> str:
+    return str((await guest.conversation())["contact"]["id"])
+
+
+async def traces(as_owner: Sql, hotel: Hotel, *words: str) -> list[str]:
+    """The tables of a hotel in which one of these words stands."""
+    query = """SELECT FROM {table} AS t WHERE tenant_id = $1
+               AND EXISTS (SELECT FROM unnest($2::text[]) AS w WHERE t::text ILIKE '%' || w || '%') LIMIT 1"""
+    tables = [row[0] for row in await as_owner(TABLES)] + ["feed_events"]
+    return [table for table in tables if await as_owner(query.format(table=table), hotel.id, list(words))]
+
+
+async def silent(as_owner: Sql, hotel: Hotel, *words: str) -> bool:
+    return not await traces(as_owner, hotel, *words)
+
+
+async def test_an_erased_person_stands_in_no_table_and_what_was_counted_stays(
+    sara: Guest, system: System, alice: httpx.AsyncClient, as_owner: Sql
+) -> None:
+    hotel, contact, before = sara.hotel, await contact_of(sara), await sara.history()
+    assert {"messages", "contacts", "contact_identities", "feed_events"} <= set(
+        await traces(as_owner, hotel, sara.wa_id, sara.name)
+    )
+    receipt = (await alice.post(f"/api/contacts/{contact}/erase")).json()
+    assert (receipt["messages"], receipt["media"], receipt["contacts"]) == (len(before), 1, 1)
+    assert await eventually(lambda: silent(as_owner, hotel, sara.wa_id, sara.name, "meu rg", "rg.png"), 20)
+    after = """SELECT id::text, direction, type, content FROM messages WHERE conversation_id = $1
+               ORDER BY created_at DESC, id DESC"""
+    rows = await as_owner(after, before[0]["conversationId"])
+    assert [(row["id"], row["direction"], row["type"], row["content"]) for row in rows] == [
+        (message["id"], message["direction"], message["type"], None) for message in before
+    ]
+    assert await emptied(system, hotel, data_of(sara))
+
+
+async def test_of_an_erased_person_no_raw_event_is_left_and_of_others_all(
+    sara: Guest, alice: httpx.AsyncClient, as_owner: Sql
+) -> None:
+    tom = Guest(sara.hotel, unique_phone(), name=f"Tom{uuid4().hex}")
+    both = sara.hotel.envelope(contacts=[sara.profile(), tom.profile()], messages=[sara.message(), tom.message()])
+    await meta.told(sara.hotel, as_owner, both)
+    assert (await stored(as_owner, sara.name), await stored(as_owner, tom.name)) == (4, 1)
+    await alice.post(f"/api/contacts/{await contact_of(sara)}/erase")
+
+    async def gone() -> bool:
+        return not await stored(as_owner, sara.name) + await stored(as_owner, sara.wa_id)
+
+    assert await eventually(gone, 30)
+    assert await stored(as_owner, tom.name) == 1
+    assert await as_owner("SELECT FROM contact_erasures WHERE $1 = ANY(needles)", sara.wa_id) == []
+
+
+async def test_who_writes_again_after_the_erasure_is_somebody_new(sara: Guest, alice: httpx.AsyncClient) -> None:
+    first, contact = await sara.conversation(), await contact_of(sara)
+    await alice.post(f"/api/contacts/{contact}/erase")
+    await sara.writes("Voltei")
+    assert [message["content"] for message in await sara.history()] == ["Voltei"]
+    assert ((await contact_of(sara)) == contact, (await sara.conversation())["id"] == first["id"]) == (False, False)
+    old = (await alice.get(f"/api/conversations/{first['id']}")).json()
+    assert (old["status"], old["lastMessage"]["preview"], old["windowExpiresAt"]) == ("CLOSED", None, None)
+
+
+async def test_a_second_erasure_changes_nothing_and_shows_the_first_receipt(
+    sara: Guest, alice: httpx.AsyncClient
+) -> None:
+    url = f"/api/contacts/{await contact_of(sara)}/erase"
+    first, second = await alice.post(url), await alice.post(url)
+    assert (first.status_code, first.json()) == (200, second.json())
+    lines = (await alice.get("/api/tenant/audit?limit=100")).json()["data"]
+    [line] = [line for line in lines if line["action"] == "contact.erased" and line["target"] in url]
+    assert line["detail"]["messages"] == first.json()["messages"]
+
+
+async def test_whoever_proved_to_be_the_same_person_is_erased_too(
+    guest: Guest, sara: Guest, alice: httpx.AsyncClient, as_owner: Sql
+) -> None:
+    await guest.writes(f"{WORD}{guest.wa_id}")
+    gone, into = await contact_of(guest), await contact_of(sara)
+    assert (await alice.post(f"/api/contacts/{gone}/merge", json={"intoId": into})).status_code == 200
+    receipt = await alice.post(f"/api/contacts/{gone}/erase")
+    assert receipt.json()["contacts"] == 2
+    assert await eventually(lambda: silent(as_owner, guest.hotel, guest.wa_id, sara.wa_id), 20)
+
+
+async def test_what_waits_to_be_sent_to_an_erased_person_is_not_sent(
+    guest: Guest, bruno: httpx.AsyncClient, alice: httpx.AsyncClient, as_owner: Sql
+) -> None:
+    await guest.writes()
+    later = {"content": "Até logo", "sendAt": (datetime.now(UTC) + timedelta(hours=1)).isoformat()}
+    url = f"/api/conversations/{(await guest.conversation())['id']}/messages"
+    queued = await bruno.post(url, json=later)
+    assert queued.status_code == 201, queued.text
+    await alice.post(f"/api/contacts/{await contact_of(guest)}/erase")
+    [row] = await as_owner("SELECT status, content FROM messages WHERE id = $1", queued.json()["id"])
+    assert tuple(row) == ("CANCELED", None)
+
+
+async def test_a_persons_data_come_as_json_as_a_page_and_as_the_files_themselves(
+    sara: Guest, alice: httpx.AsyncClient
+) -> None:
+    answer = await alice.get(f"/api/contacts/{await contact_of(sara)}/personal-data")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert archive.testzip() is None
+    data: dict[str, Any] = json.loads(archive.read("dados.json"))
+    assert sara.wa_id in {identity["value"] for identity in data["facts"]["identity"]}
+    assert len(data["messages"]) == len(await sara.history())
+    [file] = [name for name in archive.namelist() if name.startswith("arquivos/")]
+    assert archive.read(file) == data_of(sara)
+    html = archive.read("dados.html").decode()
+    words = (f"{WORD}{sara.wa_id}", file, f"Recebi, {sara.name}", "pediu berço")
+    assert [word for word in words if word not in html] == []
+    lines = (await alice.get("/api/tenant/audit?limit=100")).json()["data"]
+    assert "contact.told" in {line["action"] for line in lines}
+
+
+def test_the_page_runs_nothing_that_a_person_wrote() -> None:
+    facts = {"contact": [{"name": "<script>alert(1)</script>"}]}
+    assert "<script" not in page.start(HouseRow("<b>", "America/Sao_Paulo"), facts)
+
+
+async def test_nobody_of_another_hotel_erases_or_reads_a_person(guest: Guest, hotel_b: Hotel) -> None:
+    await guest.writes()
+    url = f"/api/contacts/{await contact_of(guest)}"
+    assert told(await hotel_b.admin.post(f"{url}/erase")) == (404, "not_found")
+    assert told(await hotel_b.admin.get(f"{url}/personal-data")) == (404, "not_found")
+    assert (await guest.history())[0]["content"] == "Olá"
