@@ -34,10 +34,9 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(app: ASGIApp, **options: Any) -> AsyncIterator[str]:
-    """Serve an ASGI app on a free port; the base URL."""
-    server = _Server(
-        uvicorn.Config(app, port=0, **{**SERVER, "loop": "none", "timeout_graceful_shutdown": 2, **options})
-    )
+    """Serve an ASGI app, on a free port if none is given; the base URL."""
+    usual = {**SERVER, "loop": "none", "timeout_graceful_shutdown": 2, "port": 0}
+    server = _Server(uvicorn.Config(app, **{**usual, **options}))
     task = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)

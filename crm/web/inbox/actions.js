@@ -1,7 +1,7 @@
 // What a person does and what the page reads: each a call or two of the public API, and its effect on the state.
 import { ApiError, Offline, call } from "./api.js";
 import { has } from "./doors.js";
-import { chat, drop, merge, pretend, put, settle, state, tell } from "./state.js";
+import { chat, drop, found, meet, merge, on, pretend, put, settle, state, tell } from "./state.js";
 import { say } from "./words.js";
 
 const PAGE = 40;
@@ -15,7 +15,6 @@ function query(filter) {
     unassigned: { assignedTo: "none", status: "OPEN" },
     all: {},
     pending: { status: "PENDING" },
-    snoozed: { snoozed: true },
     closed: { status: "CLOSED" },
     archived: { archived: true },
   }[filter.view];
@@ -38,7 +37,7 @@ export async function readList(more = false) {
     if (mine !== reading) return;
     for (const conversation of page.data) {
       state.conversations.set(conversation.id, conversation);
-      if (conversation.assignedTo) state.people.set(conversation.assignedTo.id, conversation.assignedTo.name);
+      meet(conversation.assignedTo);
     }
     const ids = page.data.map((conversation) => conversation.id);
     list.ids = more ? [...new Set([...list.ids, ...ids])] : ids;
@@ -73,12 +72,12 @@ export async function learnHouse() {
     has("GET", "/api/departments") &&
       quietly(call("GET", "/api/departments").then(({ data }) => {
         state.departments = data;
-        for (const { members } of data) for (const member of members) state.people.set(member.id, member.name);
+        for (const { members } of data) members.forEach(meet);
       })),
     has("GET", "/api/tags") && quietly(call("GET", "/api/tags").then(({ data }) => (state.tags = data))),
     state.me.role !== "ATTENDANT" &&
       quietly(call("GET", "/api/users").then(({ data }) => {
-        for (const person of data) if (person.active) state.people.set(person.id, person.name);
+        data.filter(({ active }) => active).forEach(meet);
       })),
   ]);
   tell("house");
@@ -137,8 +136,9 @@ async function readEntries(id, anew = false) {
   const oldest = known.older ? known.messages[0]?.createdAt : "";
   const covered = () => known.entries.some((entry) => entry.at <= oldest);
   while (known.olderEntries !== null && !covered()) {
-    const page = await call("GET", `/api/conversations/${id}/timeline`, { query: { before: known.olderEntries } });
+    const page = await call("GET", `/api/conversations/${id}/timeline`, { query: { cursor: known.olderEntries, limit: 50 } });
     known.entries = [...known.entries, ...page.data];
+    for (const { by } of page.data) meet(by);
     known.olderEntries = page.pagination.nextCursor ?? null;
   }
   tell("messages", id);
@@ -153,9 +153,17 @@ async function change(id, what, body, method = "POST") {
     return answer;
   } catch (error) {
     if (error instanceof ApiError && error.status === 404) drop(id);
+    if (error.code === "already_assigned") await tooLate(id, error);
     tell("trouble", error);
     throw error;
   }
+}
+
+// Somebody was quicker: the sentence says who, and the page shows it (or that it is out of sight now).
+async function tooLate(id, error) {
+  const name = error.problem.assignedTo?.name;
+  if (name) error.message = say(`${name} assumiu a conversa antes.`, `${name} took the conversation first.`);
+  await readConversation(id).catch(() => drop(id));
 }
 
 export const markRead = (id) => change(id, "/read");
@@ -197,12 +205,27 @@ async function deliver(local, body) {
     settle(local, await call("POST", `/api/conversations/${local.conversationId}/messages`, { body }));
   } catch (error) {
     const passes = error instanceof Offline || error.status === 503 || error.status === 429;
-    if (passes) return setTimeout(() => local.again(), (error.retryAfter ?? 0) * 1000 || SOON);
+    if (passes) return soon(() => local.again(), (error.retryAfter ?? 0) * 1000 || SOON);
     replaced(local, { failed: error.errors?.[0]?.message ?? error.message });
     if (error.code === "window_closed") void readConversation(local.conversationId);
   }
   return undefined;
 }
+
+const waiting = new Set(); // what goes on after a moment, or as soon as the connection is back
+
+function soon(work, ms) {
+  const now = () => {
+    clearTimeout(timer);
+    if (waiting.delete(now)) work();
+  };
+  const timer = setTimeout(now, ms);
+  waiting.add(now);
+}
+
+on("connection", () => {
+  if (state.connection === "online") for (const now of [...waiting]) now();
+});
 
 function replaced(local, with_) {
   Object.assign(local, with_);
@@ -223,9 +246,10 @@ export async function upload(file) {
 }
 
 async function decide(message, method, what) {
+  const before = found(message);
   try {
     const answer = await call(method, `/api/messages/${message.id}${what}`);
-    if (answer) merge(message.conversationId, [answer]);
+    if (answer && found(message) === before) merge(message.conversationId, [answer]);
   } catch (error) {
     tell("trouble", error);
   }

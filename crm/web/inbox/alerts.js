@@ -1,5 +1,6 @@
 // What calls a person back to this page: the number in its title, and the browser's notifications.
 import { countUnread } from "./actions.js";
+import { notice } from "./dialogs.js";
 import { later } from "./dom.js";
 import { nameOf } from "./list.js";
 import { on, state } from "./state.js";
@@ -14,7 +15,7 @@ export function startAlerts() {
   on("conversation", count);
   on("unread", entitle);
   on("arrived", told);
-  on("event", ({ event, data }) => event === "mention" && show(say(`${data.by?.name ?? "Alguém"} chamou você em uma nota`, `${data.by?.name ?? "Somebody"} named you in a note`), "", data.conversationId));
+  on("event", ({ event, data }) => event === "timeline:new" && data.entry.mentions?.includes(state.me.id) && named(data));
 }
 
 function entitle() {
@@ -28,6 +29,12 @@ function told(message) {
   const concerns = !conversation?.assignedTo || conversation.assignedTo.id === state.me.id;
   if (message.direction !== "INBOUND" || message.type === "reaction" || message.origin === "HISTORY" || !concerns) return;
   show(conversation ? nameOf(conversation) : say("Nova mensagem", "New message"), message.content ?? "", message.conversationId);
+}
+
+function named({ entry, conversationId }) {
+  const title = say(`${entry.by?.name ?? "O sistema"} chamou você em uma nota`, `${entry.by?.name ?? "The system"} named you in a note`);
+  if (state.open !== conversationId) notice(title);
+  show(title, entry.content ?? "", conversationId);
 }
 
 function show(title, body, conversation) {

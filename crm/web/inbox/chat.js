@@ -302,11 +302,13 @@ function entryNode(entry) {
   return el("li", { class: "line" }, el("span", {}, happened(entry, by), " · ", time(entry.at)), entry.content && el("q", {}, entry.content));
 }
 
-function happened({ type, data = {} }, by) {
+function happened(entry, by) {
+  const { type, data = {} } = entry;
   const to = data.to?.name ?? data.userName ?? data.name ?? data.departmentName ?? state.people.get(data.userId) ?? state.departments.find(({ id }) => id === data.departmentId)?.name;
   const known = {
-    assigned: to ? [`${by} passou a conversa a ${to}`, `${by} gave the conversation to ${to}`] : data.userId === null ? [`${by} deixou a conversa sem responsável`, `${by} left the conversation to nobody`] : [`${by} assumiu a conversa`, `${by} took the conversation`],
-    transferred: [`${by} transferiu a conversa${to ? ` para ${to}` : ""}`, `${by} transferred the conversation${to ? ` to ${to}` : ""}`],
+    claimed: [`${by} assumiu a conversa`, `${by} took the conversation`],
+    assigned: data.userId === entry.by?.id ? [`${by} assumiu a conversa`, `${by} took the conversation`] : to ? [`${by} passou a conversa a ${to}`, `${by} gave the conversation to ${to}`] : [`${by} deixou a conversa sem responsável`, `${by} left the conversation to nobody`],
+    transferred: data.departmentId === null ? [`${by} tirou a conversa do setor`, `${by} took the conversation out of its department`] : [`${by} transferiu a conversa${to ? ` para ${to}` : ""}`, `${by} transferred the conversation${to ? ` to ${to}` : ""}`],
     closed: [`${by} encerrou a conversa`, `${by} closed the conversation`],
     reopened: [`${by} reabriu a conversa`, `${by} reopened the conversation`],
     archived: [`${by} arquivou a conversa`, `${by} archived the conversation`],

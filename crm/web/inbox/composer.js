@@ -1,6 +1,6 @@
 // Where a person writes: a message or a note, files by button, drop or paste, a voice, a template, now or later.
 import { call } from "./api.js";
-import { note, send } from "./actions.js";
+import { note, reopen, send } from "./actions.js";
 import { Attachments } from "./attachments.js";
 import { ask, notice } from "./dialogs.js";
 import { el, fill, icon, later, tool } from "./dom.js";
@@ -76,14 +76,17 @@ class Composer {
   }
 
   update(conversation) {
-    const before = this.#isShut;
+    const before = this.#why;
     this.#conversation = conversation;
-    if (before !== this.#isShut || !this.#row.firstChild) this.#draw();
+    if (before !== this.#why) this.#draw();
   }
 
-  get #isShut() {
-    const until = this.#conversation?.windowExpiresAt;
-    return this.#conversation !== null && !(until && new Date(until) > new Date());
+  // Why no message can be written now: "closed", "window", or null.
+  get #why() {
+    if (!this.#conversation) return null;
+    const { status, windowExpiresAt: until } = this.#conversation;
+    if (status === "CLOSED" && has("POST", "/api/conversations/{id}/reopen")) return "closed";
+    return until && new Date(until) > new Date() ? null : "window";
   }
 
   end() {
@@ -95,23 +98,33 @@ class Composer {
 
   #draw() {
     const isNote = this.#mode === "note";
-    const shut = this.#isShut && !isNote;
+    const shut = !isNote && this.#why;
     this.node.classList.toggle("as-note", isNote);
     for (const tab of this.node.querySelectorAll("[role=tab]")) tab.setAttribute("aria-selected", String(tab.dataset.mode === this.#mode));
     const label = isNote ? say("Nota para a equipe; @ chama alguém", "Note for the team; @ names somebody") : has("GET", "/api/quick-replies") ? say("Mensagem, ou / para respostas rápidas", "Message, or / for quick replies") : say("Mensagem", "Message");
     this.#text.placeholder = label;
     this.#text.setAttribute("aria-label", label);
     this.#shut.hidden = !shut;
-    this.#row.hidden = shut;
-    if (shut) {
-      fill(this.#shut, icon("hourglass"), el("p", {}, el("strong", {}, say("A janela de 24 horas está fechada.", "The 24-hour window is closed.")), " ", say("Até o hóspede escrever, só um modelo aprovado pode ser enviado.", "Until the guest writes, only an approved template may be sent.")), el("button", { type: "button", class: "main", onclick: () => this.template() }, icon("template"), say("Escolher um modelo", "Choose a template")));
-    }
+    this.#row.hidden = Boolean(shut);
+    if (shut) fill(this.#shut, ...(shut === "closed" ? this.#closed() : this.#windowShut()));
     fill(this.#row,
       !isNote && tool("clip", say("Anexar arquivos", "Attach files"), () => this.#input.click()),
       !isNote && tool("template", say("Modelos", "Templates"), () => this.template()),
       this.#text,
       !isNote && has("GET", "/api/messages/scheduled") && tool("clock", say("Agendar", "Schedule"), () => this.#schedule()),
       this.#button());
+  }
+
+  #windowShut() {
+    return [icon("hourglass"),
+      el("p", {}, el("strong", {}, say("A janela de 24 horas está fechada.", "The 24-hour window is closed.")), " ", say("Até o hóspede escrever, só um modelo aprovado pode ser enviado.", "Until the guest writes, only an approved template may be sent.")),
+      el("button", { type: "button", class: "main", onclick: () => this.template() }, icon("template"), say("Escolher um modelo", "Choose a template"))];
+  }
+
+  #closed() {
+    return [icon("check"),
+      el("p", {}, el("strong", {}, say("Esta conversa está encerrada.", "This conversation is closed.")), " ", say("Se o hóspede escrever, ela volta sozinha.", "When the guest writes, it comes back by itself.")),
+      el("button", { type: "button", class: "main", onclick: () => reopen(this.id).catch(() => {}) }, icon("reply"), say("Reabrir", "Reopen"))];
   }
 
   #button() {
@@ -178,8 +191,7 @@ class Composer {
     const mentions = this.#suggest.mentioned(content);
     try {
       await note(this.id, content, mentions);
-      this.#clear();
-      this.mode("message");
+      this.#clear(); // and stays with notes: a second one must not go to the guest
     } catch (error) {
       tell("trouble", error);
     }

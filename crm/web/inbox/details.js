@@ -96,9 +96,10 @@ export async function chooseTransfer(conversation) {
     ],
   });
   if (!answer) return;
-  const to = { userId: answer.get("user") || null };
-  if (answer.has("department")) to.departmentId = answer.get("department") || null;
-  if (answer.get("note")?.trim()) to.note = answer.get("note").trim();
+  const [user, department, note] = ["user", "department", "note"].map((name) => answer.get(name)?.trim() || null);
+  const to = note ? { note } : {};
+  if (department !== (conversation.department?.id ?? null)) to.departmentId = department;
+  if (user !== (conversation.assignedTo?.id ?? null) || !("departmentId" in to)) to.userId = user;
   await assign(conversation.id, to).catch(() => {});
 }
 

@@ -16,8 +16,7 @@ export const views = () =>
     ["mine", "mine", say("Minhas", "Mine")],
     ["unassigned", "inbox", say("Sem responsável", "Unassigned")],
     ["all", "all", say("Todas", "All")],
-    ["pending", "clock", say("Pendentes", "Pending"), takes("/api/conversations", "status")],
-    ["snoozed", "snooze", say("Adiadas", "Snoozed"), takes("/api/conversations", "snoozed")],
+    ["pending", "snooze", say("Adiadas", "Put off")],
     ["closed", "check", say("Encerradas", "Closed"), has("POST", "/api/conversations/{id}/close")],
     ["archived", "archive", say("Arquivadas", "Archived"), has("POST", "/api/conversations/{id}/archive")],
   ].filter(([, , , there = true]) => there);
@@ -135,7 +134,18 @@ function drawRows(scroller, rows) {
     }
   }
   for (let at = first; at < last; at += 1) drawRow(rows, ids[at], at);
+  order(rows, ids.slice(first, last));
   if (state.list.cursor && last > ids.length - 15) void readList(true);
+}
+
+// In the page they stand in the order in which they are seen: Tab and screen readers follow that.
+function order(rows, ids) {
+  let next = rows.firstElementChild;
+  for (const id of ids) {
+    const { node } = drawn.get(id);
+    if (node === next) next = next.nextElementSibling;
+    else rows.insertBefore(node, next);
+  }
 }
 
 function drawRow(rows, id, at) {

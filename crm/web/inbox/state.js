@@ -37,7 +37,6 @@ export function belongs(conversation, filter = state.list.filter) {
     unassigned: () => open && !conversation.assignedTo,
     all: () => !conversation.archived,
     pending: () => !conversation.archived && conversation.status === "PENDING",
-    snoozed: () => snoozed(conversation),
     closed: () => !conversation.archived && conversation.status === "CLOSED",
     archived: () => conversation.archived,
   }[filter.view];
@@ -55,9 +54,14 @@ export const snoozed = (conversation) => Boolean(conversation.snoozedUntil && ne
 const newestFirst = (one, other) =>
   other.lastMessageAt.localeCompare(one.lastMessageAt) || other.id.localeCompare(one.id);
 
+// Only admins may list the people of a hotel; an attendant's page knows those it has met.
+export function meet(person) {
+  if (person?.name) state.people.set(person.id, person.name);
+}
+
 export function put(conversation) {
   state.conversations.set(conversation.id, conversation);
-  if (conversation.assignedTo) state.people.set(conversation.assignedTo.id, conversation.assignedTo.name);
+  meet(conversation.assignedTo);
   place(conversation);
   tell("conversation", conversation);
 }
@@ -123,10 +127,16 @@ export function pretend(id, message) {
   return local;
 }
 
+// The answer of a POST may come after the socket has told more: then it is the older word and changes nothing.
 export function settle(local, message) {
-  const messages = chat(local.conversationId).messages;
+  const { messages } = chat(local.conversationId);
   chat(local.conversationId).messages = messages.filter((one) => one.id !== local.id);
-  merge(local.conversationId, message ? [message] : []);
+  const isNews = message && !found(message);
+  merge(local.conversationId, isNews ? [message] : []);
+}
+
+export function found({ conversationId, id }) {
+  return chat(conversationId).messages.find((one) => one.id === id);
 }
 
 // The socket may tell of a message before its POST is answered: then it takes the place of the local one.
@@ -181,6 +191,7 @@ const events = {
   "timeline:new"({ conversationId, entry }) {
     const known = chat(conversationId);
     known.entries = [...known.entries.filter((one) => one.id !== entry.id), entry];
+    meet(entry.by);
     tell("messages", conversationId);
   },
   "user:typing"({ conversationId, userId, name, typing }) {
@@ -190,6 +201,7 @@ const events = {
     tell("presence", conversationId);
   },
   presence({ conversationId, viewers }) {
+    for (const { userId, name } of viewers) meet({ id: userId, name });
     chat(conversationId).viewers = viewers;
     tell("presence", conversationId);
   },

@@ -1,0 +1,163 @@
+"""The inbox page in a browser: attendants and a guest, each at a screen, live."""
+
+import asyncio
+import re
+import time
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.screens import Desk, Screens, picture
+from tests.meta import script
+from tests.system import PASSWORD, Guest, Hotel, System, calling, eventually
+
+BODY = {"type": "BODY", "text": "Olá, {{1}}! Seu quarto é o {{2}}."}
+
+
+@pytest.fixture
+def dora(screens: Screens) -> Guest:
+    return screens.guest("Dora")
+
+
+async def test_a_guest_and_an_attendant_chat_live_both_ways(screens: Screens, bruno: Desk, dora: Guest) -> None:
+    phone = await screens.phone(dora)
+    await phone.locator("#text").fill("Olá <b>hotel</b>")
+    await phone.keyboard.press("Enter")
+    await bruno.open(dora)
+    await expect(bruno.message("Olá <b>hotel</b>")).to_be_visible()
+    await bruno.write("Boa tarde, Dora!")
+    await expect(phone.locator(".chat")).to_contain_text("Boa tarde, Dora!")
+    await expect(bruno.message("Boa tarde, Dora!")).to_have_count(1)
+    await expect(bruno.message("Boa tarde, Dora!")).to_have_attribute("data-status", "READ")
+    await phone.context.close()
+
+
+async def test_of_two_who_look_one_takes_it_and_the_other_sees_who(alice: Desk, bruno: Desk, dora: Guest) -> None:
+    await dora.writes("Tem alguém aí?")
+    await asyncio.gather(alice.open(dora), bruno.open(dora))
+    await expect(alice.page.locator(".who p")).to_have_text("Bruno também está aqui")
+    await bruno.page.get_by_role("button", name="Assumir").click()
+    await expect(alice.page.locator(".assignee")).to_have_text("Bruno")
+    await expect(bruno.page.locator(".assignee")).to_have_text("Você")
+    await bruno.page.locator("#composer").press_sequentially("Oi")
+    await expect(alice.page.locator(".who p")).to_have_text("Bruno está escrevendo…")
+    await bruno.page.locator("#composer").fill("")
+
+
+async def test_pictures_go_both_ways(screens: Screens, bruno: Desk, dora: Guest) -> None:
+    phone = await screens.phone(dora)
+    await phone.locator("#file").set_input_files([picture("vista.png")])
+    await bruno.open(dora)
+    await expect(bruno.page.locator(".message.in .picture img")).to_have_js_property("complete", True)
+    await eventually(lambda: bruno.page.locator(".message.in .picture img").evaluate("image => image.naturalWidth"))
+    await bruno.page.locator(".composer input[type=file]").set_input_files([picture("quarto.png")])
+    await bruno.write("O seu quarto")
+    await expect(phone.locator(".bubble:not(.mine) img")).to_be_visible()
+    await expect(phone.locator(".chat")).to_contain_text("O seu quarto")
+    await phone.context.close()
+
+
+async def test_a_recorded_voice_arrives_as_one(system: System, bruno: Desk, dora: Guest) -> None:
+    await dora.writes("Pode me mandar um áudio?")
+    await bruno.open(dora)
+    await bruno.page.get_by_role("button", name="Gravar uma mensagem de voz").click()
+    await expect(bruno.page.locator(".recording .clock")).to_have_text("0:01")
+    await bruno.page.get_by_role("button", name="Enviar a gravação").click()
+    await expect(bruno.page.locator(".message.out")).to_have_attribute("data-status", "READ")
+    async with calling() as client:
+        sent = (await client.get(f"{system.graph_url}/_fake/sent?phoneNumberId={dora.hotel.number_id}")).json()
+    assert [one["body"]["audio"]["voice"] for one in sent if one["type"] == "audio"] == [True]
+    assert (await dora.history())[0]["media"]["mimeType"].startswith("audio/ogg")
+
+
+async def test_what_failed_says_why_and_goes_out_again(system: System, bruno: Desk, dora: Guest) -> None:
+    await dora.writes()
+    await script(system, dora.hotel, to=dora.wa_id, error={"status": 400, "code": 131026, "message": "x"})
+    await bruno.open(dora)
+    await bruno.write("Chegou?")
+    trouble = bruno.message("Chegou?").locator(".trouble")
+    await expect(trouble).to_contain_text("Confira o número com o cliente")
+    await trouble.get_by_role("button", name="Enviar de novo").click()
+    await expect(bruno.message("Chegou?")).to_have_attribute("data-status", "READ")
+    await expect(trouble).to_have_count(0)
+
+
+async def test_a_closed_window_offers_templates_with_a_preview(
+    system: System, screens: Screens, bruno: Desk, hotel: Hotel
+) -> None:
+    rita = screens.guest("Rita")
+    old = {**rita.message(), "timestamp": str(int(time.time()) - 90_000)}
+    await hotel.webhook(rita.body(old))
+    made = {
+        "wabaId": hotel.waba_id,
+        "name": "quarto",
+        "language": "pt_BR",
+        "category": "UTILITY",
+        "components": [BODY],
+    }
+    async with calling() as client:
+        assert (await client.post(f"{system.graph_url}/_fake/templates", json=made)).is_success
+    await hotel.admin.post("/api/templates/sync")
+    await bruno.open(rita)
+    await bruno.page.get_by_role("button", name="Escolher um modelo").click()
+    await bruno.page.get_by_role("button", name="Quarto").click()
+    await bruno.page.get_by_label("{{2}}").fill("204")
+    await expect(bruno.page.get_by_label("Prévia")).to_have_text("Olá, Rita! Seu quarto é o 204.")
+    await bruno.page.get_by_role("button", name="Enviar modelo").click()
+    await expect(bruno.message("Olá, Rita! Seu quarto é o 204.")).to_have_attribute(
+        "data-status", re.compile("SENT|DELIVERED|READ")
+    )
+
+
+async def test_history_loads_upwards_and_the_place_stays(bruno: Desk, dora: Guest) -> None:
+    nodes = [dora.message(text=f"mensagem {number}") for number in range(120)]
+    for at, node in enumerate(nodes):
+        node["timestamp"] = str(int(time.time()) - 600 + at)
+    await dora.hotel.webhook(dora.body(*nodes))
+    await eventually(lambda: dora.seen(nodes[-1]["id"]))
+    await bruno.open(dora)
+    await expect(bruno.message("mensagem 119")).to_be_in_viewport()
+    await bruno.page.locator(".log-scroller").evaluate("node => (node.scrollTop = 420)")
+    first = bruno.page.locator(".message", has_text="mensagem 80")
+    before = await first.bounding_box()
+    await bruno.page.locator(".log-scroller").evaluate("node => (node.scrollTop -= 30)")
+    await expect(bruno.page.locator(".message")).to_have_count(100)
+    after = await first.bounding_box()
+    assert before
+    assert after
+    assert abs(after["y"] - before["y"] - 30) < 2
+
+
+async def test_the_keys_walk_the_list_and_show_their_sheet(bruno: Desk, screens: Screens) -> None:
+    page = bruno.page
+    await page.get_by_role("button", name="Todas").click()
+    for name in ("Um", "Dois"):
+        await screens.guest(name).writes("Oi")
+    await expect(page.locator(".row .name").first).to_have_text("Dois")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("Escape")
+    for keys, name in (("j", "Dois"), ("j", "Um"), ("k", "Dois")):
+        await page.keyboard.press(keys)
+        await expect(page.locator(".who h2")).to_have_text(name)
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog")).to_contain_text("próxima conversa")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#composer")).to_be_focused()
+
+
+async def test_a_reload_stays_signed_in_and_a_temporary_password_is_changed(screens: Screens, hotel: Hotel) -> None:
+    new = {"name": "Eva", "email": f"eva@{hotel.slug}.example", "role": "ATTENDANT"}
+    made = (await hotel.admin.post("/api/users", json=new)).json()
+    page = await screens.blank()
+    await screens.sign_in(page, new["email"], made["temporaryPassword"])
+    await page.get_by_label("Nova senha").fill(PASSWORD)
+    await page.get_by_role("button", name="Guardar").click()
+    await expect(page.locator(".frame")).to_be_visible()
+    await page.reload()
+    await expect(page.locator(".account")).to_contain_text("Eva")
+    await page.context.close()
+
+
+async def test_the_page_has_no_fault_of_its_own(bruno: Desk, alice: Desk) -> None:
+    assert [*bruno.faults, *alice.faults] == []
