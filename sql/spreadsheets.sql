@@ -67,13 +67,17 @@ WHERE id = :id AND status = 'RUNNING'
 FOR NO KEY UPDATE;
 
 -- name: take(id uuid, max bigint) -> many LineRow
--- Takes the next lines by deleting them: undone with the transaction.
+-- Takes the next lines by deleting them: undone with the transaction. By their span, not one by one: joined, the plan
+-- that is kept reads the whole file for each batch (450 ms against 5 ms at 10,000 lines).
 -- Index: contact_import_lines_pkey
-WITH taken AS (
+WITH next AS MATERIALIZED (
+    SELECT max(first_ones.line) AS line
+    FROM (SELECT line FROM contact_import_lines WHERE import_id = :id ORDER BY line LIMIT :max) AS first_ones
+),
+
+taken AS (
     DELETE FROM contact_import_lines
-    WHERE
-        import_id = :id
-        AND line IN (SELECT line FROM contact_import_lines WHERE import_id = :id ORDER BY line LIMIT :max)
+    WHERE import_id = :id AND line <= (SELECT next.line FROM next)
     RETURNING line, cells
 )
 
@@ -83,28 +87,40 @@ SELECT
 FROM taken
 ORDER BY line;
 
--- name: learn(people jsonb) -> many KeptRow
--- Writes what a file says over what is known of contacts: [{id, name, email, tags, attributes}, …]. NULL leaves it,
--- tags are added, attributes are merged. A name that WhatsApp's profile says already is no news: so an export that
--- comes in again changes nothing.
+-- name: learn(ids uuid[], lines jsonb[]) -> many KeptRow
+-- Writes what lines ({name, email, tags, attributes}) say over what is known of contacts. NULL leaves it, tags are
+-- added, attributes are merged. A name that WhatsApp's profile says already is no news: so an export that comes in
+-- again changes nothing. Looked up one by one, and written by where they lie (they are locked): joined, the plan that
+-- is kept compares every contact of a hotel that grows with every line (470 ms against 43 at 10,000 contacts).
 -- Index: contacts_pkey
 WITH said AS MATERIALIZED (
     SELECT
         c.id,
+        c.place,
         c.created_at = now() AS created,
-        coalesce(nullif(given.name, CASE WHEN c.name IS NULL THEN c.profile_name END), c.name) AS name,
-        coalesce(given.email, c.email) AS email,
+        coalesce(
+            nullif(given.line ->> 'name', CASE WHEN c.name IS NULL THEN c.profile_name END), c.name
+        ) AS name,
+        coalesce(given.line ->> 'email', c.email) AS email,
         c.tags || array(
             SELECT t.value
-            FROM jsonb_array_elements_text(given.tags) WITH ORDINALITY AS t (value, place)
+            FROM jsonb_array_elements_text(given.line -> 'tags') WITH ORDINALITY AS t (value, place)
             WHERE t.value <> ALL(c.tags)
             ORDER BY t.place
         ) AS tags,
-        c.attributes || given.attributes AS attributes
-    FROM jsonb_to_recordset(:people::jsonb) AS given (id uuid, name text, email text, tags jsonb, attributes jsonb)
-    INNER JOIN contacts AS c ON given.id = c.id
-    ORDER BY c.id
-    FOR NO KEY UPDATE OF c
+        c.attributes || (given.line -> 'attributes') AS attributes
+    FROM unnest(:ids::uuid[], :lines::jsonb[]) AS given (id, line)
+    CROSS JOIN
+        LATERAL ( -- noqa: ST05
+            SELECT
+                ctid AS place,
+                p.*
+            FROM contacts AS p
+            WHERE p.id = given.id
+            ORDER BY p.id
+            LIMIT 1
+            FOR NO KEY UPDATE
+        ) AS c
 ),
 
 changed AS (
@@ -112,7 +128,7 @@ changed AS (
     SET name = said.name, email = said.email, tags = said.tags, attributes = said.attributes, updated_at = now()
     FROM said
     WHERE
-        c.id = said.id
+        c.ctid = said.place
         AND (c.name, c.email, c.tags, c.attributes)
         IS DISTINCT FROM (said.name, said.email, said.tags, said.attributes)
     RETURNING c.id
