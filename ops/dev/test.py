@@ -1,6 +1,6 @@
-"""`ops/test`: pytest, with coverage for the whole suite, which must reach the threshold; a part is not judged by it.
+"""`ops/test`: pytest; the whole suite with coverage, which must reach the threshold. A part is not judged by it.
 
-Slipcover rewrites the code that is measured; a tracer (coverage.py, before Python 3.12) would cost every call there is.
+Slipcover rewrites the code that is measured; a tracer (coverage.py, before Python 3.12) slows every call there is.
 """
 
 import subprocess
