@@ -33,7 +33,9 @@ export async function readList(more = false) {
   list.loading = true;
   tell("list");
   try {
-    const page = await call("GET", "/api/conversations", { query: { ...query(list.filter), cursor: more ? list.cursor : null } });
+    const page = await call("GET", "/api/conversations", {
+      query: { ...query(list.filter), cursor: more ? list.cursor : null },
+    });
     if (mine !== reading) return;
     for (const conversation of page.data) {
       state.conversations.set(conversation.id, conversation);
@@ -52,7 +54,14 @@ export async function readList(more = false) {
 }
 
 export function filter(change) {
-  state.list = { filter: { ...state.list.filter, ...change }, ids: [], cursor: null, total: 0, loading: false, failed: null };
+  state.list = {
+    filter: { ...state.list.filter, ...change },
+    ids: [],
+    cursor: null,
+    total: 0,
+    loading: false,
+    failed: null,
+  };
   return readList();
 }
 
@@ -70,15 +79,19 @@ export async function learnHouse() {
   state.people.set(state.me.id, state.me.name);
   await Promise.all([
     has("GET", "/api/departments") &&
-      quietly(call("GET", "/api/departments").then(({ data }) => {
-        state.departments = data;
-        for (const { members } of data) members.forEach(meet);
-      })),
+      quietly(
+        call("GET", "/api/departments").then(({ data }) => {
+          state.departments = data;
+          for (const { members } of data) members.forEach(meet);
+        }),
+      ),
     has("GET", "/api/tags") && quietly(call("GET", "/api/tags").then(({ data }) => (state.tags = data))),
     state.me.role !== "ATTENDANT" &&
-      quietly(call("GET", "/api/users").then(({ data }) => {
-        data.filter(({ active }) => active).forEach(meet);
-      })),
+      quietly(
+        call("GET", "/api/users").then(({ data }) => {
+          data.filter(({ active }) => active).forEach(meet);
+        }),
+      ),
   ]);
   tell("house");
 }
@@ -95,7 +108,12 @@ export async function readChat(id, { at } = {}) {
   const page = await call("GET", `/api/conversations/${id}/messages`, { query: { limit: 50, at } });
   const waiting = known.messages.filter((message) => message.status === "LOCAL");
   known.messages = [];
-  Object.assign(known, { older: page.pagination.nextCursor, newer: page.pagination.prevCursor, loaded: true, tail: !at });
+  Object.assign(known, {
+    older: page.pagination.nextCursor,
+    newer: page.pagination.prevCursor,
+    loaded: true,
+    tail: !at,
+  });
   merge(id, [...page.data, ...waiting]);
   await readEntries(id, true);
 }
@@ -105,7 +123,9 @@ export async function readOlder(id) {
   if (known.loading || !known.older) return;
   known.loading = true;
   try {
-    const page = await call("GET", `/api/conversations/${id}/messages`, { query: { limit: 50, before: known.older } });
+    const page = await call("GET", `/api/conversations/${id}/messages`, {
+      query: { limit: 50, before: known.older },
+    });
     known.older = page.pagination.nextCursor;
     merge(id, page.data);
     await readEntries(id);
@@ -119,7 +139,9 @@ export async function readNewer(id) {
   if (known.loading || known.tail) return;
   known.loading = true;
   try {
-    const page = await call("GET", `/api/conversations/${id}/messages`, { query: { limit: 50, after: known.newer } });
+    const page = await call("GET", `/api/conversations/${id}/messages`, {
+      query: { limit: 50, after: known.newer },
+    });
     known.newer = page.pagination.prevCursor ?? known.newer;
     known.tail = page.data.length < 50;
     merge(id, page.data);
@@ -136,7 +158,9 @@ async function readEntries(id, anew = false) {
   const oldest = known.older ? known.messages[0]?.createdAt : "";
   const covered = () => known.entries.some((entry) => entry.at <= oldest);
   while (known.olderEntries !== null && !covered()) {
-    const page = await call("GET", `/api/conversations/${id}/timeline`, { query: { cursor: known.olderEntries, limit: 50 } });
+    const page = await call("GET", `/api/conversations/${id}/timeline`, {
+      query: { cursor: known.olderEntries, limit: 50 },
+    });
     known.entries = [...known.entries, ...page.data];
     for (const { by } of page.data) meet(by);
     known.olderEntries = page.pagination.nextCursor ?? null;
@@ -183,7 +207,9 @@ export function claim(id) {
 }
 
 export async function note(id, content, mentions) {
-  const entry = await call("POST", `/api/conversations/${id}/notes`, { body: { content, ...(mentions.length ? { mentions } : {}) } });
+  const entry = await call("POST", `/api/conversations/${id}/notes`, {
+    body: { content, ...(mentions.length ? { mentions } : {}) },
+  });
   const known = chat(id);
   known.entries = [entry, ...known.entries.filter((one) => one.id !== entry.id)];
   tell("messages", id);
@@ -261,14 +287,18 @@ export const cancel = (message) => decide(message, "DELETE", "");
 
 export async function react(message, emoji) {
   const body = { type: "reaction", reaction: { messageId: message.id, emoji } };
-  await call("POST", `/api/conversations/${message.conversationId}/messages`, { body }).catch((error) => tell("trouble", error));
+  await call("POST", `/api/conversations/${message.conversationId}/messages`, { body }).catch((error) =>
+    tell("trouble", error),
+  );
 }
 
 let meanings = null;
 
 // What a failed message's code means and what helps, in this person's language.
 export async function meaning(code) {
-  meanings ??= call("GET", "/api/meta-errors").then(({ data }) => data).catch(() => (meanings = null));
+  meanings ??= call("GET", "/api/meta-errors")
+    .then(({ data }) => data)
+    .catch(() => (meanings = null));
   const found = ((await meanings) ?? []).find((one) => code >= one.code && code <= (one.upTo ?? one.code));
   return found?.words[say("pt-BR", "en")] ?? null;
 }

@@ -2,7 +2,7 @@
 import { countUnread } from "./actions.js";
 import { notice } from "./dialogs.js";
 import { later } from "./dom.js";
-import { nameOf } from "./list.js";
+import { nameOf } from "./row.js";
 import { on, state } from "./state.js";
 import { say } from "./words.js";
 
@@ -15,7 +15,10 @@ export function startAlerts() {
   on("conversation", count);
   on("unread", entitle);
   on("arrived", told);
-  on("event", ({ event, data }) => event === "timeline:new" && data.entry.mentions?.includes(state.me.id) && named(data));
+  on(
+    "event",
+    ({ event, data }) => event === "timeline:new" && data.entry.mentions?.includes(state.me.id) && named(data),
+  );
 }
 
 function entitle() {
@@ -27,19 +30,32 @@ function entitle() {
 function told(message) {
   const conversation = state.conversations.get(message.conversationId);
   const concerns = !conversation?.assignedTo || conversation.assignedTo.id === state.me.id;
-  if (message.direction !== "INBOUND" || message.type === "reaction" || message.origin === "HISTORY" || !concerns) return;
-  show(conversation ? nameOf(conversation) : say("Nova mensagem", "New message"), message.content ?? "", message.conversationId);
+  if (message.direction !== "INBOUND" || message.type === "reaction" || message.origin === "HISTORY" || !concerns)
+    return;
+  show(
+    conversation ? nameOf(conversation) : say("Nova mensagem", "New message"),
+    message.content ?? "",
+    message.conversationId,
+  );
 }
 
 function named({ entry, conversationId }) {
-  const title = say(`${entry.by?.name ?? "O sistema"} chamou você em uma nota`, `${entry.by?.name ?? "The system"} named you in a note`);
+  const title = say(
+    `${entry.by?.name ?? "O sistema"} chamou você em uma nota`,
+    `${entry.by?.name ?? "The system"} named you in a note`,
+  );
   if (state.open !== conversationId) notice(title);
   show(title, entry.content ?? "", conversationId);
 }
 
 function show(title, body, conversation) {
   if (!notifies() || (document.hasFocus() && !document.hidden)) return;
-  const shown = new Notification(title, { body: body.slice(0, 140), tag: conversation, icon: "/inbox/mark.svg", lang: document.documentElement.lang });
+  const shown = new Notification(title, {
+    body: body.slice(0, 140),
+    tag: conversation,
+    icon: "/inbox/mark.svg",
+    lang: document.documentElement.lang,
+  });
   shown.onclick = () => {
     focus();
     location.hash = `#/c/${conversation}`;

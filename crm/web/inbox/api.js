@@ -121,7 +121,10 @@ function alone() {
 // call("GET", "/api/conversations", {query: {unread: true}}): the decoded answer. Throws ApiError, Offline.
 export async function call(method, path, options = {}) {
   const authorised = async () =>
-    request(method, path, { ...options, headers: { ...options.headers, Authorization: `Bearer ${await session.token()}` } });
+    request(method, path, {
+      ...options,
+      headers: { ...options.headers, Authorization: `Bearer ${await session.token()}` },
+    });
   try {
     return await authorised();
   } catch (error) {

@@ -35,17 +35,23 @@ export class Attachments {
 
   #draw() {
     this.tray.hidden = !this.#files.length;
-    fill(this.tray, this.#files.map((file, at) => this.#figure(file, at)));
+    fill(
+      this.tray,
+      this.#files.map((file, at) => this.#figure(file, at)),
+    );
     this.changed();
   }
 
   #figure(file, at) {
     const url = file.type.startsWith("image/") ? URL.createObjectURL(file) : null;
     const remove = () => (this.#files.splice(at, 1), this.#draw());
-    return el("figure", {},
+    return el(
+      "figure",
+      {},
       url ? el("img", { src: url, alt: "", onload: () => URL.revokeObjectURL(url) }) : icon("paper", "large"),
       el("figcaption", {}, file.name, el("small", {}, size(file.size))),
-      tool("cross", say(`Tirar ${file.name}`, `Remove ${file.name}`), remove));
+      tool("cross", say(`Tirar ${file.name}`, `Remove ${file.name}`), remove),
+    );
   }
 
   // All are shown at once, and sent in their order; the first carries the caption.
@@ -61,7 +67,13 @@ export class Attachments {
   }
 
   #shown(file, { caption = "", replyTo, type = kindOf(file.type) }) {
-    const media = { state: "LOCAL", url: URL.createObjectURL(file), mimeType: file.type, filename: file.name, size: file.size };
+    const media = {
+      state: "LOCAL",
+      url: URL.createObjectURL(file),
+      mimeType: file.type,
+      filename: file.name,
+      size: file.size,
+    };
     const takes = CAPTIONED.includes(type) && caption ? { caption } : {};
     const shown = { type, content: caption, media, ...takes };
     const waiting = pretend(this.id, { ...shown, clientMessageId: `file-${Math.random()}`, uploading: true });
@@ -73,11 +85,17 @@ export class Attachments {
     try {
       const kept = await upload(file);
       settle(waiting, null);
-      await send(this.id, { body: { type, mediaId: kept.id, replyTo, ...takes }, shown: { ...shown, mediaId: kept.id } });
-      if (caption && !takes.caption) await send(this.id, { body: { content: caption }, shown: { content: caption } });
+      await send(this.id, {
+        body: { type, mediaId: kept.id, replyTo, ...takes },
+        shown: { ...shown, mediaId: kept.id },
+      });
+      if (caption && !takes.caption)
+        await send(this.id, { body: { content: caption }, shown: { content: caption } });
     } catch (error) {
       const again = () => (settle(waiting, null), this.sendOne(file, { caption, replyTo, type }));
-      const failed = error.status ? error.message : say("O arquivo não foi enviado: sem conexão.", "The file was not sent: no connection.");
+      const failed = error.status
+        ? error.message
+        : say("O arquivo não foi enviado: sem conexão.", "The file was not sent: no connection.");
       settle(waiting, { ...waiting, failed, again, discard: () => settle(waiting, null) });
     }
   }

@@ -16,30 +16,71 @@ export const isSilent = ({ type, status }) => ["reaction", "edit", "revoke"].inc
 
 export function bubble(message, { first, reply, template }) {
   const mine = message.direction === "OUTBOUND";
-  const classes = ["bubble", mine ? "mine" : "theirs", first && "first", message.type, message.status === "SCHEDULED" && "scheduled"];
-  return el("li", { class: `message ${mine ? "out" : "in"}${first ? " first" : ""}`, data: { id: message.id, status: message.status } },
-    el("div", { class: classes.filter(Boolean).join(" ") },
+  const classes = [
+    "bubble",
+    mine ? "mine" : "theirs",
+    first && "first",
+    message.type,
+    message.status === "SCHEDULED" && "scheduled",
+  ];
+  return el(
+    "li",
+    {
+      class: `message ${mine ? "out" : "in"}${first ? " first" : ""}`,
+      data: { id: message.id, status: message.status },
+    },
+    el(
+      "div",
+      { class: classes.filter(Boolean).join(" ") },
       first && mine && author(message),
       message.replyTo && quoted(message),
-      message.payload?.context?.forwarded && el("p", { class: "hint" }, icon("forward"), say("Encaminhada", "Forwarded")),
-      message.revokedAt ? el("p", { class: "aside" }, say("O cliente apagou esta mensagem.", "The customer deleted this message.")) : content(message),
-      el("p", { class: "foot" },
+      message.payload?.context?.forwarded &&
+        el("p", { class: "hint" }, icon("forward"), say("Encaminhada", "Forwarded")),
+      message.revokedAt
+        ? el("p", { class: "aside" }, say("O cliente apagou esta mensagem.", "The customer deleted this message."))
+        : content(message),
+      el(
+        "p",
+        { class: "foot" },
         message.editedAt && el("span", {}, say("editada", "edited")),
-        message.status === "SCHEDULED" ? el("span", {}, say(`sai em ${moment(message.sendAt)}`, `goes out ${moment(message.sendAt)}`)) : el("time", { dateTime: message.createdAt, title: moment(message.createdAt) }, time(message.createdAt)),
-        mine && ticks(message.failed ? "FAILED" : message.status)),
+        message.status === "SCHEDULED"
+          ? el("span", {}, say(`sai em ${moment(message.sendAt)}`, `goes out ${moment(message.sendAt)}`))
+          : el("time", { dateTime: message.createdAt, title: moment(message.createdAt) }, time(message.createdAt)),
+        mine && ticks(message.failed ? "FAILED" : message.status),
+      ),
       reactions(message),
-      mine || !message.id.startsWith("local") ? el("div", { class: "bubble-tools" }, tool("more", say("Ações da mensagem", "Message actions"), (event) => actions(event.currentTarget, message, reply))) : null),
-    trouble(message, template));
+      mine || !message.id.startsWith("local")
+        ? el(
+            "div",
+            { class: "bubble-tools" },
+            tool("more", say("Ações da mensagem", "Message actions"), (event) =>
+              actions(event.currentTarget, message, reply),
+            ),
+          )
+        : null,
+    ),
+    trouble(message, template),
+  );
 }
 
 function author(message) {
-  const name = message.origin === "PHONE" ? say("Celular do hotel", "Hotel's phone") : state.people.get(message.sentBy);
+  const name =
+    message.origin === "PHONE" ? say("Celular do hotel", "Hotel's phone") : state.people.get(message.sentBy);
   return name && message.sentBy !== state.me.id ? el("p", { class: "author" }, name) : null;
 }
 
 function quoted(message) {
   const about = chat(message.conversationId).messages.find((one) => one.id === message.replyTo);
-  return el("blockquote", {}, about ? [el("strong", {}, about.direction === "OUTBOUND" ? say("Hotel", "Hotel") : say("Hóspede", "Guest")), ` ${(about.content ?? "").slice(0, 140)}`] : say("Mensagem anterior", "Earlier message"));
+  return el(
+    "blockquote",
+    {},
+    about
+      ? [
+          el("strong", {}, about.direction === "OUTBOUND" ? say("Hotel", "Hotel") : say("Hóspede", "Guest")),
+          ` ${(about.content ?? "").slice(0, 140)}`,
+        ]
+      : say("Mensagem anterior", "Earlier message"),
+  );
 }
 
 const caption = (message) => message.payload?.[message.type]?.caption ?? message.caption;
@@ -48,7 +89,17 @@ const words = (text) => el("p", { class: "words" }, linked(text));
 function content(message) {
   const { type, payload } = message;
   if (FILES.has(type)) return [mediaPart(message) ?? aside(message), caption(message) && words(caption(message))];
-  const draw = { text: () => words(message.content ?? ""), location: () => place(message), contacts: () => cards(payload?.contacts), interactive: () => interactive(message), button: () => chosen(payload?.button?.text ?? message.content), template: () => [el("p", { class: "hint" }, icon("template"), payload?.template?.name), words(message.content ?? "")] }[type];
+  const draw = {
+    text: () => words(message.content ?? ""),
+    location: () => place(message),
+    contacts: () => cards(payload?.contacts),
+    interactive: () => interactive(message),
+    button: () => chosen(payload?.button?.text ?? message.content),
+    template: () => [
+      el("p", { class: "hint" }, icon("template"), payload?.template?.name),
+      words(message.content ?? ""),
+    ],
+  }[type];
   return (draw && (payload || type === "text" || type === "template") ? draw() : null) ?? aside(message);
 }
 
@@ -64,18 +115,41 @@ function chosen(text) {
 function place(message) {
   const { latitude, longitude, name, address } = message.payload.location ?? {};
   if (latitude === undefined) return null;
-  return el("a", { class: "card-link", target: "_blank", rel: "noopener noreferrer", href: `https://www.openstreetmap.org/?mlat=${Number(latitude)}&mlon=${Number(longitude)}#map=16/${Number(latitude)}/${Number(longitude)}` },
-    icon("pin", "large"), el("span", {}, el("strong", {}, name ?? say("Localização", "Location")), el("small", {}, address ?? `${latitude}, ${longitude}`)));
+  return el(
+    "a",
+    {
+      class: "card-link",
+      target: "_blank",
+      rel: "noopener noreferrer",
+      href: `https://www.openstreetmap.org/?mlat=${Number(latitude)}&mlon=${Number(longitude)}#map=16/${Number(latitude)}/${Number(longitude)}`,
+    },
+    icon("pin", "large"),
+    el(
+      "span",
+      {},
+      el("strong", {}, name ?? say("Localização", "Location")),
+      el("small", {}, address ?? `${latitude}, ${longitude}`),
+    ),
+  );
 }
 
 function cards(list) {
   if (!Array.isArray(list)) return null;
   return list.map(({ name, phones, emails, org }) =>
-    el("div", { class: "card-link" }, icon("person", "large"),
-      el("span", {}, el("strong", {}, name?.formatted_name ?? name?.first_name ?? say("Contato", "Contact")),
+    el(
+      "div",
+      { class: "card-link" },
+      icon("person", "large"),
+      el(
+        "span",
+        {},
+        el("strong", {}, name?.formatted_name ?? name?.first_name ?? say("Contato", "Contact")),
         org?.company && el("small", {}, org.company),
         (phones ?? []).map(({ phone: number }) => number && el("small", {}, phone(number))),
-        (emails ?? []).map(({ email }) => email && el("small", {}, email)))));
+        (emails ?? []).map(({ email }) => email && el("small", {}, email)),
+      ),
+    ),
+  );
 }
 
 function interactive({ payload, content: text }) {
@@ -87,21 +161,51 @@ function interactive({ payload, content: text }) {
     ...(node.action?.sections ?? []).flatMap(({ rows }) => rows?.map((row) => row.title) ?? []),
     node.action?.parameters?.display_text,
   ].filter(Boolean);
-  return [words(node.body?.text ?? text ?? ""), buttons.length ? el("ul", { class: "offered" }, buttons.map((title) => el("li", {}, title))) : null];
+  return [
+    words(node.body?.text ?? text ?? ""),
+    buttons.length
+      ? el(
+          "ul",
+          { class: "offered" },
+          buttons.map((title) => el("li", {}, title)),
+        )
+      : null,
+  ];
 }
 
 function reactions(message) {
   const given = message.reactions.filter(({ emoji }) => emoji);
-  return given.length ? el("p", { class: "reactions", "aria-label": say("Reações", "Reactions") }, given.map(({ emoji }) => emoji)) : null;
+  return given.length
+    ? el(
+        "p",
+        { class: "reactions", "aria-label": say("Reações", "Reactions") },
+        given.map(({ emoji }) => emoji),
+      )
+    : null;
 }
 
 function actions(button, message, reply) {
   const canAnswer = message.wamid && message.type !== "system";
   menu(button, [
-    canAnswer && { row: EMOJI.map((emoji) => ({ text: emoji, label: say(`Reagir com ${emoji}`, `React with ${emoji}`), act: () => react(message, message.reactions.some((one) => one.emoji === emoji && one.by !== "contact") ? "" : emoji) })) },
+    canAnswer && {
+      row: EMOJI.map((emoji) => ({
+        text: emoji,
+        label: say(`Reagir com ${emoji}`, `React with ${emoji}`),
+        act: () =>
+          react(message, message.reactions.some((one) => one.emoji === emoji && one.by !== "contact") ? "" : emoji),
+      })),
+    },
     canAnswer && { icon: "reply", text: say("Responder", "Reply"), act: () => reply(message) },
-    message.content && { icon: "copy", text: say("Copiar o texto", "Copy the text"), act: () => navigator.clipboard?.writeText(message.content) },
-    message.status === "SCHEDULED" && { icon: "cross", text: say("Cancelar o envio", "Cancel the send"), act: () => cancel(message) },
+    message.content && {
+      icon: "copy",
+      text: say("Copiar o texto", "Copy the text"),
+      act: () => navigator.clipboard?.writeText(message.content),
+    },
+    message.status === "SCHEDULED" && {
+      icon: "cross",
+      text: say("Cancelar o envio", "Cancel the send"),
+      act: () => cancel(message),
+    },
   ]);
 }
 
@@ -117,20 +221,45 @@ function trouble(message, template) {
 const does = (text, act) => el("button", { type: "button", class: "link", onclick: act }, text);
 
 function unsent(message) {
-  return el("div", { class: "trouble", role: "alert" }, icon("warning"), el("p", {}, message.failed), does(say("Tentar de novo", "Try again"), message.again), does(say("Descartar", "Discard"), message.discard));
+  return el(
+    "div",
+    { class: "trouble", role: "alert" },
+    icon("warning"),
+    el("p", {}, message.failed),
+    does(say("Tentar de novo", "Try again"), message.again),
+    does(say("Descartar", "Discard"), message.discard),
+  );
 }
 
 function uncertain(message) {
-  return el("div", { class: "trouble warn" }, icon("question"),
-    el("p", {}, say("O WhatsApp não disse se esta mensagem chegou. Pergunte ao hóspede, ou decida:", "WhatsApp did not say whether this message arrived. Ask the guest, or decide:")),
-    does(say("Enviar de novo", "Send again"), () => retry(message)), does(say("Chegou", "It arrived"), () => arrived(message)));
+  return el(
+    "div",
+    { class: "trouble warn" },
+    icon("question"),
+    el(
+      "p",
+      {},
+      say(
+        "O WhatsApp não disse se esta mensagem chegou. Pergunte ao hóspede, ou decida:",
+        "WhatsApp did not say whether this message arrived. Ask the guest, or decide:",
+      ),
+    ),
+    does(say("Enviar de novo", "Send again"), () => retry(message)),
+    does(say("Chegou", "It arrived"), () => arrived(message)),
+  );
 }
 
 function failure(message, template) {
   const { code, title, detail, action } = message.error ?? {};
   const said = el("p", {}, detail || title || say("A mensagem não foi enviada.", "The message was not sent."));
-  if (code) void meaning(code).then((known) => known && fill(said, known.sentence, " ", el("strong", {}, known.whatToDo)));
-  return el("div", { class: "trouble" }, icon("warning"), said,
+  if (code)
+    void meaning(code).then((known) => known && fill(said, known.sentence, " ", el("strong", {}, known.whatToDo)));
+  return el(
+    "div",
+    { class: "trouble" },
+    icon("warning"),
+    said,
     action === "send_template" && does(say("Escolher um modelo", "Choose a template"), template),
-    does(say("Enviar de novo", "Send again"), () => retry(message)));
+    does(say("Enviar de novo", "Send again"), () => retry(message)),
+  );
 }

@@ -1,15 +1,16 @@
 // Where a person writes: a message or a note, files by button, drop or paste, a voice, a template, now or later.
-import { call } from "./api.js";
-import { note, reopen, send } from "./actions.js";
+import { note, send } from "./actions.js";
 import { Attachments } from "./attachments.js";
 import { ask, notice } from "./dialogs.js";
-import { el, fill, icon, later, tool } from "./dom.js";
+import { el, fill, icon, tool } from "./dom.js";
 import { has } from "./doors.js";
+import { keeper, recalled } from "./drafts.js";
 import { local, moment } from "./format.js";
-import { chat, tell } from "./state.js";
+import { closed, why, windowShut } from "./shut.js";
+import { tell } from "./state.js";
 import { suggestions } from "./suggest.js";
 import { chooseTemplate } from "./templates.js";
-import { canRecord, Recorder } from "./voice.js";
+import { canRecord, recorded } from "./voice.js";
 import { say } from "./words.js";
 
 const TYPING = 4000; // milliseconds between two words of it
@@ -24,22 +25,38 @@ export function composer(id) {
 class Composer {
   #mode = "message";
   #files = null;
+  #save = null;
   #reply = null;
   #told = 0;
-  #recorder = null;
   #conversation = null;
   #text = el("textarea", { rows: 1, maxLength: 4096, id: "composer" });
   #quote = el("div", { class: "quote", hidden: true });
   #shut = el("div", { class: "shut", hidden: true });
   #row = el("div", { class: "composer-row" });
   #suggest = suggestions(this.#text, { mode: () => this.#mode });
-  #input = el("input", { type: "file", multiple: true, hidden: true, tabIndex: -1, onchange: () => (this.attach([...this.#input.files]), (this.#input.value = "")) });
+  #input = el("input", {
+    type: "file",
+    multiple: true,
+    hidden: true,
+    tabIndex: -1,
+    onchange: () => (this.attach([...this.#input.files]), (this.#input.value = "")),
+  });
 
   constructor(id) {
     this.id = id;
+    this.#save = keeper(id);
     this.#files = new Attachments(id, () => this.#redrawButton());
-    this.node = el("form", { class: "composer", onsubmit: (event) => (event.preventDefault(), this.submit()) },
-      this.#suggest.node, this.#quote, this.#files.tray, this.#shut, this.#tabs(), this.#row, this.#input);
+    this.node = el(
+      "form",
+      { class: "composer", onsubmit: (event) => (event.preventDefault(), this.submit()) },
+      this.#suggest.node,
+      this.#quote,
+      this.#files.tray,
+      this.#shut,
+      this.#tabs(),
+      this.#row,
+      this.#input,
+    );
     this.#listen();
     this.#draw();
     void this.#recall();
@@ -47,8 +64,14 @@ class Composer {
 
   #tabs() {
     if (!has("POST", "/api/conversations/{id}/notes")) return null;
-    const tab = (mode, text) => el("button", { type: "button", role: "tab", data: { mode }, onclick: () => this.mode(mode) }, text);
-    return el("div", { class: "modes", role: "tablist", "aria-label": say("O que escrever", "What to write") }, tab("message", say("Mensagem", "Message")), tab("note", say("Nota interna", "Internal note")));
+    const tab = (mode, text) =>
+      el("button", { type: "button", role: "tab", data: { mode }, onclick: () => this.mode(mode) }, text);
+    return el(
+      "div",
+      { class: "modes", role: "tablist", "aria-label": say("O que escrever", "What to write") },
+      tab("message", say("Mensagem", "Message")),
+      tab("note", say("Nota interna", "Internal note")),
+    );
   }
 
   mode(mode) {
@@ -64,7 +87,17 @@ class Composer {
   reply(message) {
     this.#reply = message;
     this.#mode = "message";
-    fill(this.#quote, icon("reply"), el("p", {}, el("strong", {}, say("Respondendo a", "Replying to")), ` ${(message.content ?? "").slice(0, 160)}`), tool("cross", say("Não citar", "Do not quote"), () => this.#unquote()));
+    fill(
+      this.#quote,
+      icon("reply"),
+      el(
+        "p",
+        {},
+        el("strong", {}, say("Respondendo a", "Replying to")),
+        ` ${(message.content ?? "").slice(0, 160)}`,
+      ),
+      tool("cross", say("Não citar", "Do not quote"), () => this.#unquote()),
+    );
     this.#quote.hidden = false;
     this.#draw();
     this.focus();
@@ -76,60 +109,51 @@ class Composer {
   }
 
   update(conversation) {
-    const before = this.#why;
+    const before = why(this.#conversation);
     this.#conversation = conversation;
-    if (before !== this.#why) this.#draw();
-  }
-
-  // Why no message can be written now: "closed", "window", or null.
-  get #why() {
-    if (!this.#conversation) return null;
-    const { status, windowExpiresAt: until } = this.#conversation;
-    if (status === "CLOSED" && has("POST", "/api/conversations/{id}/reopen")) return "closed";
-    return until && new Date(until) > new Date() ? null : "window";
+    if (before !== why(conversation)) this.#draw();
   }
 
   end() {
-    this.#recorder?.stop();
-    this.#save.now?.();
+    this.#save.now();
   }
 
   // --- drawing ----------------------------------------------------------------------------------------------------
 
   #draw() {
     const isNote = this.#mode === "note";
-    const shut = !isNote && this.#why;
+    const shut = !isNote && why(this.#conversation);
     this.node.classList.toggle("as-note", isNote);
-    for (const tab of this.node.querySelectorAll("[role=tab]")) tab.setAttribute("aria-selected", String(tab.dataset.mode === this.#mode));
-    const label = isNote ? say("Nota para a equipe; @ chama alguém", "Note for the team; @ names somebody") : has("GET", "/api/quick-replies") ? say("Mensagem, ou / para respostas rápidas", "Message, or / for quick replies") : say("Mensagem", "Message");
+    for (const tab of this.node.querySelectorAll("[role=tab]"))
+      tab.setAttribute("aria-selected", String(tab.dataset.mode === this.#mode));
+    const label = isNote
+      ? say("Nota para a equipe; @ chama alguém", "Note for the team; @ names somebody")
+      : has("GET", "/api/quick-replies")
+        ? say("Mensagem, ou / para respostas rápidas", "Message, or / for quick replies")
+        : say("Mensagem", "Message");
     this.#text.placeholder = label;
     this.#text.setAttribute("aria-label", label);
     this.#shut.hidden = !shut;
     this.#row.hidden = Boolean(shut);
-    if (shut) fill(this.#shut, ...(shut === "closed" ? this.#closed() : this.#windowShut()));
-    fill(this.#row,
+    if (shut) fill(this.#shut, shut === "closed" ? closed(this.id) : windowShut(() => this.template()));
+    fill(
+      this.#row,
       !isNote && tool("clip", say("Anexar arquivos", "Attach files"), () => this.#input.click()),
       !isNote && tool("template", say("Modelos", "Templates"), () => this.template()),
       this.#text,
-      !isNote && has("GET", "/api/messages/scheduled") && tool("clock", say("Agendar", "Schedule"), () => this.#schedule()),
-      this.#button());
-  }
-
-  #windowShut() {
-    return [icon("hourglass"),
-      el("p", {}, el("strong", {}, say("A janela de 24 horas está fechada.", "The 24-hour window is closed.")), " ", say("Até o hóspede escrever, só um modelo aprovado pode ser enviado.", "Until the guest writes, only an approved template may be sent.")),
-      el("button", { type: "button", class: "main", onclick: () => this.template() }, icon("template"), say("Escolher um modelo", "Choose a template"))];
-  }
-
-  #closed() {
-    return [icon("check"),
-      el("p", {}, el("strong", {}, say("Esta conversa está encerrada.", "This conversation is closed.")), " ", say("Se o hóspede escrever, ela volta sozinha.", "When the guest writes, it comes back by itself.")),
-      el("button", { type: "button", class: "main", onclick: () => reopen(this.id).catch(() => {}) }, icon("reply"), say("Reabrir", "Reopen"))];
+      !isNote &&
+        has("GET", "/api/messages/scheduled") &&
+        tool("clock", say("Agendar", "Schedule"), () => this.#schedule()),
+      this.#button(),
+    );
   }
 
   #button() {
     const idle = !this.#text.value.trim() && !this.#files.count;
-    if (this.#mode === "message" && idle && canRecord()) return tool("mic", say("Gravar uma mensagem de voz", "Record a voice message"), () => this.#record(), { class: "tool send" });
+    if (this.#mode === "message" && idle && canRecord())
+      return tool("mic", say("Gravar uma mensagem de voz", "Record a voice message"), () => this.#record(), {
+        class: "tool send",
+      });
     const label = this.#mode === "note" ? say("Guardar a nota", "Save the note") : say("Enviar", "Send");
     return el("button", { class: "tool send full", "aria-label": label, title: label }, icon("send"));
   }
@@ -147,7 +171,7 @@ class Composer {
     text.addEventListener("input", () => {
       this.#redrawButton();
       this.#typing();
-      this.#save();
+      this.#save(this.#mode === "message" ? text.value : "");
     });
     text.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.defaultPrevented) return;
@@ -206,54 +230,69 @@ class Composer {
   #clear() {
     this.#text.value = "";
     this.#quiet();
-    this.#save();
+    this.#save("");
     this.#draw();
     this.focus();
   }
 
   template() {
-    chooseTemplate(this.#conversation, (body, shown, sendAt) => send(this.id, { body: { type: "template", template: body, sendAt }, shown: { type: "template", content: shown, payload: { template: body } } }));
+    chooseTemplate(this.#conversation, (body, shown, sendAt) =>
+      send(this.id, {
+        body: { type: "template", template: body, sendAt },
+        shown: { type: "template", content: shown, payload: { template: body } },
+      }),
+    );
   }
 
   async #schedule() {
     const content = this.#text.value.trim();
-    if (!content) return notice(say("Escreva a mensagem, depois escolha quando ela sai.", "Write the message, then choose when it goes out."));
+    if (!content)
+      return notice(
+        say(
+          "Escreva a mensagem, depois escolha quando ela sai.",
+          "Write the message, then choose when it goes out.",
+        ),
+      );
     const soon = new Date(Date.now() + 3_600_000);
     soon.setMinutes(0, 0, 0);
     const answer = await ask({
-      title: say("Enviar mais tarde", "Send later"), confirm: say("Agendar", "Schedule"),
-      fields: el("label", {}, say("Quando", "When"), el("input", { type: "datetime-local", name: "at", required: true, min: local(new Date()), value: local(soon) }), el("small", {}, say("Se a janela de 24 horas estiver fechada nessa hora, a mensagem falha e avisa.", "If the 24-hour window is closed by then, the message fails and says so."))),
+      title: say("Enviar mais tarde", "Send later"),
+      confirm: say("Agendar", "Schedule"),
+      fields: el(
+        "label",
+        {},
+        say("Quando", "When"),
+        el("input", {
+          type: "datetime-local",
+          name: "at",
+          required: true,
+          min: local(new Date()),
+          value: local(soon),
+        }),
+        el(
+          "small",
+          {},
+          say(
+            "Se a janela de 24 horas estiver fechada nessa hora, a mensagem falha e avisa.",
+            "If the 24-hour window is closed by then, the message fails and says so.",
+          ),
+        ),
+      ),
     });
     if (!answer) return undefined;
     const sendAt = new Date(answer.get("at")).toISOString();
     this.#clear();
-    await send(this.id, { body: { content, sendAt, replyTo: this.#taken() }, shown: { type: "text", content, sendAt } });
+    await send(this.id, {
+      body: { content, sendAt, replyTo: this.#taken() },
+      shown: { type: "text", content, sendAt },
+    });
     return notice(say(`Agendada para ${moment(sendAt)}`, `Scheduled for ${moment(sendAt)}`));
   }
 
-  // --- drafts -----------------------------------------------------------------------------------------------------
-
   async #recall() {
-    const kept = chat(this.id).draft;
-    if (kept) this.#text.value = kept;
-    else if (has("GET", "/api/conversations/{id}/draft")) {
-      const draft = await call("GET", `/api/conversations/${this.id}/draft`).catch(() => null);
-      if (draft?.content && !this.#text.value) this.#text.value = draft.content;
-    }
+    this.#text.value ||= await recalled(this.id);
     this.#redrawButton();
   }
-
-  #save = (() => {
-    const write = () => {
-      const content = this.#mode === "message" ? this.#text.value : "";
-      if (content === (chat(this.id).draft ?? "")) return;
-      chat(this.id).draft = content;
-      if (!has("PUT", "/api/conversations/{id}/draft")) return;
-      const path = `/api/conversations/${this.id}/draft`;
-      void (content ? call("PUT", path, { body: { content } }) : call("DELETE", path)).catch(() => {});
-    };
-    return Object.assign(later(write, 800), { now: write });
-  })();
 
   attach(files) {
     if (this.#mode === "note") this.mode("message");
@@ -261,26 +300,9 @@ class Composer {
     return this.#files.attach(files);
   }
 
-  // --- voice ------------------------------------------------------------------------------------------------------
-
   async #record() {
-    try {
-      this.#recorder = await Recorder.start();
-    } catch {
-      return notice(say("O navegador não deu acesso ao microfone.", "The browser gave no access to the microphone."), "bad");
-    }
-    const clock = el("span", { class: "clock", role: "timer" });
-    const ended = this.#recorder.watch((text) => (clock.textContent = text));
-    const finish = async (keep) => {
-      ended();
-      const file = await this.#recorder.stop();
-      this.#recorder = null;
-      this.#draw();
-      if (keep && file) await this.#files.sendOne(file, { type: file.type.startsWith("audio/ogg") ? "voice" : "audio" });
-    };
-    fill(this.#row, tool("trash", say("Descartar a gravação", "Discard the recording"), () => finish(false)), el("span", { class: "recording" }, el("i"), say("Gravando", "Recording"), clock), tool("send", say("Enviar a gravação", "Send the recording"), () => finish(true), { class: "tool send full" }));
-    this.#row.querySelector(".send").focus();
-    return undefined;
+    const file = await recorded(this.#row);
+    this.#draw();
+    if (file) await this.#files.sendOne(file, { type: file.type === "audio/ogg" ? "voice" : "audio" });
   }
 }
-

@@ -5,7 +5,7 @@ import { ask } from "./dialogs.js";
 import { avatar, el, fill, icon, tool } from "./dom.js";
 import { has } from "./doors.js";
 import { local, moment, phone } from "./format.js";
-import { nameOf, tagTone } from "./list.js";
+import { nameOf, tagTone } from "./row.js";
 import { on, state } from "./state.js";
 import { say } from "./words.js";
 
@@ -48,38 +48,120 @@ const line = (name, value) => value && el("div", { class: "line-item" }, el("dt"
 
 function body(conversation, { contact, stays = [] }, close) {
   return [
-    el("header", { class: "bar" }, el("h2", {}, say("Detalhes", "Details")), tool("cross", say("Fechar", "Close"), close)),
-    el("div", { class: "person-card" }, avatar(conversation.contact.name, conversation.contact.id), el("p", { class: "person-name" }, nameOf(conversation)), el("p", {}, phone(conversation.contact.phone))),
-    section(say("Atendimento", "Service"), el("dl", {},
-      line(say("Responsável", "Assigned to"), conversation.assignedTo?.name ?? say("ninguém", "nobody")),
-      line(say("Setor", "Department"), conversation.department?.name),
-      line(say("Adiada até", "Snoozed until"), conversation.snoozedUntil && moment(conversation.snoozedUntil)),
-      line(say("Janela até", "Window until"), conversation.windowExpiresAt && moment(conversation.windowExpiresAt)),
-      line(say("Sem custo até", "Free until"), conversation.freeUntil && moment(conversation.freeUntil)),
-      line(say("Começou", "Began"), moment(conversation.createdAt))),
-      el("button", { type: "button", class: "plain wide-button", onclick: () => chooseTransfer(conversation) }, icon("transfer"), say("Transferir", "Transfer"))),
+    el(
+      "header",
+      { class: "bar" },
+      el("h2", {}, say("Detalhes", "Details")),
+      tool("cross", say("Fechar", "Close"), close),
+    ),
+    el(
+      "div",
+      { class: "person-card" },
+      avatar(conversation.contact.name, conversation.contact.id),
+      el("p", { class: "person-name" }, nameOf(conversation)),
+      el("p", {}, phone(conversation.contact.phone)),
+    ),
+    section(
+      say("Atendimento", "Service"),
+      el(
+        "dl",
+        {},
+        line(say("Responsável", "Assigned to"), conversation.assignedTo?.name ?? say("ninguém", "nobody")),
+        line(say("Setor", "Department"), conversation.department?.name),
+        line(say("Adiada até", "Snoozed until"), conversation.snoozedUntil && moment(conversation.snoozedUntil)),
+        line(
+          say("Janela até", "Window until"),
+          conversation.windowExpiresAt && moment(conversation.windowExpiresAt),
+        ),
+        line(say("Sem custo até", "Free until"), conversation.freeUntil && moment(conversation.freeUntil)),
+        line(say("Começou", "Began"), moment(conversation.createdAt)),
+      ),
+      el(
+        "button",
+        { type: "button", class: "plain wide-button", onclick: () => chooseTransfer(conversation) },
+        icon("transfer"),
+        say("Transferir", "Transfer"),
+      ),
+    ),
     has("PATCH", "/api/conversations/{id}") && section(say("Etiquetas", "Tags"), tags(conversation)),
     stays.length ? section(say("Estadias", "Stays"), el("ul", { class: "stays" }, stays.map(stay))) : null,
-    contact && section(say("Contato", "Contact"), el("dl", {},
-      line(say("Usuário", "User name"), contact.username && `@${contact.username}`),
-      line("E-mail", contact.email),
-      line(say("Marketing", "Marketing"), contact.marketingOptOut ? say("não quer receber", "wants none") : null),
-      line(say("Desde", "Since"), moment(contact.createdAt)))),
+    contact &&
+      section(
+        say("Contato", "Contact"),
+        el(
+          "dl",
+          {},
+          line(say("Usuário", "User name"), contact.username && `@${contact.username}`),
+          line("E-mail", contact.email),
+          line(
+            say("Marketing", "Marketing"),
+            contact.marketingOptOut ? say("não quer receber", "wants none") : null,
+          ),
+          line(say("Desde", "Since"), moment(contact.createdAt)),
+        ),
+      ),
   ];
 }
 
 function stay({ code, checkIn, checkOut, room, status }) {
   const date = (text) => text?.split("-").reverse().slice(0, 2).join("/");
-  return el("li", {}, icon("key"), el("span", {}, el("strong", {}, `${date(checkIn)} – ${date(checkOut)}`), el("small", {}, [room && say(`quarto ${room}`, `room ${room}`), code, status].filter(Boolean).join(" · "))));
+  return el(
+    "li",
+    {},
+    icon("key"),
+    el(
+      "span",
+      {},
+      el("strong", {}, `${date(checkIn)} – ${date(checkOut)}`),
+      el("small", {}, [room && say(`quarto ${room}`, `room ${room}`), code, status].filter(Boolean).join(" · ")),
+    ),
+  );
 }
 
 function tags(conversation) {
   const set = (list) => tag(conversation.id, list).catch(() => {});
   const free = state.tags.map(({ name }) => name).filter((name) => !conversation.tags.includes(name));
   const add = free.length
-    ? el("select", { "aria-label": say("Pôr uma etiqueta", "Add a tag"), onchange: (event) => event.target.value && set([...conversation.tags, event.target.value]) }, el("option", { value: "" }, say("+ etiqueta", "+ tag")), free.map((name) => el("option", {}, name)))
-    : !state.tags.length && el("input", { "aria-label": say("Nova etiqueta", "New tag"), placeholder: say("+ etiqueta", "+ tag"), maxLength: 40, onkeydown: (event) => event.key === "Enter" && event.target.value.trim() && set([...conversation.tags, event.target.value.trim()]) });
-  return el("div", { class: "tags" }, conversation.tags.map((name) => el("span", { class: `tag ${tagTone(name)}` }, name, el("button", { type: "button", "aria-label": say(`Tirar ${name}`, `Remove ${name}`), onclick: () => set(conversation.tags.filter((one) => one !== name)) }, icon("cross")))), add);
+    ? el(
+        "select",
+        {
+          "aria-label": say("Pôr uma etiqueta", "Add a tag"),
+          onchange: (event) => event.target.value && set([...conversation.tags, event.target.value]),
+        },
+        el("option", { value: "" }, say("+ etiqueta", "+ tag")),
+        free.map((name) => el("option", {}, name)),
+      )
+    : !state.tags.length &&
+      el("input", {
+        "aria-label": say("Nova etiqueta", "New tag"),
+        placeholder: say("+ etiqueta", "+ tag"),
+        maxLength: 40,
+        onkeydown: (event) =>
+          event.key === "Enter" &&
+          event.target.value.trim() &&
+          set([...conversation.tags, event.target.value.trim()]),
+      });
+  return el(
+    "div",
+    { class: "tags" },
+    conversation.tags.map((name) =>
+      el(
+        "span",
+        { class: `tag ${tagTone(name)}` },
+        name,
+        el(
+          "button",
+          {
+            type: "button",
+            "aria-label": say(`Tirar ${name}`, `Remove ${name}`),
+            onclick: () => set(conversation.tags.filter((one) => one !== name)),
+          },
+          icon("cross"),
+        ),
+      ),
+    ),
+    add,
+  );
 }
 
 // --- questions ----------------------------------------------------------------------------------------------------
@@ -88,11 +170,52 @@ export async function chooseTransfer(conversation) {
   const people = [...state.people].sort(([, one], [, other]) => one.localeCompare(other));
   const option = (value, text, now) => el("option", { value, selected: now }, text);
   const answer = await ask({
-    title: say("Transferir a conversa", "Transfer the conversation"), confirm: say("Transferir", "Transfer"),
+    title: say("Transferir a conversa", "Transfer the conversation"),
+    confirm: say("Transferir", "Transfer"),
     fields: [
-      el("label", {}, say("Para quem", "To whom"), el("select", { name: "user" }, option("", say("Ninguém (volta à fila)", "Nobody (back to the queue)"), false), people.map(([id, name]) => option(id, id === state.me.id ? say(`${name} (você)`, `${name} (you)`) : name, id === conversation.assignedTo?.id)))),
-      state.departments.length ? el("label", {}, say("Setor", "Department"), el("select", { name: "department" }, option("", say("Nenhum", "None"), !conversation.department), state.departments.map(({ id, name }) => option(id, name, id === conversation.department?.id)))) : null,
-      has("POST", "/api/conversations/{id}/notes") ? el("label", {}, say("Recado (opcional)", "Note (optional)"), el("textarea", { name: "note", rows: 3, maxLength: 2000, placeholder: say("O que a próxima pessoa precisa saber", "What the next person should know") })) : null,
+      el(
+        "label",
+        {},
+        say("Para quem", "To whom"),
+        el(
+          "select",
+          { name: "user" },
+          option("", say("Ninguém (volta à fila)", "Nobody (back to the queue)"), false),
+          people.map(([id, name]) =>
+            option(
+              id,
+              id === state.me.id ? say(`${name} (você)`, `${name} (you)`) : name,
+              id === conversation.assignedTo?.id,
+            ),
+          ),
+        ),
+      ),
+      state.departments.length
+        ? el(
+            "label",
+            {},
+            say("Setor", "Department"),
+            el(
+              "select",
+              { name: "department" },
+              option("", say("Nenhum", "None"), !conversation.department),
+              state.departments.map(({ id, name }) => option(id, name, id === conversation.department?.id)),
+            ),
+          )
+        : null,
+      has("POST", "/api/conversations/{id}/notes")
+        ? el(
+            "label",
+            {},
+            say("Recado (opcional)", "Note (optional)"),
+            el("textarea", {
+              name: "note",
+              rows: 3,
+              maxLength: 2000,
+              placeholder: say("O que a próxima pessoa precisa saber", "What the next person should know"),
+            }),
+          )
+        : null,
     ],
   });
   if (!answer) return;
@@ -108,8 +231,21 @@ export async function chooseSnooze(id) {
   morning.setDate(morning.getDate() + 1);
   morning.setHours(8, 0, 0, 0);
   const answer = await ask({
-    title: say("Adiar a conversa", "Snooze the conversation"), confirm: say("Adiar", "Snooze"),
-    fields: el("label", {}, say("Volta em", "Comes back at"), el("input", { type: "datetime-local", name: "until", required: true, min: local(new Date()), value: local(morning) }), el("small", {}, say("Volta antes se o hóspede escrever.", "It comes back earlier when the guest writes."))),
+    title: say("Adiar a conversa", "Snooze the conversation"),
+    confirm: say("Adiar", "Snooze"),
+    fields: el(
+      "label",
+      {},
+      say("Volta em", "Comes back at"),
+      el("input", {
+        type: "datetime-local",
+        name: "until",
+        required: true,
+        min: local(new Date()),
+        value: local(morning),
+      }),
+      el("small", {}, say("Volta antes se o hóspede escrever.", "It comes back earlier when the guest writes.")),
+    ),
   });
   if (answer) await snooze(id, new Date(answer.get("until")).toISOString()).catch(() => {});
 }

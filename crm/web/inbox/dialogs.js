@@ -12,9 +12,24 @@ export function menu(button, items) {
   };
   for (const item of items.filter(Boolean)) {
     if (item.row) {
-      list.append(el("div", { class: "menu-row", role: "group" }, item.row.map(({ text, label, act }) => el("button", { type: "button", role: "menuitem", "aria-label": label, onclick: done(act) }, text))));
+      list.append(
+        el(
+          "div",
+          { class: "menu-row", role: "group" },
+          item.row.map(({ text, label, act }) =>
+            el("button", { type: "button", role: "menuitem", "aria-label": label, onclick: done(act) }, text),
+          ),
+        ),
+      );
     } else {
-      list.append(el("button", { type: "button", role: "menuitem", class: item.danger ? "danger" : "", onclick: done(item.act) }, icon(item.icon), item.text));
+      list.append(
+        el(
+          "button",
+          { type: "button", role: "menuitem", class: item.danger ? "danger" : "", onclick: done(item.act) },
+          icon(item.icon),
+          item.text,
+        ),
+      );
     }
   }
   list.addEventListener("toggle", ({ newState }) => newState === "closed" && list.remove());
@@ -43,9 +58,18 @@ function steer(event, list) {
 // A dialog with a form: resolves with its FormData, or null when it was left.
 export function ask({ title, fields, confirm, wide = false, footer = [] }) {
   return new Promise((resolve) => {
-    const form = el("form", { method: "dialog" }, fields, el("div", { class: "dialog-foot" }, footer,
-      el("button", { type: "button", class: "plain", onclick: () => dialog.close() }, say("Cancelar", "Cancel")),
-      el("button", { class: "main", value: "yes" }, confirm)));
+    const form = el(
+      "form",
+      { method: "dialog" },
+      fields,
+      el(
+        "div",
+        { class: "dialog-foot" },
+        footer,
+        el("button", { type: "button", class: "plain", onclick: () => dialog.close() }, say("Cancelar", "Cancel")),
+        el("button", { class: "main", value: "yes" }, confirm),
+      ),
+    );
     const dialog = sheet(title, form, wide);
     let answer = null;
     form.addEventListener("submit", () => (answer = new FormData(form)));
@@ -55,8 +79,26 @@ export function ask({ title, fields, confirm, wide = false, footer = [] }) {
 
 export function sheet(title, body, wide = false) {
   const id = `title-${Math.random().toString(36).slice(2)}`;
-  const dialog = el("dialog", { class: wide ? "wide" : "", "aria-labelledby": id, onclose: () => dialog.remove(), onclick: (event) => event.target === dialog && dialog.close() },
-    el("div", { class: "dialog-box" }, el("header", {}, el("h2", { id }, title), tool("cross", say("Fechar", "Close"), () => dialog.close())), body));
+  const dialog = el(
+    "dialog",
+    {
+      class: wide ? "wide" : "",
+      "aria-labelledby": id,
+      onclose: () => dialog.remove(),
+      onclick: (event) => event.target === dialog && dialog.close(),
+    },
+    el(
+      "div",
+      { class: "dialog-box" },
+      el(
+        "header",
+        {},
+        el("h2", { id }, title),
+        tool("cross", say("Fechar", "Close"), () => dialog.close()),
+      ),
+      body,
+    ),
+  );
   document.body.append(dialog);
   dialog.showModal();
   dialog.querySelector(".dialog-box input, .dialog-box select, .dialog-box textarea")?.focus();
@@ -74,12 +116,28 @@ export function notice(text, kind = "") {
 
 export function keys() {
   const rows = [
-    ["j", say("próxima conversa", "next conversation")], ["k", say("conversa anterior", "previous conversation")],
-    ["Enter", say("escrever", "write")], ["/", say("buscar; no início da mensagem, respostas rápidas", "search; at the start of a message, quick replies")],
-    ["Esc", say("voltar à lista", "back to the list")], ["a", say("assumir a conversa", "take the conversation")],
-    has("POST", "/api/conversations/{id}/notes") && ["n", say("nota interna", "internal note")], ["t", say("modelos", "templates")], has("POST", "/api/conversations/{id}/close") && ["e", say("encerrar", "close")],
-    ["u", say("marcar como não lida", "mark as unread")], ["i", say("detalhes", "details")], ["?", say("esta folha", "this sheet")],
+    ["j", say("próxima conversa", "next conversation")],
+    ["k", say("conversa anterior", "previous conversation")],
+    ["Enter", say("escrever", "write")],
+    [
+      "/",
+      say("buscar; no início da mensagem, respostas rápidas", "search; at the start of a message, quick replies"),
+    ],
+    ["Esc", say("voltar à lista", "back to the list")],
+    ["a", say("assumir a conversa", "take the conversation")],
+    has("POST", "/api/conversations/{id}/notes") && ["n", say("nota interna", "internal note")],
+    ["t", say("modelos", "templates")],
+    has("POST", "/api/conversations/{id}/close") && ["e", say("encerrar", "close")],
+    ["u", say("marcar como não lida", "mark as unread")],
+    ["i", say("detalhes", "details")],
+    ["?", say("esta folha", "this sheet")],
   ].filter(Boolean);
-  sheet(say("Teclas", "Keys"), el("dl", { class: "keys" }, rows.map(([key, what]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, what)])));
+  sheet(
+    say("Teclas", "Keys"),
+    el(
+      "dl",
+      { class: "keys" },
+      rows.map(([key, what]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, what)]),
+    ),
+  );
 }
-

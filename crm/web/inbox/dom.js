@@ -10,7 +10,8 @@ export function el(name, given = {}, ...children) {
     if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
     else if (key === "data") Object.assign(node.dataset, value);
     else if (key === "class") node.className = value;
-    else if (key in node && !key.includes("-") && key !== "list" && key !== "form" && key !== "role") node[key] = value;
+    else if (key in node && !key.includes("-") && key !== "list" && key !== "form" && key !== "role")
+      node[key] = value;
     else node.setAttribute(key, value === true ? "" : value);
   }
   append(node, children);
@@ -41,14 +42,24 @@ export function icon(name, kind = "") {
 
 // A button that is only an icon, with its name for screen readers and as its hint.
 export function tool(name, label, onclick, more = {}) {
-  return el("button", { type: "button", class: "tool", "aria-label": label, title: label, onclick, ...more }, icon(name));
+  return el(
+    "button",
+    { type: "button", class: "tool", "aria-label": label, title: label, onclick, ...more },
+    icon(name),
+  );
 }
 
 export function avatar(name, id) {
   const letters = (name ?? "").split(/\s+/).filter((word) => /\p{L}|\p{N}/u.test(word[0] ?? ""));
-  const initials = letters.length ? [letters[0], letters.length > 1 ? letters.at(-1) : ""].map((word) => [...word][0] ?? "") : [];
+  const initials = letters.length
+    ? [letters[0], letters.length > 1 ? letters.at(-1) : ""].map((word) => [...word][0] ?? "")
+    : [];
   const tone = [...String(id ?? name)].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 997, 7) % 6;
-  return el("span", { class: `avatar tone${tone}`, "aria-hidden": "true" }, initials.join("").toUpperCase() || icon("person"));
+  return el(
+    "span",
+    { class: `avatar tone${tone}`, "aria-hidden": "true" },
+    initials.join("").toUpperCase() || icon("person"),
+  );
 }
 
 // A text with its links as links; only http and https, and nothing of the guest's reaches an attribute but the address.

@@ -8,29 +8,38 @@ const KEPT = 150; // object URLs; the least recently used is given back
 const urls = new Map();
 
 export function fetched(path) {
-  const known = urls.get(path) ?? call("GET", path, { as: "blob", seconds: 120 }).then((blob) => URL.createObjectURL(blob));
+  const known =
+    urls.get(path) ?? call("GET", path, { as: "blob", seconds: 120 }).then((blob) => URL.createObjectURL(blob));
   urls.delete(path);
   urls.set(path, known);
   known.catch(() => urls.delete(path));
   if (urls.size > KEPT) {
     const [oldest, url] = urls.entries().next().value;
     urls.delete(oldest);
-    url.then((given) => URL.revokeObjectURL(given), () => {});
+    url.then(
+      (given) => URL.revokeObjectURL(given),
+      () => {},
+    );
   }
   return known;
 }
 
-const source = (media) => (media.state === "LOCAL" ? Promise.resolve(media.url) : fetched(`/api/media/${media.id}`));
-const small = (media) => (media.thumbnail && media.state === "READY" ? fetched(`/api/media/${media.id}/thumbnail`) : source(media));
+const source = (media) =>
+  media.state === "LOCAL" ? Promise.resolve(media.url) : fetched(`/api/media/${media.id}`);
+const small = (media) =>
+  media.thumbnail && media.state === "READY" ? fetched(`/api/media/${media.id}/thumbnail`) : source(media);
 
-const seen = new IntersectionObserver((entries) => {
-  for (const { isIntersecting, target } of entries) {
-    if (isIntersecting) {
-      seen.unobserve(target);
-      target.dispatchEvent(new Event("seen"));
+const seen = new IntersectionObserver(
+  (entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (isIntersecting) {
+        seen.unobserve(target);
+        target.dispatchEvent(new Event("seen"));
+      }
     }
-  }
-}, { rootMargin: "400px" });
+  },
+  { rootMargin: "400px" },
+);
 
 function whenSeen(node, work) {
   node.addEventListener("seen", work, { once: true });
@@ -57,12 +66,16 @@ function standing(name, text, ...more) {
 
 function failed(media) {
   const again = () => call("POST", `/api/media/${media.id}/retry`).catch(() => {});
-  return standing("warning", say("O arquivo não pôde ser baixado.", "The file could not be fetched."),
-    el("button", { type: "button", class: "link", onclick: again }, say("Tentar de novo", "Try again")));
+  return standing(
+    "warning",
+    say("O arquivo não pôde ser baixado.", "The file could not be fetched."),
+    el("button", { type: "button", class: "link", onclick: again }, say("Tentar de novo", "Try again")),
+  );
 }
 
 function broken(node) {
-  return () => node.replaceWith(standing("warning", say("Não foi possível abrir o arquivo.", "The file cannot be opened.")));
+  return () =>
+    node.replaceWith(standing("warning", say("Não foi possível abrir o arquivo.", "The file cannot be opened.")));
 }
 
 // Its box has its size before the bytes are there, so that nothing jumps.
@@ -74,16 +87,42 @@ function box(media, most) {
 }
 
 function picture({ media, type, content }) {
-  const image = el("img", { ...box(media, type === "sticker" ? 140 : 300), alt: type === "sticker" ? say("Figurinha", "Sticker") : content ?? "", decoding: "async" });
-  const button = el("button", { type: "button", class: `picture ${type}`, "aria-label": say("Abrir a imagem", "Open the picture"), onclick: () => view(media) }, image);
+  const image = el("img", {
+    ...box(media, type === "sticker" ? 140 : 300),
+    alt: type === "sticker" ? say("Figurinha", "Sticker") : (content ?? ""),
+    decoding: "async",
+  });
+  const button = el(
+    "button",
+    {
+      type: "button",
+      class: `picture ${type}`,
+      "aria-label": say("Abrir a imagem", "Open the picture"),
+      onclick: () => view(media),
+    },
+    image,
+  );
   return whenSeen(button, () => small(media).then((url) => (image.src = url), broken(button)));
 }
 
 async function view(media) {
   const image = el("img", { alt: "" });
-  const dialog = el("dialog", { class: "viewer", "aria-label": say("Imagem", "Picture"), onclose: () => dialog.remove(), onclick: () => dialog.close() },
-    el("div", { class: "viewer-bar" }, media.id && tool("download", say("Baixar", "Download"), (event) => (event.stopPropagation(), save(media))), tool("cross", say("Fechar", "Close"), () => dialog.close())),
-    image);
+  const dialog = el(
+    "dialog",
+    {
+      class: "viewer",
+      "aria-label": say("Imagem", "Picture"),
+      onclose: () => dialog.remove(),
+      onclick: () => dialog.close(),
+    },
+    el(
+      "div",
+      { class: "viewer-bar" },
+      media.id && tool("download", say("Baixar", "Download"), (event) => (event.stopPropagation(), save(media))),
+      tool("cross", say("Fechar", "Close"), () => dialog.close()),
+    ),
+    image,
+  );
   document.body.append(dialog);
   dialog.showModal();
   image.src = await source(media).catch(() => small(media));
@@ -91,7 +130,12 @@ async function view(media) {
 
 function film({ media }) {
   const place = el("div", { class: "film" });
-  const play = el("button", { type: "button", class: "film-play", "aria-label": say("Ver o vídeo", "Play the video") }, icon("play"), el("span", {}, [media.duration && duration(media.duration), size(media.size)].filter(Boolean).join(" · ")));
+  const play = el(
+    "button",
+    { type: "button", class: "film-play", "aria-label": say("Ver o vídeo", "Play the video") },
+    icon("play"),
+    el("span", {}, [media.duration && duration(media.duration), size(media.size)].filter(Boolean).join(" · ")),
+  );
   play.onclick = async () => {
     play.disabled = true;
     try {
@@ -108,7 +152,14 @@ let speaking = null;
 
 export function player(media) {
   const audio = new Audio();
-  const seek = el("input", { type: "range", min: 0, max: 1000, value: 0, "aria-label": say("Posição", "Position"), class: "seek" });
+  const seek = el("input", {
+    type: "range",
+    min: 0,
+    max: 1000,
+    value: 0,
+    "aria-label": say("Posição", "Position"),
+    class: "seek",
+  });
   const clock = el("span", { class: "clock" }, duration(media.duration));
   const speed = el("button", { type: "button", class: "speed", "aria-label": say("Velocidade", "Speed") }, "1×");
   const button = tool("play", say("Ouvir", "Play"), toggle, { class: "tool play" });
@@ -129,7 +180,8 @@ export function player(media) {
     seek.style.setProperty("--share", `${share * 100}%`);
     clock.textContent = duration(audio.currentTime || length());
   }
-  for (const event of ["play", "pause", "ended", "timeupdate", "loadedmetadata"]) audio.addEventListener(event, show);
+  for (const event of ["play", "pause", "ended", "timeupdate", "loadedmetadata"])
+    audio.addEventListener(event, show);
   seek.oninput = () => length() && (audio.currentTime = (seek.value / 1000) * length());
   speed.onclick = () => {
     audio.playbackRate = { 1: 1.5, 1.5: 2, 2: 1 }[audio.playbackRate] ?? 1;
@@ -139,11 +191,17 @@ export function player(media) {
 }
 
 function paper(media) {
-  const kind = (media.filename?.split(".").pop() || media.mimeType?.split("/").pop() || "").slice(0, 4).toUpperCase();
-  return el("button", { type: "button", class: "paper", onclick: () => save(media) },
+  const kind = (media.filename?.split(".").pop() || media.mimeType?.split("/").pop() || "")
+    .slice(0, 4)
+    .toUpperCase();
+  return el(
+    "button",
+    { type: "button", class: "paper", onclick: () => save(media) },
     el("span", { class: "paper-kind", "aria-hidden": "true" }, kind),
     el("span", { class: "paper-name" }, media.filename ?? say("Documento", "Document")),
-    el("span", { class: "paper-size" }, size(media.size)), icon("download"));
+    el("span", { class: "paper-size" }, size(media.size)),
+    icon("download"),
+  );
 }
 
 async function save(media) {

@@ -1,11 +1,12 @@
 // The list of conversations: filters, search, and only as many rows in the page as fit on the screen.
 import { call } from "./api.js";
 import { filter, readList } from "./actions.js";
-import { avatar, el, fill, icon, later } from "./dom.js";
+import { el, fill, icon, later, tool } from "./dom.js";
 import { has, takes } from "./doors.js";
-import { brief, phone, remaining, time } from "./format.js";
-import { on, snoozed, state } from "./state.js";
-import { ticks } from "./ticks.js";
+import { begin } from "./begin.js";
+import { brief, phone } from "./format.js";
+import { row, windowLeft } from "./row.js";
+import { on, state } from "./state.js";
 import { say } from "./words.js";
 
 const ROW = 76; // pixels of a row, as in list.css
@@ -14,17 +15,17 @@ const AROUND = 6; // rows drawn beyond both edges
 export const views = () =>
   [
     ["mine", "mine", say("Minhas", "Mine")],
-    ["unassigned", "inbox", say("Sem responsável", "Unassigned")],
+    ["unassigned", "inbox", say("Na fila", "Waiting")],
     ["all", "all", say("Todas", "All")],
     ["pending", "snooze", say("Adiadas", "Put off")],
     ["closed", "check", say("Encerradas", "Closed"), has("POST", "/api/conversations/{id}/close")],
     ["archived", "archive", say("Arquivadas", "Archived"), has("POST", "/api/conversations/{id}/archive")],
   ].filter(([, , , there = true]) => there);
 
-export const heading = () => views().find(([name]) => name === state.list.filter.view)?.[2] ?? "";
-
-export const nameOf = (conversation) =>
-  conversation.contact.name || phone(conversation.contact.phone) || say("Sem nome", "No name");
+export const heading = () =>
+  state.list.filter.search
+    ? say("Busca", "Search")
+    : (views().find(([name]) => name === state.list.filter.view)?.[2] ?? "");
 
 export function listPane(menu) {
   const title = el("h2", {}, heading());
@@ -49,8 +50,18 @@ export function listPane(menu) {
   on("house", () => fill(choices, ...selects()));
   setInterval(draw, 30_000); // clocks and countdowns
   const choices = el("div", { class: "choices" }, ...selects());
-  return el("section", { class: "pane list", "aria-label": say("Conversas", "Conversations") },
-    el("header", { class: "bar" }, menu, title, total),
+  return el(
+    "section",
+    { class: "pane list", "aria-label": say("Conversas", "Conversations") },
+    el(
+      "header",
+      { class: "bar" },
+      menu,
+      title,
+      total,
+      has("POST", "/api/conversations") &&
+        tool("plus", say("Nova conversa", "New conversation"), begin, { class: "tool begin" }),
+    ),
     search.node,
     el("div", { class: "filters" }, unread, choices),
     search.hits,
@@ -65,14 +76,25 @@ function chip(label, onclick) {
 function selects() {
   const choice = (label, name, options) =>
     options.length
-      ? el("select", {
-          class: "chip", "aria-label": label,
-          onchange: (event) => filter({ [name]: event.target.value || undefined }),
-        }, el("option", { value: "" }, label), options.map(([value, text]) => el("option", { value }, text)))
+      ? el(
+          "select",
+          {
+            class: "chip",
+            "aria-label": label,
+            onchange: (event) => filter({ [name]: event.target.value || undefined }),
+          },
+          el("option", { value: "" }, label),
+          options.map(([value, text]) => el("option", { value }, text)),
+        )
       : null;
   const tags = takes("/api/conversations", "tag") ? state.tags.map(({ name }) => [name, name]) : [];
-  const departments = takes("/api/conversations", "departmentId") ? state.departments.map(({ id, name }) => [id, name]) : [];
-  return [choice(say("Etiqueta", "Tag"), "tag", tags), choice(say("Setor", "Department"), "departmentId", departments)];
+  const departments = takes("/api/conversations", "departmentId")
+    ? state.departments.map(({ id, name }) => [id, name])
+    : [];
+  return [
+    choice(say("Etiqueta", "Tag"), "tag", tags),
+    choice(say("Setor", "Department"), "departmentId", departments),
+  ];
 }
 
 // --- search -------------------------------------------------------------------------------------------------------
@@ -80,31 +102,57 @@ function selects() {
 function searchField() {
   const inConversations = takes("/api/conversations", "search");
   const inMessages = has("GET", "/api/messages/search");
-  const hits = el("ul", { class: "hits", hidden: true, "aria-label": say("Mensagens encontradas", "Messages found") });
+  const hits = el("ul", {
+    class: "hits",
+    hidden: true,
+    "aria-label": say("Mensagens encontradas", "Messages found"),
+  });
   const look = later(async (text) => {
     if (inConversations) filter({ search: text || undefined });
     hits.hidden = true;
     if (inMessages && text.length >= 3) await showHits(hits, text);
   }, 250);
   const input = el("input", {
-    type: "search", id: "search", placeholder: say("Buscar nome, telefone ou texto", "Search name, phone or text"),
-    "aria-label": say("Buscar", "Search"), maxLength: 100, autocomplete: "off",
+    type: "search",
+    id: "search",
+    placeholder: inMessages
+      ? say("Buscar nome, telefone ou texto", "Search name, phone or text")
+      : say("Buscar nome ou telefone", "Search name or phone"),
+    "aria-label": say("Buscar", "Search"),
+    maxLength: 100,
+    autocomplete: "off",
     oninput: () => look(input.value.trim()),
     onkeydown: (event) => event.key === "Escape" && (input.value ? ((input.value = ""), look("")) : input.blur()),
   });
-  const node = el("label", { class: "search", hidden: !inConversations && !inMessages }, icon("search"), input, el("kbd", {}, "/"));
+  const node = el(
+    "label",
+    { class: "search", hidden: !inConversations && !inMessages },
+    icon("search"),
+    input,
+    el("kbd", {}, "/"),
+  );
   return { node, hits };
 }
 
 async function showHits(list, text) {
   const found = await call("GET", "/api/messages/search", { query: { q: text, limit: 8 } }).catch(() => null);
   list.hidden = !found?.data.length;
-  fill(list, (found?.data ?? []).map(({ message, conversation, snippet }) =>
-    el("li", {},
-      el("a", { href: `#/c/${conversation.id}/${encodeURIComponent(message.createdAt)}` },
-        el("strong", {}, conversation.contact.name ?? phone(conversation.contact.phone)),
-        el("time", {}, brief(message.createdAt)),
-        el("span", {}, marked(snippet))))));
+  fill(
+    list,
+    (found?.data ?? []).map(({ message, conversation, snippet }) =>
+      el(
+        "li",
+        {},
+        el(
+          "a",
+          { href: `#/c/${conversation.id}/${encodeURIComponent(message.createdAt)}` },
+          el("strong", {}, conversation.contact.name ?? phone(conversation.contact.phone)),
+          el("time", {}, brief(message.createdAt)),
+          el("span", {}, marked(snippet)),
+        ),
+      ),
+    ),
+  );
 }
 
 function marked({ text, hits }) {
@@ -164,68 +212,54 @@ function drawRow(rows, id, at) {
   node.setAttribute("aria-setsize", state.list.cursor ? state.list.total : state.list.ids.length);
 }
 
-function row(conversation) {
-  const { id, contact, assignedTo, unreadCount, lastMessage, lastMessageAt } = conversation;
-  const left = windowLeft(conversation);
-  const alert = unreadCount > 0;
-  return el("li", { class: `row${alert ? " unread" : ""}`, data: { id } },
-    el("a", { href: `#/c/${id}`, "aria-current": state.open === id ? "true" : null },
-      avatar(contact.name, contact.id),
-      el("span", { class: "name" }, nameOf(conversation)),
-      el("time", { dateTime: lastMessageAt, class: "at" }, brief(lastMessageAt)),
-      el("span", { class: "preview" },
-        lastMessage?.direction === "OUTBOUND" && ticks(lastMessage.status),
-        lastMessage?.preview?.replace(/\s+/g, " ") ?? say("Nenhuma mensagem", "No message yet")),
-      alert && el("span", { class: "badge", "aria-label": say(`${unreadCount} não lidas`, `${unreadCount} unread`) }, unreadCount > 99 ? "99+" : unreadCount),
-      el("span", { class: "facts" },
-        conversation.status === "CLOSED" && fact("check", say("encerrada", "closed")),
-        conversation.status === "PENDING" && fact("clock", say("pendente", "pending")),
-        snoozed(conversation) && fact("snooze", say(`até ${brief(conversation.snoozedUntil)} ${time(conversation.snoozedUntil)}`, `until ${brief(conversation.snoozedUntil)} ${time(conversation.snoozedUntil)}`)),
-        assignedTo && assignedTo.id !== state.me.id && fact("person", assignedTo.name),
-        conversation.department && fact("team", conversation.department.name),
-        conversation.tags.slice(0, 2).map((tag) => el("span", { class: `tag ${tagTone(tag)}` }, tag)),
-        left && fact("hourglass", left, "urgent"))));
-}
-
-function fact(name, text, kind = "") {
-  return el("span", { class: `fact ${kind}` }, icon(name), text);
-}
-
-// The colour of a tag: one of ours by its name, so that a row needs no inline style.
-export function tagTone(name) {
-  return `tone${[...name].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 997, 3) % 6}`;
-}
-
-// Only what is close to its end is worth a place in the list.
-function windowLeft({ windowExpiresAt, status }) {
-  const hours = windowExpiresAt ? (new Date(windowExpiresAt) - Date.now()) / 3_600_000 : 0;
-  return status === "OPEN" && hours > 0 && hours < 3 ? remaining(windowExpiresAt) : null;
-}
-
 function drawState(node) {
-  const { loading, failed, ids, filter: { search, unread, view } } = state.list;
+  const {
+    loading,
+    failed,
+    ids,
+    filter: { search, unread, view },
+  } = state.list;
   if (failed) {
-    fill(node, el("p", {}, failed.message), el("button", { type: "button", class: "plain", onclick: () => readList() }, say("Tentar de novo", "Try again")));
+    fill(
+      node,
+      el("p", {}, failed.message),
+      el(
+        "button",
+        { type: "button", class: "plain", onclick: () => readList() },
+        say("Tentar de novo", "Try again"),
+      ),
+    );
   } else if (loading && !ids.length) fill(node, skeletons());
-  else if (!ids.length) fill(node, icon("bell", "large"), el("p", { class: "empty-title" }, emptyTitle(view, search, unread)), el("p", {}, emptyHint(view, search, unread)));
+  else if (!ids.length)
+    fill(
+      node,
+      icon("bell", "large"),
+      el("p", { class: "empty-title" }, emptyTitle(view, search, unread)),
+      el("p", {}, emptyHint(view, search, unread)),
+    );
   else fill(node, loading ? el("p", { class: "spin", role: "status" }, say("Carregando…", "Loading…")) : null);
 }
 
 function skeletons() {
-  return Array.from({ length: 7 }, () => el("div", { class: "skeleton", "aria-hidden": "true" }, el("i"), el("b"), el("u")));
+  return Array.from({ length: 7 }, () =>
+    el("div", { class: "skeleton", "aria-hidden": "true" }, el("i"), el("b"), el("u")),
+  );
 }
 
 function emptyTitle(view, search, unread) {
   if (search) return say("Nada encontrado", "Nothing found");
   if (unread) return say("Tudo lido", "All read");
-  return view === "mine" ? say("Nenhuma conversa com você", "No conversation is yours") : say("Nenhuma conversa aqui", "No conversation here");
+  return view === "mine"
+    ? say("Nenhuma conversa com você", "No conversation is yours")
+    : say("Nenhuma conversa aqui", "No conversation here");
 }
 
 function emptyHint(view, search, unread) {
   if (search) return say("Tente outro nome, telefone ou palavra.", "Try another name, phone or word.");
-  if (unread) return say("Quando um hóspede escrever, aparece aqui na hora.", "When a guest writes, it shows here at once.");
+  if (unread)
+    return say("Quando um hóspede escrever, aparece aqui na hora.", "When a guest writes, it shows here at once.");
   return view === "mine"
-    ? say("Veja em “Sem responsável” quem espera por alguém.", "Look at “Unassigned” to see who is waiting.")
+    ? say("Veja em “Na fila” quem espera por alguém.", "Look at “Waiting” to see who is waiting.")
     : say("Quando um hóspede escrever, aparece aqui na hora.", "When a guest writes, it shows here at once.");
 }
 
@@ -242,5 +276,6 @@ export function reveal(id) {
   if (at < 0 || !scroller) return;
   const top = at * ROW;
   if (top < scroller.scrollTop) scroller.scrollTop = top;
-  if (top + ROW > scroller.scrollTop + scroller.clientHeight) scroller.scrollTop = top + ROW - scroller.clientHeight;
+  if (top + ROW > scroller.scrollTop + scroller.clientHeight)
+    scroller.scrollTop = top + ROW - scroller.clientHeight;
 }

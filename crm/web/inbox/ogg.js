@@ -32,7 +32,8 @@ function* blocks(bytes, from, to) {
     const start = at + id.bytes + size.bytes;
     const end = size.unknown ? to : Math.min(to, start + size.value);
     if ([SEGMENT, CLUSTER, BLOCK_GROUP].includes(id.value)) yield* blocks(bytes, start, end);
-    else if (id.value === SIMPLE_BLOCK || id.value === BLOCK) yield bytes.subarray(start + number(bytes, start, true).bytes + 3, end);
+    else if (id.value === SIMPLE_BLOCK || id.value === BLOCK)
+      yield bytes.subarray(start + number(bytes, start, true).bytes + 3, end);
     at = end;
   }
 }
@@ -83,7 +84,10 @@ function tags() {
 }
 
 function page(packets, granule, sequence, flags) {
-  const lacing = packets.flatMap(({ length: size }) => [...new Array(Math.floor(size / 255)).fill(255), size % 255]);
+  const lacing = packets.flatMap(({ length: size }) => [
+    ...new Array(Math.floor(size / 255)).fill(255),
+    size % 255,
+  ]);
   const bytes = new Uint8Array(27 + lacing.length + packets.reduce((sum, packet) => sum + packet.length, 0));
   const view = new DataView(bytes.buffer);
   bytes.set(text("OggS"));

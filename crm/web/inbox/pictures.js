@@ -12,14 +12,17 @@ export function kindOf(mime) {
 
 // The file as it can be sent. Throws with a sentence for people.
 export async function prepared(file) {
-  if (file.size > LARGEST) throw new Error(say(`${file.name} é maior que 100 MB.`, `${file.name} is larger than 100 MB.`));
+  if (file.size > LARGEST)
+    throw new Error(say(`${file.name} é maior que 100 MB.`, `${file.name} is larger than 100 MB.`));
   const isPicture = file.type.startsWith("image/") && file.type !== "image/svg+xml";
   if (!isPicture || (kindOf(file.type) === "image" && file.size <= PICTURE)) return file;
   let picture;
   try {
     picture = await createImageBitmap(file);
   } catch {
-    throw new Error(say(`${file.name} não pode ser lida como imagem.`, `${file.name} cannot be read as a picture.`));
+    throw new Error(
+      say(`${file.name} não pode ser lida como imagem.`, `${file.name} cannot be read as a picture.`),
+    );
   }
   const scale = Math.min(1, 2560 / Math.max(picture.width, picture.height));
   const canvas = new OffscreenCanvas(Math.round(picture.width * scale), Math.round(picture.height * scale));

@@ -4,7 +4,7 @@ import { cancel } from "./actions.js";
 import { sheet } from "./dialogs.js";
 import { el, fill, icon, tool } from "./dom.js";
 import { moment } from "./format.js";
-import { nameOf } from "./list.js";
+import { nameOf } from "./row.js";
 import { state } from "./state.js";
 import { say } from "./words.js";
 
@@ -14,7 +14,24 @@ export async function showScheduled() {
   const read = async () => {
     try {
       const { data } = await call("GET", "/api/messages/scheduled", { query: { limit: 100 } });
-      fill(rows, data.length ? data.map((message) => row(message, dialog, read)) : el("li", { class: "empty" }, icon("clock", "large"), el("p", {}, say("Nada agendado. O relógio ao lado da mensagem agenda um envio.", "Nothing is scheduled. The clock beside a message schedules it."))));
+      fill(
+        rows,
+        data.length
+          ? data.map((message) => row(message, dialog, read))
+          : el(
+              "li",
+              { class: "empty" },
+              icon("clock", "large"),
+              el(
+                "p",
+                {},
+                say(
+                  "Nada agendado. O relógio ao lado da mensagem agenda um envio.",
+                  "Nothing is scheduled. The clock beside a message schedules it.",
+                ),
+              ),
+            ),
+      );
     } catch (error) {
       fill(rows, el("li", { class: "empty" }, error.message));
     }
@@ -24,6 +41,16 @@ export async function showScheduled() {
 
 function row(message, dialog, read) {
   const conversation = state.conversations.get(message.conversationId);
-  return el("li", {}, el("a", { href: `#/c/${message.conversationId}`, onclick: () => dialog.close() }, el("time", { dateTime: message.sendAt }, moment(message.sendAt)), conversation && el("strong", {}, nameOf(conversation)), el("span", {}, message.content)),
-    tool("trash", say("Cancelar o envio", "Cancel the send"), async () => (await cancel(message), await read())));
+  return el(
+    "li",
+    {},
+    el(
+      "a",
+      { href: `#/c/${message.conversationId}`, onclick: () => dialog.close() },
+      el("time", { dateTime: message.sendAt }, moment(message.sendAt)),
+      conversation && el("strong", {}, nameOf(conversation)),
+      el("span", {}, message.content),
+    ),
+    tool("trash", say("Cancelar o envio", "Cancel the send"), async () => (await cancel(message), await read())),
+  );
 }

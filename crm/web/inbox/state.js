@@ -49,7 +49,8 @@ export function belongs(conversation, filter = state.list.filter) {
   );
 }
 
-export const snoozed = (conversation) => Boolean(conversation.snoozedUntil && new Date(conversation.snoozedUntil) > new Date());
+export const snoozed = (conversation) =>
+  Boolean(conversation.snoozedUntil && new Date(conversation.snoozedUntil) > new Date());
 
 const newestFirst = (one, other) =>
   other.lastMessageAt.localeCompare(one.lastMessageAt) || other.id.localeCompare(one.id);
@@ -99,8 +100,20 @@ export function drop(id) {
 export function chat(id) {
   if (!state.chats.has(id)) {
     state.chats.set(id, {
-      id, messages: [], older: null, newer: null, tail: true, loaded: false, loading: false,
-      entries: [], olderEntries: null, viewers: [], typing: new Map(), unreadFrom: null, draft: null, replyTo: null,
+      id,
+      messages: [],
+      older: null,
+      newer: null,
+      tail: true,
+      loaded: false,
+      loading: false,
+      entries: [],
+      olderEntries: null,
+      viewers: [],
+      typing: new Map(),
+      unreadFrom: null,
+      draft: null,
+      replyTo: null,
     });
   }
   return state.chats.get(id);
@@ -119,9 +132,18 @@ export function merge(id, messages) {
 // A message of ours before the server has it: shown at once, replaced by the real one under the same client id.
 export function pretend(id, message) {
   const local = {
-    id: `local-${message.clientMessageId}`, conversationId: id, direction: "OUTBOUND", status: "LOCAL", error: null,
-    createdAt: new Date().toISOString(), sentBy: state.me.id, reactions: [], replyTo: message.replyTo ?? null,
-    payload: null, media: null, ...message,
+    id: `local-${message.clientMessageId}`,
+    conversationId: id,
+    direction: "OUTBOUND",
+    status: "LOCAL",
+    error: null,
+    createdAt: new Date().toISOString(),
+    sentBy: state.me.id,
+    reactions: [],
+    replyTo: message.replyTo ?? null,
+    payload: null,
+    media: null,
+    ...message,
   };
   merge(id, [local]);
   return local;
@@ -142,7 +164,8 @@ export function found({ conversationId, id }) {
 // The socket may tell of a message before its POST is answered: then it takes the place of the local one.
 function ours(message) {
   const waiting = chat(message.conversationId).messages.find(
-    (one) => one.status === "LOCAL" && !one.failed && !one.uploading && one.type === message.type && same(one, message),
+    (one) =>
+      one.status === "LOCAL" && !one.failed && !one.uploading && one.type === message.type && same(one, message),
   );
   return message.direction === "OUTBOUND" && message.sentBy === state.me.id ? waiting : undefined;
 }
@@ -185,7 +208,8 @@ const events = {
   },
   "contact:updated"({ contact }) {
     for (const conversation of [...state.conversations.values()]) {
-      if (conversation.contact.id === contact.id) put({ ...conversation, contact: { ...conversation.contact, ...contact } });
+      if (conversation.contact.id === contact.id)
+        put({ ...conversation, contact: { ...conversation.contact, ...contact } });
     }
   },
   "timeline:new"({ conversationId, entry }) {

@@ -19,7 +19,13 @@ async function quickReplies() {
 const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
 export function suggestions(text, { mode }) {
-  const node = el("ul", { class: "suggest", role: "listbox", id: "suggest", hidden: true, "aria-label": say("Sugestões", "Suggestions") });
+  const node = el("ul", {
+    class: "suggest",
+    role: "listbox",
+    id: "suggest",
+    hidden: true,
+    "aria-label": say("Sugestões", "Suggestions"),
+  });
   let found = [];
   let at = 0;
 
@@ -37,15 +43,39 @@ export function suggestions(text, { mode }) {
   async function offerReplies(word) {
     const all = await quickReplies();
     found = all
-      .filter(({ shortcut, content }) => plain(shortcut).includes(plain(word)) || (word.length > 2 && plain(content).includes(plain(word))))
+      .filter(
+        ({ shortcut, content }) =>
+          plain(shortcut).includes(plain(word)) || (word.length > 2 && plain(content).includes(plain(word))),
+      )
       .slice(0, 8)
-      .map(({ shortcut, content }) => ({ name: `/${shortcut.replace(/^\//, "")}`, about: content, take: () => write(content) }));
-    if (!found.length && has("GET", "/api/quick-replies")) found = [{ name: say("Nenhuma resposta rápida", "No quick reply"), about: say("Crie-as com POST /api/quick-replies.", "Make them with POST /api/quick-replies."), take: () => {} }];
+      .map(({ shortcut, content }) => ({
+        name: `/${shortcut.replace(/^\//, "")}`,
+        about: content,
+        take: () => write(content),
+      }));
+    if (!found.length && has("GET", "/api/quick-replies"))
+      found = [
+        {
+          name: say("Nenhuma resposta rápida", "No quick reply"),
+          about: say("Crie-as com POST /api/quick-replies.", "Make them with POST /api/quick-replies."),
+          take: () => {},
+        },
+      ];
   }
 
   function offerPeople(word) {
-    found = [...state.people].filter(([id, name]) => id !== state.me.id && plain(name).startsWith(plain(word))).slice(0, 6)
-      .map(([, name]) => ({ name: `@${name}`, about: "", take: () => write(text.value.slice(0, text.selectionStart).replace(/@\p{L}*$/u, `@${name} `) + text.value.slice(text.selectionStart)) }));
+    found = [...state.people]
+      .filter(([id, name]) => id !== state.me.id && plain(name).startsWith(plain(word)))
+      .slice(0, 6)
+      .map(([, name]) => ({
+        name: `@${name}`,
+        about: "",
+        take: () =>
+          write(
+            text.value.slice(0, text.selectionStart).replace(/@\p{L}*$/u, `@${name} `) +
+              text.value.slice(text.selectionStart),
+          ),
+      }));
   }
 
   function write(value) {
@@ -64,8 +94,23 @@ export function suggestions(text, { mode }) {
   function draw() {
     node.hidden = !found.length;
     text.setAttribute("aria-expanded", String(!node.hidden));
-    fill(node, found.map(({ name, about }, index) =>
-      el("li", { role: "option", id: `suggest-${index}`, "aria-selected": String(index === at), onmousedown: (event) => (event.preventDefault(), choose(index)) }, icon(name.startsWith("@") ? "person" : "quick"), el("strong", {}, name), el("span", {}, about))));
+    fill(
+      node,
+      found.map(({ name, about }, index) =>
+        el(
+          "li",
+          {
+            role: "option",
+            id: `suggest-${index}`,
+            "aria-selected": String(index === at),
+            onmousedown: (event) => (event.preventDefault(), choose(index)),
+          },
+          icon(name.startsWith("@") ? "person" : "quick"),
+          el("strong", {}, name),
+          el("span", {}, about),
+        ),
+      ),
+    );
     if (found.length) text.setAttribute("aria-activedescendant", `suggest-${at}`);
     else text.removeAttribute("aria-activedescendant");
   }
@@ -81,13 +126,14 @@ export function suggestions(text, { mode }) {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) at = (at + step + found.length) % found.length;
     else if (event.key === "Enter" || event.key === "Tab") choose(at);
-    else if (event.key === "Escape") (found = []), event.stopPropagation();
+    else if (event.key === "Escape") ((found = []), event.stopPropagation());
     else return;
     event.preventDefault();
     draw();
   });
 
   // The ids of the people a note names.
-  const mentioned = (content) => [...state.people].filter(([id, name]) => id !== state.me.id && content.includes(`@${name}`)).map(([id]) => id);
+  const mentioned = (content) =>
+    [...state.people].filter(([id, name]) => id !== state.me.id && content.includes(`@${name}`)).map(([id]) => id);
   return { node, mentioned };
 }

@@ -18,5 +18,9 @@ const MARKS = () => ({
 
 export function ticks(status) {
   const [name, label, kind = ""] = MARKS()[status] ?? ["clock", status];
-  return el("span", { class: `ticks ${kind}`, role: "img", "aria-label": label, title: label, data: { status } }, icon(name));
+  return el(
+    "span",
+    { class: `ticks ${kind}`, role: "img", "aria-label": label, title: label, data: { status } },
+    icon(name),
+  );
 }
