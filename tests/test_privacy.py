@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from crm.core import rails
-from crm.privacy import look_through, page
+from crm.privacy import erasing, look_through, page, telling
 from crm.privacy.shapes import HouseRow
 from tests import meta
 from tests.conftest import Sql
@@ -75,8 +75,9 @@ async def silent(as_owner: Sql, hotel: Hotel, *words: str) -> bool:
 
 
 async def test_an_erased_person_stands_in_no_table_and_what_was_counted_stays(
-    sara: Guest, system: System, alice: httpx.AsyncClient, as_owner: Sql
+    sara: Guest, system: System, alice: httpx.AsyncClient, as_owner: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(erasing, "BATCH", 2)
     await shows(system, sara)
     hotel, contact, before = sara.hotel, await contact_of(sara), await sara.history()
     assert {"messages", "contacts", "contact_identities", "feed_events"} <= set(
@@ -171,8 +172,9 @@ async def test_what_waits_to_be_sent_to_an_erased_person_is_not_sent(
 
 
 async def test_a_persons_data_come_as_json_as_a_page_and_as_the_files_themselves(
-    sara: Guest, system: System, alice: httpx.AsyncClient
+    sara: Guest, system: System, alice: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(telling, "_PAGE", 2)
     await shows(system, sara)
     answer = await alice.get(f"/api/contacts/{await contact_of(sara)}/personal-data")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
