@@ -1,6 +1,6 @@
 // One conversation as a row of the list.
 import { avatar, el, icon } from "./dom.js";
-import { brief, phone, remaining, time } from "./format.js";
+import { ahead, brief, phone, remaining } from "./format.js";
 import { snoozed, state } from "./state.js";
 import { ticks } from "./ticks.js";
 import { say } from "./words.js";
@@ -37,15 +37,7 @@ export function row(conversation) {
         "span",
         { class: "facts" },
         conversation.status === "CLOSED" && fact("check", say("encerrada", "closed")),
-        conversation.status === "PENDING" && fact("clock", say("pendente", "pending")),
-        snoozed(conversation) &&
-          fact(
-            "snooze",
-            say(
-              `até ${brief(conversation.snoozedUntil)} ${time(conversation.snoozedUntil)}`,
-              `until ${brief(conversation.snoozedUntil)} ${time(conversation.snoozedUntil)}`,
-            ),
-          ),
+        conversation.status === "PENDING" && putOff(conversation),
         assignedTo && assignedTo.id !== state.me.id && fact("person", assignedTo.name),
         conversation.department && fact("team", conversation.department.name),
         conversation.tags.slice(0, 2).map((tag) => el("span", { class: `tag ${tagTone(tag)}` }, tag)),
@@ -53,6 +45,12 @@ export function row(conversation) {
       ),
     ),
   );
+}
+
+function putOff(conversation) {
+  if (!snoozed(conversation)) return fact("clock", say("pendente", "pending"));
+  const until = ahead(conversation.snoozedUntil);
+  return fact("snooze", say(`até ${until}`, `until ${until}`));
 }
 
 function fact(name, text, kind = "") {
