@@ -33,7 +33,7 @@ class Composer {
   #quote = el("div", { class: "quote", hidden: true });
   #shut = el("div", { class: "shut", hidden: true });
   #row = el("div", { class: "composer-row" });
-  #suggest = suggestions(this.#text, { mode: () => this.#mode });
+  #suggest = suggestions(this.#text, { mode: () => this.#mode, id: () => this.id });
   #input = el("input", {
     type: "file",
     multiple: true,
