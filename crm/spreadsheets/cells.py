@@ -16,7 +16,8 @@ from crm.spreadsheets.values import Wrong
 
 MARKET = "BR"  # whose numbers a phone without a country is one of
 MOST_TAGS, LONGEST_TAG = 50, 50
-_FORMULA = re.compile(r"[=+\-@\t\r]")
+_SIGNS = set("=+-@\t\r")
+_FORMULA = re.compile(r"[=@\t\r]|[+-](?!\d+\Z)")  # a plus before nothing but digits is a phone, and harmless
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -37,7 +38,7 @@ def guarded(text: str) -> str:
 def _bare(text: str) -> str:
     """A cell as it was before it was guarded."""
     text = text.strip()
-    return text[1:] if text.startswith("'") and _FORMULA.match(text[1:]) else text
+    return text[1:] if text.startswith("'") and text[1:2] in _SIGNS else text
 
 
 class Table(msgspec.Struct, frozen=True):
