@@ -42,6 +42,10 @@ INSERT INTO conversation_counts (tenant_id, status, archived, unread, channel_id
 SELECT c.tenant_id, 'OPEN', FALSE, FALSE, c.id, 1 FROM channels AS c, generate_series(1, 5) AS n;
 INSERT INTO departments (tenant_id, name)
 SELECT t.id, 'Department ' || n FROM tenants AS t, generate_series(1, 8) AS n WHERE t.slug <> 'platform';
+INSERT INTO tags (tenant_id, name, color)
+SELECT t.id, 'Tag ' || n, '#808080' FROM tenants AS t, generate_series(1, 40) AS n;
+INSERT INTO quick_replies (tenant_id, shortcut, content)
+SELECT t.id, 'reply' || n, 'Olá' FROM tenants AS t, generate_series(1, 40) AS n;
 INSERT INTO department_members (tenant_id, department_id, user_id)
 SELECT d.tenant_id, d.id, u.id FROM departments AS d INNER JOIN users AS u ON d.tenant_id = u.tenant_id
 WHERE random() < 0.2;

@@ -37,6 +37,8 @@ FURNITURE = [
     """INSERT INTO contact_attributes (tenant_id, key, label, type, place)
     VALUES ($1, 'furniture', 'Furniture', 'text', 1)""",
     "INSERT INTO departments (tenant_id, name) VALUES ($1, uuidv7()::text)",
+    "INSERT INTO tags (tenant_id, name, color) VALUES ($1, 'VIP', '#ff0000')",
+    "INSERT INTO quick_replies (tenant_id, shortcut, content) VALUES ($1, 'oi', 'Olá')",
     """INSERT INTO department_members (tenant_id, department_id, user_id)
     SELECT d.tenant_id, d.id, u.id FROM departments AS d INNER JOIN users AS u ON d.tenant_id = u.tenant_id
     WHERE d.tenant_id = $1 LIMIT 1""",
