@@ -30,6 +30,7 @@ from crm import (
     realtime,
     sessions,
     spreadsheets,
+    stays,
     templates,
     tenants,
     users,
@@ -56,6 +57,7 @@ doors: Sequence[Door] = [
     *spreadsheets.routes,  # before contacts, whose /api/contacts/{id} would take their paths
     *contacts.routes,
     *privacy.routes,
+    *stays.routes,
     *channels.routes,
     *templates.routes,
     *billing.routes,

@@ -37,6 +37,7 @@ LEAST: dict[str, dict[str, Any]] = {
     "POST /api/departments": {"name": "Recepção"},
     "POST /api/admin/webhook-events/replay": {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"},
     "POST /api/contacts": {"phone": "+55 48 99911-2244"},
+    "PUT /api/contacts/{id}/stays/{code}": {"checkIn": "2026-12-01", "checkOut": "2026-12-03"},
     "PUT /api/contact-attributes": {"data": []},
     "POST /api/contacts/{id}/merge": {"intoId": "01a20e31-0000-7000-8000-000000000000"},
     "POST /api/templates": {

@@ -19,7 +19,7 @@ async def test_what_was_said_while_the_api_was_away_is_there_when_it_is_back(
         await bruno.open(dora)
     await dora.writes("Enquanto isso")
     await bruno.write("Já volto")
-    await expect(bruno.page.locator(".offline")).to_contain_text("Sem conexão")
+    await expect(bruno.page.get_by_text("Sem conexão. O que você escrever sai")).to_be_visible()
     await expect(bruno.message("Já volto")).to_have_attribute("data-status", "LOCAL")
     async with serving(app.build(settings), port=port):
         await bruno.page.evaluate("dispatchEvent(new Event('online'))")  # as when the network is back

@@ -17,7 +17,7 @@ export async function begin() {
         name: "to",
         type: "tel",
         required: true,
-        pattern: "\\+?[0-9 ().\\-]{5,40}",
+        pattern: "\\+?[0-9 \\(\\).\\-]{5,40}",
         placeholder: "+55 48 99844-8722",
         autocomplete: "off",
       }),

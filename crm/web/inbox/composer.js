@@ -18,6 +18,13 @@ const TYPING = 4000; // milliseconds between two words of it
 export let speak = () => {}; // to the socket; app.js sets it
 export const speakBy = (given) => (speak = given);
 
+// As tall as its words, where the browser's own `field-sizing` does not do it.
+function grow(text) {
+  if (CSS.supports("field-sizing", "content")) return;
+  text.style.height = "auto";
+  text.style.height = `${text.scrollHeight + 2}px`;
+}
+
 export function composer(id) {
   return new Composer(id);
 }
@@ -33,7 +40,7 @@ class Composer {
   #quote = el("div", { class: "quote", hidden: true });
   #shut = el("div", { class: "shut", hidden: true });
   #row = el("div", { class: "composer-row" });
-  #suggest = suggestions(this.#text, { mode: () => this.#mode });
+  #suggest = suggestions(this.#text, { mode: () => this.#mode, id: () => this.id });
   #input = el("input", {
     type: "file",
     multiple: true,
@@ -169,6 +176,7 @@ class Composer {
   #listen() {
     const text = this.#text;
     text.addEventListener("input", () => {
+      grow(text);
       this.#redrawButton();
       this.#typing();
       this.#save(this.#mode === "message" ? text.value : "");
@@ -229,6 +237,7 @@ class Composer {
 
   #clear() {
     this.#text.value = "";
+    grow(this.#text);
     this.#quiet();
     this.#save("");
     this.#draw();

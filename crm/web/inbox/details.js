@@ -5,7 +5,7 @@ import { ask } from "./dialogs.js";
 import { avatar, el, fill, icon, tool } from "./dom.js";
 import { has } from "./doors.js";
 import { local, moment, phone } from "./format.js";
-import { nameOf, tagTone } from "./row.js";
+import { nameOf, tagOf } from "./row.js";
 import { on, state } from "./state.js";
 import { say } from "./words.js";
 
@@ -103,6 +103,14 @@ function body(conversation, { contact, stays = [] }, close) {
   ];
 }
 
+const standings = () => ({
+  BOOKED: say("reservada", "booked"),
+  IN_HOUSE: say("hospedado", "in house"),
+  CHECKED_OUT: say("saiu", "checked out"),
+  CANCELED: say("cancelada", "canceled"),
+  NO_SHOW: say("não veio", "no show"),
+});
+
 function stay({ code, checkIn, checkOut, room, status }) {
   const date = (text) => text?.split("-").reverse().slice(0, 2).join("/");
   return el(
@@ -113,7 +121,11 @@ function stay({ code, checkIn, checkOut, room, status }) {
       "span",
       {},
       el("strong", {}, `${date(checkIn)} – ${date(checkOut)}`),
-      el("small", {}, [room && say(`quarto ${room}`, `room ${room}`), code, status].filter(Boolean).join(" · ")),
+      el(
+        "small",
+        {},
+        [room && say(`quarto ${room}`, `room ${room}`), code, standings()[status]].filter(Boolean).join(" · "),
+      ),
     ),
   );
 }
@@ -145,9 +157,7 @@ function tags(conversation) {
     "div",
     { class: "tags" },
     conversation.tags.map((name) =>
-      el(
-        "span",
-        { class: `tag ${tagTone(name)}` },
+      tagOf(
         name,
         el(
           "button",

@@ -34,6 +34,11 @@ export function brief(at) {
   return ago < 7 ? weekday.format(new Date(at)).slice(0, 3) : short.format(new Date(at));
 }
 
+// A time ahead: today's by its hour, others with their day.
+export function ahead(at) {
+  return daysAgo(at) === 0 ? time(at) : `${short.format(new Date(at))} ${time(at)}`;
+}
+
 export function remaining(until) {
   const minutes = Math.floor((new Date(until) - Date.now()) / 60_000);
   if (minutes < 0) return null;

@@ -86,7 +86,7 @@ function windowChip({ windowExpiresAt, status }) {
   const left = windowExpiresAt && remaining(windowExpiresAt);
   if (status === "CLOSED") return el("span", { class: "window" }, icon("check"), say("Encerrada", "Closed"));
   const hours = left ? (new Date(windowExpiresAt) - Date.now()) / 3_600_000 : 0;
-  const kind = hours <= 0 ? "shut" : hours < 3 ? "soon" : "";
+  const kind = hours <= 0 ? "over" : hours < 3 ? "soon" : "";
   const label = left
     ? say(
         `Pode responder livremente até ${moment(windowExpiresAt)}`,

@@ -156,13 +156,15 @@ async function showHits(list, text) {
 }
 
 function marked({ text, hits }) {
+  const letters = [...text]; // the server counts characters, not UTF-16
+  const words = (from, to) => letters.slice(from, to).join("");
   const parts = [];
   let from = 0;
   for (const [start, end] of hits) {
-    parts.push(text.slice(from, start), el("mark", {}, text.slice(start, end)));
+    parts.push(words(from, start), el("mark", {}, words(start, end)));
     from = end;
   }
-  return [...parts, text.slice(from)];
+  return [...parts, words(from)];
 }
 
 // --- rows ---------------------------------------------------------------------------------------------------------
@@ -198,7 +200,7 @@ function order(rows, ids) {
 
 function drawRow(rows, id, at) {
   const conversation = state.conversations.get(id);
-  const key = `${state.open === id}|${brief(conversation.lastMessageAt)}|${windowLeft(conversation)}`;
+  const key = `${state.open === id}|${brief(conversation.lastMessageAt)}|${windowLeft(conversation)}|${state.tags.length}`;
   const known = drawn.get(id);
   if (known?.conversation !== conversation || known.key !== key) {
     const node = row(conversation);

@@ -65,7 +65,7 @@ export function login(place, said = "") {
       }
     });
     frame(place, form);
-    form.querySelector(slug ? "[name=email]" : "[name=slug]").focus();
+    [...form.elements].find(({ value }) => !value)?.focus();
   });
 }
 

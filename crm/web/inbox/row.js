@@ -1,6 +1,6 @@
 // One conversation as a row of the list.
 import { avatar, el, icon } from "./dom.js";
-import { brief, phone, remaining, time } from "./format.js";
+import { ahead, brief, phone, remaining } from "./format.js";
 import { snoozed, state } from "./state.js";
 import { ticks } from "./ticks.js";
 import { say } from "./words.js";
@@ -37,31 +37,33 @@ export function row(conversation) {
         "span",
         { class: "facts" },
         conversation.status === "CLOSED" && fact("check", say("encerrada", "closed")),
-        conversation.status === "PENDING" && fact("clock", say("pendente", "pending")),
-        snoozed(conversation) &&
-          fact(
-            "snooze",
-            say(
-              `até ${brief(conversation.snoozedUntil)} ${time(conversation.snoozedUntil)}`,
-              `until ${brief(conversation.snoozedUntil)} ${time(conversation.snoozedUntil)}`,
-            ),
-          ),
+        conversation.status === "PENDING" && putOff(conversation),
         assignedTo && assignedTo.id !== state.me.id && fact("person", assignedTo.name),
         conversation.department && fact("team", conversation.department.name),
-        conversation.tags.slice(0, 2).map((tag) => el("span", { class: `tag ${tagTone(tag)}` }, tag)),
+        conversation.tags.slice(0, 2).map((name) => tagOf(name)),
         left && fact("hourglass", left, "urgent"),
       ),
     ),
   );
 }
 
+function putOff(conversation) {
+  if (!snoozed(conversation)) return fact("clock", say("pendente", "pending"));
+  const until = ahead(conversation.snoozedUntil);
+  return fact("snooze", say(`até ${until}`, `until ${until}`));
+}
+
 function fact(name, text, kind = "") {
   return el("span", { class: `fact ${kind}` }, icon(name), text);
 }
 
-// The colour of a tag: one of ours by its name, so that a row needs no inline style.
-export function tagTone(name) {
-  return `tone${[...name].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 997, 3) % 6}`;
+// A tag with the hotel's colour as a dot (on any colour a text could not be read), or in one of ours by its name.
+export function tagOf(name, ...more) {
+  const color = state.tags.find((tag) => tag.name === name)?.color;
+  const dot = color ? el("i") : null;
+  if (dot) dot.style.background = color;
+  const tone = [...name].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 997, 3) % 6;
+  return el("span", { class: color ? "tag" : `tag tone${tone}` }, dot, name, more);
 }
 
 // Only what is close to its end is worth a place in the list.

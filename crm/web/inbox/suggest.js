@@ -2,7 +2,7 @@
 import { call } from "./api.js";
 import { el, fill, icon } from "./dom.js";
 import { has } from "./doors.js";
-import { state } from "./state.js";
+import { on, state } from "./state.js";
 import { say } from "./words.js";
 
 const FRESH = 60_000;
@@ -16,9 +16,20 @@ async function quickReplies() {
   return replies.data;
 }
 
+// Its text with the names of this conversation in the place of {{contact.firstName}} and the like.
+async function rendered({ id, content }, conversationId) {
+  if (!content.includes("{{") || !has("POST", "/api/quick-replies/{id}/render")) return content;
+  const answer = await call("POST", `/api/quick-replies/${id}/render`, { body: { conversationId } }).catch(
+    () => null,
+  );
+  return answer?.content ?? content;
+}
+
+on("event", ({ event }) => event === "quick-replies:updated" && (replies.at = 0));
+
 const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
-export function suggestions(text, { mode }) {
+export function suggestions(text, { mode, id }) {
   const node = el("ul", {
     class: "suggest",
     role: "listbox",
@@ -48,10 +59,10 @@ export function suggestions(text, { mode }) {
           plain(shortcut).includes(plain(word)) || (word.length > 2 && plain(content).includes(plain(word))),
       )
       .slice(0, 8)
-      .map(({ shortcut, content }) => ({
-        name: `/${shortcut.replace(/^\//, "")}`,
-        about: content,
-        take: () => write(content),
+      .map((reply) => ({
+        name: `/${reply.shortcut.replace(/^\//, "")}`,
+        about: reply.content,
+        take: async () => write(await rendered(reply, id())),
       }));
     if (!found.length && has("GET", "/api/quick-replies"))
       found = [
