@@ -38,7 +38,9 @@ async def sara(system: System, hotel_a: Hotel) -> Guest:
     url = f"/api/conversations/{(await sara.conversation())['id']}"
     note = await hotel_a.attendant.post(f"{url}/notes", json={"content": f"{sara.name} pediu berço"})
     draft = await hotel_a.attendant.put(f"{url}/draft", json={"content": f"Cara {sara.name}"})
-    assert (note.status_code, draft.status_code) == (201, 200)
+    stay = {"checkIn": "2026-12-01", "checkOut": "2026-12-03", "room": f"de {sara.name}"}
+    stays = await hotel_a.attendant.put(f"/api/contacts/{await contact_of(sara)}/stays/R-{sara.wa_id}", json=stay)
+    assert (note.status_code, draft.status_code, stays.status_code) == (201, 200, 200)
     return sara
 
 
@@ -226,7 +228,7 @@ async def test_a_persons_data_come_as_json_as_a_page_and_as_the_files_themselves
     [file] = [name for name in archive.namelist() if name.startswith("arquivos/")]
     assert archive.read(file) == data_of(sara)
     html = archive.read("dados.html").decode()
-    words = (f"{WORD}{sara.wa_id}", file, f"Recebi, {sara.name}", "pediu berço")
+    words = (f"{WORD}{sara.wa_id}", file, f"Recebi, {sara.name}", "pediu berço", f"R-{sara.wa_id}")
     assert [word for word in words if word not in html] == []
     lines = (await alice.get("/api/tenant/audit?limit=100")).json()["data"]
     assert "contact.told" in {line["action"] for line in lines}
