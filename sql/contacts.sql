@@ -99,8 +99,8 @@ SELECT
 FROM unnest(:kinds::text[], :values::text[], :contacts::uuid[]) AS given (kind, value, contact_id)
 ON CONFLICT (tenant_id, kind, value) DO NOTHING;
 
--- name: learn(ids uuid[], wa_ids text[], bsuids text[], names text[], usernames text[]) -> none
--- Writes what Meta tells of contacts over what was known; NULL leaves it.
+-- name: learn(ids uuid[], wa_ids text[], bsuids text[], names text[], usernames text[]) -> count
+-- Writes what Meta tells of contacts over what was known; NULL leaves it. Of who was erased nothing is learnt.
 -- Index: contacts_pkey
 UPDATE contacts AS c
 SET
@@ -112,7 +112,7 @@ SET
 FROM
     unnest(:ids::uuid[], :wa_ids::text[], :bsuids::text[], :names::text[], :usernames::text[])
         AS news (id, wa_id, bsuid, profile_name, username)
-WHERE c.id = news.id;
+WHERE c.id = news.id AND c.erased_at IS NULL;
 
 -- name: opt_out(ids uuid[], outs boolean[], ats timestamptz[]) -> many ContactRow
 -- Keeps whether people want marketing, where nothing later is known; a time in the future counts as now. Answers

@@ -361,7 +361,8 @@ raised AS (
             WHEN m.status <> 'FAILED' AND crm.status_rank(s.status) > crm.status_rank(m.status) THEN s.status
             ELSE m.status
         END,
-        wamid = coalesce(m.wamid, s.wamid),
+        -- A wamid holds the customer's number: an erased person's stays away, its statuses rise all the same.
+        wamid = CASE WHEN m.erased_at IS NULL THEN coalesce(m.wamid, s.wamid) END,
         lease_until = NULL,
         sent_at = coalesce(m.sent_at, s.sent_at),
         delivered_at = coalesce(m.delivered_at, s.delivered_at),
@@ -378,7 +379,14 @@ raised AS (
         timeline = crm.told(m.timeline, s.times)
     FROM summed AS s
     WHERE m.id = s.id AND m.status <> 'CANCELED'
-    RETURNING old.status AS was, new.status, new.id, new.wamid, new.conversation_id, new.error, s.at
+    RETURNING
+        old.status AS was,
+        new.status,
+        new.id,
+        coalesce(new.wamid, s.wamid) AS wamid,
+        new.conversation_id,
+        new.error,
+        s.at
 ),
 
 listed AS (

@@ -140,6 +140,10 @@ UPDATE conversation_entries
 SET content = NULL, data = '{}'
 WHERE conversation_id = ANY(:conversations);
 
+-- name: forget_stays(contacts uuid[]) -> none
+-- Stays go: the hotel's own system has them, no report counts them, and their code names the person there.
+DELETE FROM stays WHERE contact_id = ANY(:contacts::uuid[]);
+
 -- name: forget_identities(contacts uuid[]) -> none
 -- Nobody is known by these names any more; of merges the record stays, without what moved.
 -- Index: contact_identities_contact_ix, contact_aliases_contact_ix, contact_merges_into_ix, contact_merges_from_ix
@@ -212,6 +216,12 @@ SELECT
     'conversation',
     to_jsonb(t) - 'tenant_id'
 FROM conversations AS t
+WHERE contact_id = ANY(:contacts)
+UNION ALL
+SELECT
+    'stay',
+    to_jsonb(s) - 'tenant_id'
+FROM stays AS s
 WHERE contact_id = ANY(:contacts)
 UNION ALL
 SELECT

@@ -5,11 +5,12 @@ import json
 import zipfile
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
+from crm import contacts
 from crm.core import rails
 from crm.privacy import erasing, look_through, page, telling
 from crm.privacy.shapes import HouseRow
@@ -31,12 +32,15 @@ async def sara(system: System, hotel_a: Hotel) -> Guest:
     """Wrote what only she knows, was answered, could not be understood once, and is spoken of."""
     sara = Guest(hotel_a, unique_phone(), name=f"Sara{uuid4().hex}")
     await sara.writes(f"{WORD}{sara.wa_id}")
-    await send(hotel_a, await sara.conversation(), f"Recebi, {sara.name}")
+    answer = await send(hotel_a, await sara.conversation(), f"Recebi, {sara.name}")
+    await meta.becomes(hotel_a, answer, "READ")  # what Meta says of it has all come
     await dead_letter(sara)
     url = f"/api/conversations/{(await sara.conversation())['id']}"
     note = await hotel_a.attendant.post(f"{url}/notes", json={"content": f"{sara.name} pediu berço"})
     draft = await hotel_a.attendant.put(f"{url}/draft", json={"content": f"Cara {sara.name}"})
-    assert (note.status_code, draft.status_code) == (201, 200)
+    stay = {"checkIn": "2026-12-01", "checkOut": "2026-12-03", "room": f"de {sara.name}"}
+    stays = await hotel_a.attendant.put(f"/api/contacts/{await contact_of(sara)}/stays/R-{sara.wa_id}", json=stay)
+    assert (note.status_code, draft.status_code, stays.status_code) == (201, 200, 200)
     return sara
 
 
@@ -134,6 +138,44 @@ async def test_a_second_erasure_changes_nothing_and_shows_the_first_receipt(
     assert line["detail"]["messages"] == first.json()["messages"]
 
 
+async def test_what_meta_answers_after_the_erasure_brings_nobody_back(
+    guest: Guest, system: System, alice: httpx.AsyncClient, as_owner: Sql
+) -> None:
+    """The person is erased while Meta has a message: its statuses rise, its wamid and number are not kept."""
+    await guest.writes()
+    contact, conversation = await contact_of(guest), await guest.conversation()
+    await meta.script(system, guest.hotel, to=guest.wa_id, delayMs=700, status=False)
+    message = await send(guest.hotel, conversation)
+    await eventually(lambda: taken(system, guest))
+    await alice.post(f"/api/contacts/{contact}/erase")
+    await meta.becomes(guest.hotel, message, "SENT")
+    [row] = await as_owner("SELECT wamid, content FROM messages WHERE id = $1", message["id"])
+    known = await as_owner("SELECT FROM contact_identities WHERE contact_id = $1", contact)
+    assert (row["wamid"], row["content"], known, (await alice.get(f"/api/contacts/{contact}")).json()["waId"]) == (
+        None, None, [], None,
+    )  # fmt: skip
+
+
+async def test_a_number_that_meta_names_after_the_erasure_is_not_learnt(
+    guest: Guest, system: System, alice: httpx.AsyncClient, as_owner: Sql
+) -> None:
+    """Meta's answer to a send, which names the number behind the one we dialled, comes after it."""
+    await guest.writes()
+    contact, laid = await contact_of(guest), await rails.lay(system.settings)
+    await alice.post(f"/api/contacts/{contact}/erase")
+    async with laid.db.tenant(UUID(guest.hotel.id)) as tx:
+        await contacts.learn_wa_id(tx, UUID(contact), guest.wa_id)
+        await contacts.learn_bsuid(tx, UUID(contact), "BR.1")
+    await laid.close()
+    assert await as_owner("SELECT FROM contact_identities WHERE contact_id = $1", contact) == []
+    assert (await alice.get(f"/api/contacts/{contact}")).json()["waId"] is None
+
+
+async def taken(system: System, guest: Guest) -> bool:
+    """Whether Meta has a message to the guest."""
+    return any(guest.wa_id in str(sent) for sent in await meta.accepted(system, guest.hotel))
+
+
 async def test_what_people_write_on_an_erased_person_is_erased_by_the_next_erasure(
     guest: Guest, alice: httpx.AsyncClient
 ) -> None:
@@ -186,7 +228,7 @@ async def test_a_persons_data_come_as_json_as_a_page_and_as_the_files_themselves
     [file] = [name for name in archive.namelist() if name.startswith("arquivos/")]
     assert archive.read(file) == data_of(sara)
     html = archive.read("dados.html").decode()
-    words = (f"{WORD}{sara.wa_id}", file, f"Recebi, {sara.name}", "pediu berço")
+    words = (f"{WORD}{sara.wa_id}", file, f"Recebi, {sara.name}", "pediu berço", f"R-{sara.wa_id}")
     assert [word for word in words if word not in html] == []
     lines = (await alice.get("/api/tenant/audit?limit=100")).json()["data"]
     assert "contact.told" in {line["action"] for line in lines}

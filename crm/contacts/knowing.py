@@ -167,7 +167,7 @@ async def _learn(tx: Tx, people: list[tuple[Person, UUID]], stored: dict[UUID, H
         )
     changed = [row for contact, row in news.items() if row != stored[contact]]
     if changed:
-        await tx.none(
+        await tx.count(
             _sql.learn,
             ids=[row.contact_id for row in changed],
             wa_ids=[row.wa_id for row in changed],
@@ -238,11 +238,12 @@ async def recipient(tx: Tx, contact: UUID) -> dict[str, str]:
 
 async def learn_wa_id(tx: Tx, contact: UUID, wa_id: str) -> None:
     """Meta answered a send with the wa_id behind the number we dialled: keep it, verbatim."""
-    await tx.none(_sql.learn, ids=[contact], wa_ids=[wa_id], bsuids=[None], names=[None], usernames=[None])
-    await _link(tx, {("wa_id", wa_id): contact, ("match_key", match_key(wa_id)): contact}, set())
+    # Nobody is learnt of who was erased while Meta had the message.
+    if await tx.count(_sql.learn, ids=[contact], wa_ids=[wa_id], bsuids=[None], names=[None], usernames=[None]):
+        await _link(tx, {("wa_id", wa_id): contact, ("match_key", match_key(wa_id)): contact}, set())
 
 
 async def learn_bsuid(tx: Tx, contact: UUID, bsuid: str) -> None:
     """A status told the user id of whom we wrote to: should they write without a phone, they are known."""
-    await tx.none(_sql.learn, ids=[contact], wa_ids=[None], bsuids=[bsuid], names=[None], usernames=[None])
-    await _link(tx, {("bsuid", bsuid): contact}, set())
+    if await tx.count(_sql.learn, ids=[contact], wa_ids=[None], bsuids=[bsuid], names=[None], usernames=[None]):
+        await _link(tx, {("bsuid", bsuid): contact}, set())

@@ -57,6 +57,7 @@ async def erase(tx: Tx, contact: UUID) -> tuple[Receipt, list[Event]]:
         counts.messages += blanked
     await tx.none(_sql.blank_conversations, ids=talked)
     await tx.none(_sql.blank_entries, conversations=talked)
+    await tx.none(_sql.forget_stays, contacts=people)
     await tx.none(_sql.forget_identities, contacts=people)
     counts.events = await tx.count(_sql.blank_events, contacts=people, conversations=talked)
     written = receipt(contact, datetime.now(UTC), counts)

@@ -19,6 +19,7 @@ _KINDS = {
     "formerIdentity": "Identificação anterior",
     "conversation": "Conversa",
     "note": "Anotação do hotel",
+    "stay": "Hospedagem",
 }
 _STYLE = "body{font-family:sans-serif;max-width:60em;margin:2em auto}td{padding:.3em .6em;vertical-align:top}"
 
