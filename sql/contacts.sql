@@ -387,9 +387,9 @@ LIMIT :max OFFSET :skip;
 -- The newest contacts that hold all these words, for lists of what belongs to contacts.
 -- plan: custom
 SELECT found.id
-FROM crm.contacts_found(:words::text[], NULL, NULL, NULL, :before, 0, :most) AS found (id);
+FROM crm.contacts_found(:words::text[], NULL, NULL, NULL, NULL, :before, 0, :most) AS found (id);
 
--- name: page_filtered(words text[], tag text, blocked boolean, opted_out boolean, before uuid, skip bigint, max bigint) -> many ContactRow
+-- name: page_filtered(words text[], tag text, blocked boolean, opted_out boolean, stay text, before uuid, skip bigint, max bigint) -> many ContactRow
 -- The list under filters. The ids come from a function that the index serves (migrations/0026_guests.sql says why);
 -- planned for its own values: of 200,000 contacts a rare word takes 4 ms, one that all have under 1.
 -- Index: contacts_pkey
@@ -411,7 +411,7 @@ SELECT
     c.tags,
     c.attributes,
     c.blocked
-FROM crm.contacts_found(:words, :tag, :blocked, :opted_out, :before, :skip, :max) AS found (id)
+FROM crm.contacts_found(:words, :tag, :blocked, :opted_out, :stay, :before, :skip, :max) AS found (id)
 CROSS JOIN
     LATERAL ( -- noqa: ST05
         SELECT *
@@ -428,11 +428,11 @@ ORDER BY c.id DESC;
 SELECT coalesce(sum(n), 0)::bigint
 FROM contact_counts;
 
--- name: total_filtered(words text[], tag text, blocked boolean, opted_out boolean, before uuid, most bigint) -> value bigint
+-- name: total_filtered(words text[], tag text, blocked boolean, opted_out boolean, stay text, before uuid, most bigint) -> value bigint
 -- How many contacts the filters leave, counted up to `most`: what is beyond is not read.
 -- plan: custom
 SELECT count(*)
-FROM crm.contacts_found(:words, :tag, :blocked, :opted_out, :before, 0, :most);
+FROM crm.contacts_found(:words, :tag, :blocked, :opted_out, :stay, :before, 0, :most);
 
 -- name: fold_contacts() -> count
 -- Folds the differences of tenants that have many into one row. Run by the worker every minute.
@@ -607,3 +607,20 @@ SET
     updated_at = now()
 FROM newest
 WHERE c.id = newest.conversation_id AND newest.id IS DISTINCT FROM c.last_message_id;
+
+-- name: move_stays(gone uuid, survivor uuid) -> many MadeRow
+-- A merged contact's stays become the survivor's, but for a reservation that both have.
+-- Index: stays_code_key
+UPDATE stays AS s
+SET contact_id = :survivor, updated_at = now()
+WHERE
+    s.contact_id = :gone
+    AND NOT EXISTS (SELECT FROM stays AS own WHERE own.contact_id = :survivor AND own.code = s.code)
+RETURNING s.id;
+
+-- name: return_stays(gone uuid, ids uuid[]) -> none
+-- Stays go back to the contact they were of.
+-- Index: stays_pkey
+UPDATE stays
+SET contact_id = :gone, updated_at = now()
+WHERE id = ANY(:ids::uuid[]);

@@ -1,7 +1,8 @@
 -- A person's data: told, erased, and forgotten when it is old. Called by crm/privacy/ in a tenant's transaction.
 
 -- name: family(id uuid) -> many FamilyRow
--- A contact, whom it proved to be, and all that proved to be the same, with the receipts of those erased.
+-- A contact, whom it proved to be, and all that proved to be the same, with the receipts of those erased. What people
+-- have written on an erased one since is to be erased, too.
 -- Index: contacts_pkey, contact_merges_into_ix
 WITH RECURSIVE risen AS (
     SELECT
@@ -28,7 +29,12 @@ family AS (
 
 SELECT
     c.id,
-    c.erasure
+    CASE
+        WHEN
+            num_nonnulls(c.name, c.profile_name, c.username, c.phone, c.wa_id, c.bsuid, c.email, c.language) = 0
+            AND c.tags = '{}' AND c.attributes = '{}'
+            THEN c.erasure
+    END AS erasure
 FROM family
 INNER JOIN contacts AS c ON family.id = c.id
 ORDER BY c.erased_at, c.id;
@@ -153,7 +159,7 @@ WHERE into_id = ANY(:contacts) OR from_id = ANY(:contacts);
 -- What sockets may still be told of a person, of the last 48 hours, tells that it was erased. A seq is never left out.
 -- Index: feed_events_pkey
 UPDATE feed_events AS e
-SET event = 'contact:erased', data = '{}'
+SET event = 'contact:erased', data = '{"contactIds":[],"conversationIds":[]}'
 WHERE
     e.conversation_id = ANY(:conversations::uuid[])
     OR (

@@ -30,6 +30,9 @@ INSERT INTO contact_aliases (tenant_id, kind, value, contact_id, superseded_at)
 SELECT tenant_id, 'wa_id', 'former' || wa_id, id, now() - random() * INTERVAL '90 days' FROM contacts;
 INSERT INTO contact_merges (tenant_id, from_id, into_id, why, moved, undone_at)
 SELECT tenant_id, id, id, 'test', '{}', CASE WHEN random() < 0.5 THEN now() END FROM contacts;
+INSERT INTO stays (tenant_id, contact_id, code, check_in, check_out, status)
+SELECT tenant_id, id, 'R-' || n, current_date + (random() * 400)::int - 365, current_date + 60, 'BOOKED'
+FROM contacts, generate_series(1, 2) AS n;
 INSERT INTO conversations (tenant_id, contact_id, channel_id, status, archived, unread_count, last_message_at)
 SELECT p.tenant_id, p.id, c.id, CASE WHEN random() < 0.3 THEN 'OPEN' ELSE 'CLOSED' END, random() < 0.2,
     CASE WHEN random() < 0.1 THEN 1 ELSE 0 END, now() - random() * INTERVAL '90 days'
@@ -39,6 +42,10 @@ INSERT INTO conversation_counts (tenant_id, status, archived, unread, channel_id
 SELECT c.tenant_id, 'OPEN', FALSE, FALSE, c.id, 1 FROM channels AS c, generate_series(1, 5) AS n;
 INSERT INTO departments (tenant_id, name)
 SELECT t.id, 'Department ' || n FROM tenants AS t, generate_series(1, 8) AS n WHERE t.slug <> 'platform';
+INSERT INTO tags (tenant_id, name, color)
+SELECT t.id, 'Tag ' || n, '#808080' FROM tenants AS t, generate_series(1, 40) AS n;
+INSERT INTO quick_replies (tenant_id, shortcut, content)
+SELECT t.id, 'reply' || n, 'Olá' FROM tenants AS t, generate_series(1, 40) AS n;
 INSERT INTO department_members (tenant_id, department_id, user_id)
 SELECT d.tenant_id, d.id, u.id FROM departments AS d INNER JOIN users AS u ON d.tenant_id = u.tenant_id
 WHERE random() < 0.2;

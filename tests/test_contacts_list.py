@@ -111,7 +111,7 @@ async def test_the_functions_ids_are_the_transactions_hotels_alone(
     """It runs as the owner, whom no policy holds back."""
     await Guest(hotel_b, unique_phone()).writes()
     last = "ffffffff-ffff-ffff-ffff-ffffffffffff"
-    query = f"SELECT crm.contacts_found(NULL, NULL, NULL, NULL, '{last}', 0, 1000) AS id"
+    query = f"SELECT crm.contacts_found(NULL, NULL, NULL, NULL, NULL, '{last}', 0, 1000) AS id"
     own = {row["id"] for row in await as_app(query, tenant=hotel.id)}
     assert own == {row["id"] for row in await as_app("SELECT id FROM contacts", tenant=hotel.id)}
     assert len(own) == 3
@@ -129,8 +129,8 @@ def test_a_search_reads_what_it_finds_and_not_the_hotels_history(home: Home, fin
         [[tenant, name]] = made.run("SELECT tenant_id, split_part(name, ' ', 2) FROM contacts ORDER BY id LIMIT 1")
         page = sql.load("contacts").page_filtered.text
         last = "ffffffff-ffff-ffff-ffff-ffffffffffff"
-        values = [f"ARRAY['%{name}%']", "NULL", "NULL", "NULL", f"'{last}'", "0", "21"]
-        for place in range(7, 0, -1):
+        values = [f"ARRAY['%{name}%']", "NULL", "NULL", "NULL", "NULL", f"'{last}'", "0", "21"]
+        for place in range(8, 0, -1):
             page = page.replace(f"${place}", values[place - 1])
         with psycopg.connect(made.url("app")) as connection:
             connection.execute("SELECT set_config('app.tenant_id', %s, TRUE)", (str(tenant),))

@@ -35,8 +35,12 @@ LEAST: dict[str, dict[str, Any]] = {
     "PUT /api/conversations/{id}/draft": {"content": "Olá"},
     "POST /api/conversations/{id}/snooze": {"until": (datetime.now(UTC) + timedelta(days=1)).isoformat()},
     "POST /api/departments": {"name": "Recepção"},
+    "POST /api/tags": {"name": "porta"},
+    "POST /api/quick-replies": {"shortcut": "porta", "content": "Olá"},
+    "POST /api/quick-replies/{id}/render": {"conversationId": "01a20e31-0000-7000-8000-000000000000"},
     "POST /api/admin/webhook-events/replay": {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"},
     "POST /api/contacts": {"phone": "+55 48 99911-2244"},
+    "PUT /api/contacts/{id}/stays/{code}": {"checkIn": "2026-12-01", "checkOut": "2026-12-03"},
     "PUT /api/contact-attributes": {"data": []},
     "POST /api/contacts/{id}/merge": {"intoId": "01a20e31-0000-7000-8000-000000000000"},
     "POST /api/templates": {
@@ -99,7 +103,12 @@ async def objects(hotel_a: Hotel, root: httpx.AsyncClient) -> dict[str, str]:
     template = await hotel_a.admin.post("/api/templates", json=LEAST["POST /api/templates"])
     department = await hotel_a.admin.post("/api/departments", json=LEAST["POST /api/departments"])
     assert (template.status_code, department.status_code) == (201, 201), template.text + department.text
+    kept = {
+        path: (await hotel_a.admin.post(path, json=LEAST[f"POST {path}"])).json()["id"]
+        for path in ("/api/tags", "/api/quick-replies")
+    }
     return {
+        **kept,
         "/api/templates": template.json()["id"],
         "/api/departments": department.json()["id"],
         "/api/conversations": (await dora.conversation())["id"],

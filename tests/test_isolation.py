@@ -32,9 +32,13 @@ FURNITURE = [
     "INSERT INTO template_syncs (tenant_id, waba_id, due_at) VALUES ($1, '1', now())",
     """INSERT INTO contact_aliases (tenant_id, kind, value, contact_id)
     SELECT tenant_id, 'wa_id', 'former', id FROM contacts WHERE tenant_id = $1 LIMIT 1""",
+    """INSERT INTO stays (tenant_id, contact_id, code, check_in, check_out, status)
+    SELECT tenant_id, id, 'R-1', current_date, current_date, 'BOOKED' FROM contacts WHERE tenant_id = $1 LIMIT 1""",
     """INSERT INTO contact_attributes (tenant_id, key, label, type, place)
     VALUES ($1, 'furniture', 'Furniture', 'text', 1)""",
     "INSERT INTO departments (tenant_id, name) VALUES ($1, uuidv7()::text)",
+    "INSERT INTO tags (tenant_id, name, color) VALUES ($1, 'VIP', '#ff0000')",
+    "INSERT INTO quick_replies (tenant_id, shortcut, content) VALUES ($1, 'oi', 'Olá')",
     """INSERT INTO department_members (tenant_id, department_id, user_id)
     SELECT d.tenant_id, d.id, u.id FROM departments AS d INNER JOIN users AS u ON d.tenant_id = u.tenant_id
     WHERE d.tenant_id = $1 LIMIT 1""",

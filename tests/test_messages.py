@@ -77,7 +77,32 @@ async def test_asking_for_what_is_new_repeats_nothing(guest: Guest) -> None:
     assert seen == ["cinco", "quatro", "três", "dois", "um"]
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=101", "before=x", "after=AAAA", "page=2"])
+async def test_a_jump_to_a_moment_shows_what_follows_and_leads_both_ways(guest: Guest, as_owner: Sql) -> None:
+    texts = await _long_talk(guest, as_owner, 40)
+    conversation = await guest.conversation()
+    url = f"/api/conversations/{conversation['id']}/messages"
+    history = (await guest.hotel.attendant.get(url, params={"limit": 100})).json()["data"]
+    moment = history[25]["createdAt"]
+    first = next(place for place, item in enumerate(history[::-1]) if item["createdAt"] >= moment)
+    part, place = await _part(guest.hotel, conversation, at=moment, limit=3)
+    assert part == texts[first : first + 3][::-1]
+    older, _ = await _part(guest.hotel, conversation, before=place["nextCursor"], limit=100)
+    newer, _ = await _part(guest.hotel, conversation, after=place["prevCursor"], limit=100)
+    assert newer + part + older == texts[::-1]
+
+
+async def test_a_jump_past_the_end_shows_nothing_and_leads_back(guest: Guest) -> None:
+    await guest.writes("Olá")
+    part, place = await _part(guest.hotel, await guest.conversation(), at="2099-01-01T00:00:00Z")
+    assert part == []
+    older, _ = await _part(guest.hotel, await guest.conversation(), before=place["nextCursor"])
+    assert older == ["Olá"]
+
+
+BAD_PLACES = ["at=2026-11-24T10:00:00", "at=x", "at=2026-11-24T10:00:00Z&after=AAAA"]
+
+
+@pytest.mark.parametrize("query", [*BAD_PLACES, "limit=0", "limit=101", "before=x", "after=AAAA", "page=2"])
 async def test_a_wrong_question_about_the_history_is_named(query: str, guest: Guest) -> None:
     await guest.writes()
     conversation = await guest.conversation()

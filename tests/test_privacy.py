@@ -10,7 +10,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from crm.privacy import page
+from crm.core import rails
+from crm.privacy import erasing, look_through, page, telling
 from crm.privacy.shapes import HouseRow
 from tests import meta
 from tests.conftest import Sql
@@ -27,11 +28,9 @@ WORD = "passaporte-"
 
 @pytest.fixture
 async def sara(system: System, hotel_a: Hotel) -> Guest:
-    """Wrote what only she knows, sent a picture, was answered, and could not be understood once."""
+    """Wrote what only she knows, was answered, could not be understood once, and is spoken of."""
     sara = Guest(hotel_a, unique_phone(), name=f"Sara{uuid4().hex}")
     await sara.writes(f"{WORD}{sara.wa_id}")
-    node = {"id": await held(system, hotel_a, data_of(sara)), "filename": "rg.png", "caption": "meu rg"}
-    await ended(hotel_a, await sara.writes(node={"type": "image", "image": node}))
     await send(hotel_a, await sara.conversation(), f"Recebi, {sara.name}")
     await dead_letter(sara)
     url = f"/api/conversations/{(await sara.conversation())['id']}"
@@ -39,6 +38,19 @@ async def sara(system: System, hotel_a: Hotel) -> Guest:
     draft = await hotel_a.attendant.put(f"{url}/draft", json={"content": f"Cara {sara.name}"})
     assert (note.status_code, draft.status_code) == (201, 200)
     return sara
+
+
+async def shows(system: System, guest: Guest) -> None:
+    """The guest sends a picture, which the hotel keeps."""
+    node = {"id": await held(system, guest.hotel, data_of(guest)), "filename": "rg.png", "caption": "meu rg"}
+    await ended(guest.hotel, await guest.writes(node={"type": "image", "image": node}))
+
+
+async def works(system: System) -> None:
+    """What the worker does every few seconds, now."""
+    laid = await rails.lay(system.settings)
+    await look_through(laid, lambda: True)
+    await laid.close()
 
 
 def data_of(guest: Guest) -> bytes:
@@ -63,8 +75,10 @@ async def silent(as_owner: Sql, hotel: Hotel, *words: str) -> bool:
 
 
 async def test_an_erased_person_stands_in_no_table_and_what_was_counted_stays(
-    sara: Guest, system: System, alice: httpx.AsyncClient, as_owner: Sql
+    sara: Guest, system: System, alice: httpx.AsyncClient, as_owner: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(erasing, "BATCH", 2)
+    await shows(system, sara)
     hotel, contact, before = sara.hotel, await contact_of(sara), await sara.history()
     assert {"messages", "contacts", "contact_identities", "feed_events"} <= set(
         await traces(as_owner, hotel, sara.wa_id, sara.name)
@@ -82,13 +96,14 @@ async def test_an_erased_person_stands_in_no_table_and_what_was_counted_stays(
 
 
 async def test_of_an_erased_person_no_raw_event_is_left_and_of_others_all(
-    sara: Guest, alice: httpx.AsyncClient, as_owner: Sql
+    sara: Guest, system: System, alice: httpx.AsyncClient, as_owner: Sql
 ) -> None:
     tom = Guest(sara.hotel, unique_phone(), name=f"Tom{uuid4().hex}")
     both = sara.hotel.envelope(contacts=[sara.profile(), tom.profile()], messages=[sara.message(), tom.message()])
     await meta.told(sara.hotel, as_owner, both)
-    assert (await stored(as_owner, sara.name), await stored(as_owner, tom.name)) == (4, 1)
+    assert (await stored(as_owner, sara.name), await stored(as_owner, tom.name)) == (3, 1)
     await alice.post(f"/api/contacts/{await contact_of(sara)}/erase")
+    await works(system)
 
     async def gone() -> bool:
         return not await stored(as_owner, sara.name) + await stored(as_owner, sara.wa_id)
@@ -119,13 +134,26 @@ async def test_a_second_erasure_changes_nothing_and_shows_the_first_receipt(
     assert line["detail"]["messages"] == first.json()["messages"]
 
 
+async def test_what_people_write_on_an_erased_person_is_erased_by_the_next_erasure(
+    guest: Guest, alice: httpx.AsyncClient
+) -> None:
+    await guest.writes()
+    url = f"/api/contacts/{await contact_of(guest)}"
+    first = await alice.post(f"{url}/erase")
+    assert (await alice.patch(url, json={"name": "Era a Dora"})).status_code == 200
+    second = await alice.post(f"{url}/erase")
+    assert (second.status_code, second.json()["erasedAt"] > first.json()["erasedAt"]) == (200, True)
+    assert (await alice.get(url)).json()["name"] is None
+
+
 async def test_whoever_proved_to_be_the_same_person_is_erased_too(
-    guest: Guest, sara: Guest, alice: httpx.AsyncClient, as_owner: Sql
+    guest: Guest, sara: Guest, system: System, alice: httpx.AsyncClient, as_owner: Sql
 ) -> None:
     await guest.writes(f"{WORD}{guest.wa_id}")
     gone, into = await contact_of(guest), await contact_of(sara)
     assert (await alice.post(f"/api/contacts/{gone}/merge", json={"intoId": into})).status_code == 200
     receipt = await alice.post(f"/api/contacts/{gone}/erase")
+    await works(system)
     assert receipt.json()["contacts"] == 2
     assert await eventually(lambda: silent(as_owner, guest.hotel, guest.wa_id, sara.wa_id), 20)
 
@@ -144,8 +172,10 @@ async def test_what_waits_to_be_sent_to_an_erased_person_is_not_sent(
 
 
 async def test_a_persons_data_come_as_json_as_a_page_and_as_the_files_themselves(
-    sara: Guest, alice: httpx.AsyncClient
+    sara: Guest, system: System, alice: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(telling, "_PAGE", 2)
+    await shows(system, sara)
     answer = await alice.get(f"/api/contacts/{await contact_of(sara)}/personal-data")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
     archive = zipfile.ZipFile(io.BytesIO(answer.content))

@@ -10,6 +10,7 @@ import pytest
 
 from crm.core import rails
 from crm.core.rails import Rails
+from crm.media.keeping import remove_of
 from crm.privacy import forget_old
 from crm.privacy.forgetting import forget_of
 from tests.conftest import Sql
@@ -65,6 +66,7 @@ async def test_what_is_too_old_says_nothing_any_more_and_the_rest_does(
     assert [await night(laid, dora.hotel) for _ in range(2)] == [2, 0]
     shown = [(message["id"], message["content"]) for message in await dora.history()]
     assert shown == [(new["id"], "Nova"), (old["id"], None), (media["id"], None)]
+    await remove_of(laid, UUID(dora.hotel.id))
     assert await emptied(system, dora.hotel, data)
 
 

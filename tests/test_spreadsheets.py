@@ -11,7 +11,7 @@ import pytest
 
 from crm.core.db import Tx
 from crm.core.errors import Unavailable
-from crm.spreadsheets import cells, working
+from crm.spreadsheets import cells, working, writing
 from crm.spreadsheets.shapes import LineRow
 from tests.conftest import Sql
 from tests.system import Hotel, eventually, unique_phone
@@ -186,9 +186,30 @@ async def test_a_batch_that_dies_has_taken_nothing_and_is_worked_again(
     assert (row["created"], counts(await done(carla, str(row["id"])))) == (2, (5, 5, 0, 0, 0))
 
 
-async def test_what_goes_out_as_a_file_comes_in_again_and_runs_no_formula(
-    alice: httpx.AsyncClient, bruno: httpx.AsyncClient
+async def test_a_batch_that_fails_each_time_is_given_up(
+    hotel_b: Hotel, carla: httpx.AsyncClient, as_owner: Sql
 ) -> None:
+    new = """INSERT INTO contact_imports (tenant_id, columns, headings, lines, attempts)
+             VALUES ($1, '{phone}', '{phone}', 1, 10) RETURNING id"""
+    [row] = await as_owner(new, hotel_b.id)
+
+    async def failed() -> bool:
+        return bool((await carla.get(f"/api/contacts/imports/{row['id']}")).json()["status"] == "FAILED")
+
+    assert await eventually(failed)
+
+
+async def test_the_imports_are_listed_the_newest_first(carla: httpx.AsyncClient) -> None:
+    made = [(await give(carla, f"phone\n{phone()}")).json()["id"] for _ in range(2)]
+    listed = (await carla.get("/api/contacts/imports?limit=2")).json()["data"]
+    assert [item["id"] for item in listed] == made[::-1]
+    assert listed[0]["filename"] == "hóspedes.csv"
+
+
+async def test_what_goes_out_as_a_file_comes_in_again_and_runs_no_formula(
+    alice: httpx.AsyncClient, bruno: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "ROWS", 3)
     typed = phone()
     assert counts(await give(bruno, f"nome,telefone\n=1+1,{typed}"))[1] == 1
     answer = await alice.get("/api/contacts/export.csv")

@@ -5,7 +5,7 @@ import pkgutil
 import re
 import types
 from collections.abc import AsyncIterator, Iterator
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -27,7 +27,7 @@ PG = {"int": "int4", "bigint": "int8", "boolean": "bool"}
 # What each of our types may come from.
 PYTHON = {
     UUID: {"uuid"}, str: {"text", "varchar"}, int: {"int4", "int8", "numeric"}, float: {"float8"}, bool: {"bool"},
-    bytes: {"bytea"}, datetime: {"timestamptz"}, dict: {"jsonb"},
+    bytes: {"bytea"}, datetime: {"timestamptz"}, date: {"date"}, dict: {"jsonb"},
 }  # fmt: skip
 SESSION_LEVEL = r"\b(pg_(try_)?advisory_(un)?lock(_shared|_all)?\(|DISCARD|RESET|LISTEN|DEALLOCATE|HOLD)"
 

@@ -5,7 +5,7 @@ from crm.contacts.knowing import blocked, hold, learn_bsuid, learn_wa_id, meet, 
 from crm.contacts.listing import matching
 from crm.contacts.merging import found, merge
 from crm.contacts.phones import country, match_key, typed_phone
-from crm.contacts.shapes import Choice, Moved, Person
+from crm.contacts.shapes import Choice, Moved, Person, updated
 
 routes = [*listing.routes, *doors.routes, *attributes.routes]
 
@@ -29,4 +29,5 @@ __all__ = [
     "routes",
     "seen",
     "typed_phone",
+    "updated",
 ]

@@ -27,6 +27,7 @@ async def page(call: Call) -> Page[ContactOut]:
         "tag": query.tag,
         "blocked": query.blocked,
         "opted_out": query.opted_out,
+        "stay": query.stay,
     }
     filtered = any(value is not None for value in filters.values())
     place = {"before": before, "skip": query.skip, "max": query.limit + 1}

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import msgspec
 
-from crm.contacts.shapes import ContactRow, MergeRow, updated
+from crm.contacts.shapes import ContactRow, MadeRow, MergeRow, updated
 from crm.core import sql
 from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound
@@ -36,8 +36,9 @@ async def merge(tx: Tx, gone: UUID, survivor: UUID, why: str, by: UUID | None = 
     """
     conversations = await tx.many(_sql.move_conversations, MovedRow, gone=gone, survivor=survivor)
     identities = await tx.many(_sql.move_identities, IdentityRow, gone=gone, survivor=survivor)
+    stays = [row.id for row in await tx.many(_sql.move_stays, MadeRow, gone=gone, survivor=survivor)]
     filled = await tx.value(_sql.fill, gone=gone, survivor=survivor)
-    moved = {"conversations": conversations, "identities": identities, "filled": filled or []}
+    moved = {"conversations": conversations, "identities": identities, "stays": stays, "filled": filled or []}
     await tx.none(_sql.merged, gone=gone, survivor=survivor, why=why, by_user=by, moved=moved)
     return [await _event(tx, survivor)]
 
@@ -64,6 +65,7 @@ async def unmerge(tx: Tx, gone: UUID) -> tuple[MergeRow, list[Event]]:
         kinds=[one["kind"] for one in identities],
         values=[one["value"] for one in identities],
     )
+    await tx.none(_sql.return_stays, gone=gone, ids=[UUID(one) for one in row.moved.get("stays", [])])
     await tx.none(_sql.empty, id=row.into_id, names=row.moved["filled"])
     return row, [await _event(tx, row.into_id), await _event(tx, gone)]
 

@@ -204,12 +204,16 @@ class Change(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=
 
 
 class ContactList(PageQuery, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """Filters of the list; `search` looks for each of its words in names, e-mail and numbers."""
+    """Filters of the list; `search` looks for each of its words in names, e-mail and numbers.
+
+    What is today is the hotel's own day; who leaves today is in the house until the hotel says CHECKED_OUT.
+    """
 
     search: Annotated[str, Meta(max_length=100)] | None = None
     tag: Tag | None = None
     blocked: bool | None = None
     opted_out: bool | None = None
+    stay: Literal["arriving_today", "in_house"] | None = None
 
 
 class Merge(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

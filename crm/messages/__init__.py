@@ -1,6 +1,6 @@
 """Messages: the history, what a person sends, what customers sent, and the states of sending."""
 
-from crm.messages import decisions, doors, schedule, timeline
+from crm.messages import decisions, doors, schedule, search, timeline
 from crm.messages.arriving import receive
 from crm.messages.bodies import body
 from crm.messages.decisions import send_again
@@ -37,7 +37,7 @@ from crm.messages.shapes import (
     updated,
 )
 
-routes = [*doors.routes, *schedule.routes, *timeline.routes, *decisions.routes]
+routes = [*doors.routes, *schedule.routes, *search.routes, *timeline.routes, *decisions.routes]
 
 __all__ = [
     "BLOCKED",

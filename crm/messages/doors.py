@@ -1,5 +1,6 @@
 """The doors of messages: the history, and what an attendant sends."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,14 +19,11 @@ _sql = sql.load("messages")
 
 
 async def history(call: Call) -> History:
-    """A part of a conversation's messages, newest first. Raises NotFound."""
+    """A part of a conversation's messages, newest first; with `at`, those from that moment on. Raises NotFound."""
     query: HistoryQuery = call.query
-    if query.before and query.after:
-        raise invalid("/after", "use before ou after, não os dois", "use before or after, not both")
-    conversation = call.id()
-    if query.after:
-        at, row = paging.read_cursor(query.after, "after")
-        rows = await _part(call, _sql.after, conversation, after=at, after_id=row)
+    conversation, start = call.id(), _start(query)
+    if start:
+        rows = await _part(call, _sql.after, conversation, after=start[0], after_id=start[1])
         rows.reverse()
     else:
         at, row = paging.read_cursor(query.before, "before") if query.before else (paging.FIRST, paging.LAST_ID)
@@ -33,10 +31,25 @@ async def history(call: Call) -> History:
     if not rows:
         await conversations.found(call.tx, conversation)
     more = len(rows) > query.limit
-    kept = (rows[-query.limit :] if query.after else rows[: query.limit]) if more else rows
-    older = paging.write_cursor(kept[-1].created_at, kept[-1].id) if kept and (more or query.after) else None
-    newer = paging.write_cursor(kept[0].created_at, kept[0].id) if kept else query.after
+    kept = (rows[-query.limit :] if start else rows[: query.limit]) if more else rows
+    here = paging.write_cursor(*start) if query.at and start else None
+    older = paging.write_cursor(kept[-1].created_at, kept[-1].id) if kept and (more or start) else here
+    newer = paging.write_cursor(kept[0].created_at, kept[0].id) if kept else query.after or here
     return History([shown(row) for row in kept], HistoryPlace(query.limit, older, newer))
+
+
+def _start(query: HistoryQuery) -> tuple[datetime, UUID] | None:
+    """The place that the part comes after, unless it is one before a place. Raises ValidationFailed."""
+    given = [name for name in ("before", "after", "at") if getattr(query, name)]
+    if len(given) > 1:
+        raise invalid(
+            f"/{given[1]}", f"use {given[0]} ou {given[1]}, não os dois", f"use one of {', '.join(given)}"
+        )
+    if query.at and query.at.tzinfo is None:
+        raise invalid("/at", "falta o fuso horário (RFC 3339)", "the offset is missing (RFC 3339)")
+    if query.at:
+        return query.at, UUID(int=0)
+    return paging.read_cursor(query.after, "after") if query.after else None
 
 
 async def _part(call: Call, query: sql.Query, conversation: UUID, **place: Any) -> list[MessageRow]:

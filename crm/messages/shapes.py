@@ -71,10 +71,11 @@ class MessageOut(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class HistoryQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which part of the history: what is older than `before`, or newer than `after`."""
+    """Which part of the history: what is older than `before`, newer than `after`, or from the time `at` on."""
 
     before: paging.Cursor | None = None
     after: paging.Cursor | None = None
+    at: datetime | None = None
     limit: paging.Limit = 50
 
 

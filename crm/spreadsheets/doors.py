@@ -17,6 +17,7 @@ from crm.core.edge import prefers_english
 from crm.core.errors import NotFound
 from crm.core.http import Call, Door
 from crm.core.page import Page, PageQuery, turned
+from crm.media import gate, names
 from crm.spreadsheets import headings, working, writing
 from crm.spreadsheets.reading import Sheet
 from crm.spreadsheets.shapes import SHOWN, ErrorRow, ImportOut, ImportRow, shown
@@ -32,15 +33,16 @@ async def take(call: Call) -> Response:
     """Take a file of contacts: a short one is worked at once (201), a long one by the worker (202).
 
     Raises MalformedBody, ValidationFailed (no phones, quotes that do not close), PayloadTooLarge,
-    UnsupportedMediaType, BodyTooSlow.
+    UnsupportedMediaType, BodyTooSlow, RateLimited.
     """
     async with call.opened():  # a token outlives its session: who may not come in uploads nothing
         pass
-    file = await form.file_of(call.request, LARGEST)
-    try:
-        wanted, lines = await _kept(call, file)
-    finally:
-        await file.close()
+    with gate.taken(call.place):
+        file = await form.file_of(call.request, LARGEST)
+        try:
+            wanted, lines = await _kept(call, file)
+        finally:
+            await file.close()
     if lines <= AT_ONCE:
         await working.work(call.rails, call.place, wanted)
     async with call.opened() as tx:
@@ -56,7 +58,7 @@ async def _kept(call: Call, file: UploadFile) -> tuple[UUID, int]:
         wanted = await tx.value(
             _sql.begin_import,
             by_user=call.who.user if call.who.home == call.place else None,
-            filename=(file.filename or "")[:200] or None,
+            filename=names.clean(file.filename),
             columns=columns,
             headings=sheet.headings,
         )

@@ -13,6 +13,7 @@ from crm.core.errors import ValidationFailed, invalid
 
 _PIECE = 64 * 1024
 _LONGEST = 64 * 1024  # characters of a line; what is longer is no table
+_ENOUGH = 1_000_000  # characters read at a time
 _DEEPEST = 100  # lines of one record: quotes that open and never close must not gather the file in memory
 
 
@@ -40,7 +41,8 @@ class Sheet:
     def records(self, most: int) -> list[Record]:
         """The next records that are not blank, at most so many; none at the end. Raises ValidationFailed."""
         found: list[Record] = []
-        while len(found) < most:
+        size = 0
+        while len(found) < most and size < _ENOUGH:
             self._begun = self._reader.line_num
             try:
                 cells = next(self._reader, None)
@@ -50,6 +52,7 @@ class Sheet:
                 break
             if any(cell.strip() for cell in cells):
                 found.append(Record(self._begun + self._skipped + 1, cells))
+                size += sum(map(len, cells))
         return found
 
     def _lines(self) -> Iterator[str]:

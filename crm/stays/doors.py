@@ -1,0 +1,81 @@
+"""The doors of a contact's stays: put by the hotel's own system as often as it likes, listed, deleted."""
+
+import re
+from uuid import UUID
+
+from crm import audit, contacts
+from crm.core import sql
+from crm.core.access import ATTENDANT
+from crm.core.errors import NotFound, invalid
+from crm.core.http import Call, Door
+from crm.stays.shapes import Put, StayOut, StayRow, Stays, shown
+
+_sql = sql.load("stays")
+_CODE = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
+
+
+async def put(call: Call) -> StayOut:
+    """Add or change a stay; the same again changes and tells nothing. Raises NotFound, ValidationFailed."""
+    new: Put = call.body
+    contact = (await contacts.found(call.tx, call.id())).id
+    code = _code(call)
+    if new.check_out < new.check_in:
+        raise invalid("/checkOut", "não pode ser antes de checkIn", "must not be before checkIn")
+    row = await call.tx.maybe(
+        _sql.put,
+        StayRow,
+        contact=contact,
+        code=code,
+        check_in=new.check_in,
+        check_out=new.check_out,
+        room=new.room,
+        language=new.language,
+        status=new.status,
+    )
+    if row is None:
+        return shown(await _found(call, contact, code))
+    await _tell(call, row.contact_id)
+    return shown(row)
+
+
+def _code(call: Call) -> str:
+    code = str(call.request.path_params["code"])
+    if not _CODE.fullmatch(code):
+        raise invalid("/code", "1 a 100 caracteres visíveis", "1 to 100 visible characters")
+    return code
+
+
+async def _found(call: Call, contact: UUID, code: str) -> StayRow:
+    row = await call.tx.maybe(_sql.get, StayRow, contact=contact, code=code)
+    if row is None:
+        raise NotFound
+    return row
+
+
+async def _tell(call: Call, contact: UUID) -> None:
+    """Who shows the contact reads its stays again."""
+    event = contacts.updated(await contacts.found(call.tx, contact))
+    await call.rails.feed.append(call.tx, [event])
+
+
+async def page(call: Call) -> Stays:
+    """A contact's stays, the latest arrival first. Raises NotFound."""
+    contact = await contacts.found(call.tx, call.id())
+    return Stays([shown(row) for row in await call.tx.many(_sql.of, StayRow, contact=contact.id)])
+
+
+async def remove(call: Call) -> None:
+    """Delete a stay. Raises NotFound."""
+    contact = await contacts.found(call.tx, call.id())
+    row = await _found(call, contact.id, _code(call))
+    await call.tx.count(_sql.remove, id=row.id)
+    await audit.note(call, call.tx, "stay.deleted", row.contact_id, code=row.code)
+    await _tell(call, row.contact_id)
+
+
+_ONE = "/api/contacts/{id}/stays/{code}"
+routes = [
+    Door(method="GET", path="/api/contacts/{id}/stays", handler=page, role=ATTENDANT, answer=Stays),
+    Door(method="PUT", path=_ONE, handler=put, role=ATTENDANT, body=Put, answer=StayOut),
+    Door(method="DELETE", path=_ONE, handler=remove, role=ATTENDANT, status=204),
+]

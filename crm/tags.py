@@ -1,0 +1,125 @@
+"""Tags of a hotel: names with a colour, for conversations and contacts, which follow when it changes."""
+
+from typing import Annotated
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from crm.core import page as paging
+from crm.core import sql
+from crm.core.access import ATTENDANT
+from crm.core.db import Tx
+from crm.core.errors import Conflict, NotFound
+from crm.core.feed import Event
+from crm.core.http import Call, Door
+from crm.core.page import Page, PageQuery, paged
+
+_sql = sql.load("tags")
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=r"^\S(.*\S)?$(?!\n)")]
+_Color = Annotated[str, msgspec.Meta(pattern=r"^#[0-9A-Fa-f]{6}$(?!\n)", max_length=7)]
+
+
+class TagRow(msgspec.Struct, frozen=True):
+    """A tag, as stored and as shown."""
+
+    id: UUID
+    name: str
+    color: str
+
+
+class RenamedRow(TagRow, frozen=True):
+    """A tag, and what it was called before."""
+
+    was: str
+
+
+class TagsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which page of the tags."""
+
+    page: paging.PageNumber = 1
+    limit: paging.Limit = 100
+
+
+class Create(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A new tag; its colour as #rrggbb."""
+
+    name: _Name
+    color: _Color = "#808080"
+
+
+class Patch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Another name, another colour, or both."""
+
+    name: _Name | None = None
+    color: _Color | None = None
+
+
+async def page(call: Call) -> Page[TagRow]:
+    """A hotel's tags, by name."""
+    query = PageQuery(page=call.query.page, limit=call.query.limit)
+    rows = await call.tx.many(_sql.page, TagRow, skip=query.skip, max=query.limit)
+    return paged(query, rows, await call.tx.value(_sql.total), None)
+
+
+async def create(call: Call) -> TagRow:
+    """Add one. Raises Conflict (the name is taken, in whatever case)."""
+    new: Create = call.body
+    row = await call.tx.maybe(_sql.insert, TagRow, name=new.name, color=new.color)
+    if row is None:
+        raise await _taken(call.tx, new.name)
+    await _tell(call, row.id)
+    return row
+
+
+async def patch(call: Call) -> TagRow:
+    """Change it; what bears it bears its new name. Raises NotFound, Conflict."""
+    change: Patch = call.body
+    try:
+        async with call.tx.savepoint():
+            row = await call.tx.maybe(_sql.change, RenamedRow, id=call.id(), name=change.name, color=change.color)
+    except asyncpg.UniqueViolationError as error:
+        raise await _taken(call.tx, change.name or "") from error
+    if row is None:
+        raise NotFound
+    if row.name != row.was:
+        await _follow(call.tx, row.was, row.name)
+    await _tell(call, row.id)
+    return TagRow(row.id, row.name, row.color)
+
+
+async def delete(call: Call) -> None:
+    """Take it away, also from what bears it. Raises NotFound."""
+    name = await call.tx.value(_sql.delete, id=call.id())
+    if name is None:
+        raise NotFound
+    await _follow(call.tx, name, None)
+    await _tell(call, call.id())
+
+
+async def _follow(tx: Tx, was: str, name: str | None) -> None:
+    """Those of others too, whom an attendant may not see: a name is the hotel's."""
+    async with tx.seeing_all():
+        await tx.count(_sql.follow_contacts, was=was, name=name)
+        await tx.count(_sql.follow_conversations, was=was, name=name)
+
+
+async def _tell(call: Call, tag: UUID) -> None:
+    await call.rails.feed.append(call.tx, [Event("tags:updated", None, {"id": tag})])
+
+
+async def _taken(tx: Tx, name: str) -> Conflict:
+    other = await tx.value(_sql.id_of, name=name)
+    return Conflict("Já há uma etiqueta com este nome.", "There is a tag of this name.", existingId=str(other))
+
+
+_PATH = "/api/tags"
+_ONE = f"{_PATH}/{{id}}"
+routes = [
+    Door(method="GET", path=_PATH, handler=page, role=ATTENDANT, query=TagsQuery, answer=Page[TagRow]),
+    Door(
+        method="POST", path=_PATH, handler=create, role=ATTENDANT, body=Create, answer=TagRow, status=201, once=True
+    ),
+    Door(method="PATCH", path=_ONE, handler=patch, role=ATTENDANT, body=Patch, answer=TagRow),
+    Door(method="DELETE", path=_ONE, handler=delete, role=ATTENDANT, status=204),
+]

@@ -1,0 +1,15 @@
+DROP TABLE public.quick_replies;
+DROP TABLE public.tags;
+DROP FUNCTION crm.found(text[], uuid, timestamptz, text, timestamptz, uuid);
+DROP FUNCTION crm.may_see(uuid);
+DROP FUNCTION crm.asked(text[]);
+DROP TRIGGER words_gone ON public.messages;
+DROP TRIGGER words_renewed ON public.messages;
+DROP TRIGGER words_kept ON public.messages;
+DROP FUNCTION crm.renew_words();
+DROP FUNCTION crm.keep_words();
+DROP TABLE public.message_words;
+DROP FUNCTION crm.words(public.messages);
+DROP FUNCTION crm.searchable(public.messages);
+DROP TEXT SEARCH CONFIGURATION crm.portuguese;
+DROP EXTENSION unaccent;
