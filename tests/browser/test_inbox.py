@@ -158,6 +158,26 @@ async def test_a_note_that_was_begun_never_stands_as_a_message(bruno: Desk, alic
     await text.fill("")
 
 
+async def test_a_quick_reply_is_filled_and_a_found_message_stands_in_its_place(bruno: Desk, dora: Guest) -> None:
+    await dora.writes("Preciso de um berço azul")
+    await dora.writes("E de um cobertor")
+    await dora.hotel.attendant.post(
+        "/api/quick-replies", json={"shortcut": "ola", "content": "Olá, {{contact.name}}!"}
+    )
+    await bruno.open(dora)
+    text = bruno.page.locator("#composer")
+    await text.fill("/ol")
+    await expect(bruno.page.locator(".suggest li")).to_have_count(1)
+    await text.press("Enter")
+    await expect(text).to_have_value("Olá, Dora!")
+    await text.fill("")
+    await bruno.page.get_by_label("Buscar").fill("berço azul")
+    await bruno.page.locator(".hits a").click()
+    await expect(bruno.message("Preciso de um berço azul")).to_be_in_viewport()
+    await bruno.page.get_by_label("Buscar").fill("")
+    await expect(bruno.page.locator(".hits")).to_be_hidden()
+
+
 async def test_the_keys_walk_the_list_and_show_their_sheet(bruno: Desk, screens: Screens) -> None:
     page = bruno.page
     await page.get_by_role("button", name="Todas").click()
