@@ -5,7 +5,7 @@ import re
 import time
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.browser.screens import Desk, Screens, picture
 from tests.meta import script
@@ -126,6 +126,56 @@ async def test_history_loads_upwards_and_the_place_stays(bruno: Desk, dora: Gues
     assert before
     assert after
     assert abs(after["y"] - before["y"] - 30) < 2
+
+
+async def test_what_comes_while_the_page_reads_is_not_lost(bruno: Desk, dora: Guest) -> None:
+    await dora.writes("Antes")
+
+    async def slowly(route: Route) -> None:
+        answer = await route.fetch()
+        await dora.writes("Enquanto lia")
+        await asyncio.sleep(0.2)  # the socket tells it first
+        await route.fulfill(response=answer)
+
+    await bruno.page.route("**/messages?limit=50", slowly, times=1)
+    await bruno.open(dora)
+    await expect(bruno.message("Enquanto lia")).to_be_visible()
+    await expect(bruno.message("Antes")).to_be_visible()
+
+
+async def test_a_note_that_was_begun_never_stands_as_a_message(bruno: Desk, alice: Desk, dora: Guest) -> None:
+    await dora.writes()
+    await asyncio.gather(bruno.open(dora), alice.open(dora))
+    text = bruno.page.locator("#composer")
+    await bruno.page.get_by_role("tab", name="Nota interna").click()
+    await bruno.write("Cuidado: alérgica a nozes")
+    await expect(alice.page.locator(".note")).to_contain_text("Cuidado: alérgica a nozes")
+    await text.fill("Mais uma coisa")
+    await bruno.page.get_by_role("tab", name="Mensagem").click()
+    await expect(text).to_have_value("")
+    await bruno.page.get_by_role("tab", name="Nota interna").click()
+    await expect(text).to_have_value("Mais uma coisa")
+    await text.fill("")
+
+
+async def test_a_quick_reply_is_filled_and_a_found_message_stands_in_its_place(bruno: Desk, dora: Guest) -> None:
+    await dora.writes("Preciso de um berço azul")
+    await dora.writes("E de um cobertor")
+    await dora.hotel.attendant.post(
+        "/api/quick-replies", json={"shortcut": "ola", "content": "Olá, {{contact.name}}!"}
+    )
+    await bruno.open(dora)
+    text = bruno.page.locator("#composer")
+    await text.fill("/ol")
+    await expect(bruno.page.locator(".suggest li")).to_have_count(1)
+    await text.press("Enter")
+    await expect(text).to_have_value("Olá, Dora!")
+    await text.fill("")
+    await bruno.page.get_by_label("Buscar").fill("berço azul")
+    await bruno.page.locator(".hits a").click()
+    await expect(bruno.message("Preciso de um berço azul")).to_be_in_viewport()
+    await bruno.page.get_by_label("Buscar").fill("")
+    await expect(bruno.page.locator(".hits")).to_be_hidden()
 
 
 async def test_the_keys_walk_the_list_and_show_their_sheet(bruno: Desk, screens: Screens) -> None:

@@ -32,11 +32,13 @@ export async function readList(more = false) {
   if (!more) Object.assign(list, { loading: true, failed: null });
   list.loading = true;
   tell("list");
+  const before = new Set(state.conversations.values());
   try {
     const page = await call("GET", "/api/conversations", {
       query: { ...query(list.filter), cursor: more ? list.cursor : null },
     });
     if (mine !== reading) return;
+    const told = [...state.conversations.values()].filter((one) => !before.has(one)); // by the socket, meanwhile
     for (const conversation of page.data) {
       state.conversations.set(conversation.id, conversation);
       meet(conversation.assignedTo);
@@ -45,6 +47,7 @@ export async function readList(more = false) {
     list.ids = more ? [...new Set([...list.ids, ...ids])] : ids;
     list.cursor = page.pagination.nextCursor;
     list.total = Math.max(page.pagination.total ?? list.total, list.ids.length);
+    told.forEach(put);
   } catch (error) {
     if (mine === reading) list.failed = error;
   } finally {
@@ -105,16 +108,16 @@ export async function readConversation(id) {
 // The newest messages (or those from `at` on), then what else happened in the conversation.
 export async function readChat(id, { at } = {}) {
   const known = chat(id);
-  const page = await call("GET", `/api/conversations/${id}/messages`, { query: { limit: 50, at } });
-  const waiting = known.messages.filter((message) => message.status === "LOCAL");
-  known.messages = [];
-  Object.assign(known, {
-    older: page.pagination.nextCursor,
-    newer: page.pagination.prevCursor,
-    loaded: true,
-    tail: !at,
+  const before = new Set(known.messages);
+  known.reading = true;
+  const page = await call("GET", `/api/conversations/${id}/messages`, { query: { limit: 50, at } }).finally(() => {
+    known.reading = false;
   });
-  merge(id, [...page.data, ...waiting]);
+  // What the socket told meanwhile is newer than the page.
+  const kept = known.messages.filter((one) => one.status === "LOCAL" || (!at && !before.has(one)));
+  const { nextCursor: older, prevCursor: newer } = page.pagination;
+  Object.assign(known, { messages: [], older, newer, loaded: true, tail: !at });
+  merge(id, [...page.data, ...kept]);
   await readEntries(id, true);
 }
 

@@ -179,6 +179,8 @@ class Screen {
       this.#scroller.scrollTop = this.#scroller.scrollHeight - before;
     if (this.#stuck) this.#toBottom();
     this.#announce(known.messages.at(-1));
+    // Without a screenful nobody could scroll to what is older.
+    if (this.#scroller.scrollHeight <= this.#scroller.clientHeight) void readOlder(this.id).catch(() => {});
     this.#end.hidden = this.#stuck && known.tail;
   }
 

@@ -34,6 +34,7 @@ class Composer {
   #files = null;
   #save = null;
   #reply = null;
+  #other = ""; // what was begun in the other mode
   #told = 0;
   #conversation = null;
   #text = el("textarea", { rows: 1, maxLength: 4096, id: "composer" });
@@ -81,7 +82,9 @@ class Composer {
     );
   }
 
+  // Each mode has its own words: a note that was begun must not stand where it would go to the guest.
   mode(mode) {
+    if (mode !== this.#mode) [this.#text.value, this.#other] = [this.#other, this.#text.value];
     this.#mode = mode;
     this.#draw();
     this.focus();
@@ -93,7 +96,7 @@ class Composer {
 
   reply(message) {
     this.#reply = message;
-    this.#mode = "message";
+    this.mode("message");
     fill(
       this.#quote,
       icon("reply"),
@@ -179,7 +182,7 @@ class Composer {
       grow(text);
       this.#redrawButton();
       this.#typing();
-      this.#save(this.#mode === "message" ? text.value : "");
+      if (this.#mode === "message") this.#save(text.value);
     });
     text.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.defaultPrevented) return;
@@ -239,7 +242,7 @@ class Composer {
     this.#text.value = "";
     grow(this.#text);
     this.#quiet();
-    this.#save("");
+    if (this.#mode === "message") this.#save("");
     this.#draw();
     this.focus();
   }

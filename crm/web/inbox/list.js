@@ -249,7 +249,7 @@ function skeletons() {
 }
 
 function emptyTitle(view, search, unread) {
-  if (search) return say("Nada encontrado", "Nothing found");
+  if (search) return say("Nenhuma conversa com este nome", "No conversation of this name");
   if (unread) return say("Tudo lido", "All read");
   return view === "mine"
     ? say("Nenhuma conversa com você", "No conversation is yours")
@@ -257,7 +257,7 @@ function emptyTitle(view, search, unread) {
 }
 
 function emptyHint(view, search, unread) {
-  if (search) return say("Tente outro nome, telefone ou palavra.", "Try another name, phone or word.");
+  if (search) return say("Tente outro nome ou telefone.", "Try another name or phone.");
   if (unread)
     return say("Quando um hóspede escrever, aparece aqui na hora.", "When a guest writes, it shows here at once.");
   return view === "mine"

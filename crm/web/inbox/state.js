@@ -182,7 +182,7 @@ const events = {
     const known = chat(message.conversationId);
     const waiting = ours(message);
     if (waiting) settle(waiting, message);
-    else if (known.loaded && known.tail) merge(message.conversationId, [message]);
+    else if ((known.loaded || known.reading) && known.tail) merge(message.conversationId, [message]);
     known.typing.clear();
     if (conversation) put(conversation);
     tell("arrived", message);
