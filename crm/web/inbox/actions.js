@@ -89,12 +89,7 @@ export async function learnHouse() {
         }),
       ),
     has("GET", "/api/tags") && quietly(call("GET", "/api/tags").then(({ data }) => (state.tags = data))),
-    state.me.role !== "ATTENDANT" &&
-      quietly(
-        call("GET", "/api/users").then(({ data }) => {
-          data.filter(({ active }) => active).forEach(meet);
-        }),
-      ),
+    has("GET", "/api/people") && quietly(call("GET", "/api/people").then(({ data }) => data.forEach(meet))),
   ]);
   tell("house");
 }

@@ -55,7 +55,7 @@ export const snoozed = (conversation) =>
 const newestFirst = (one, other) =>
   other.lastMessageAt.localeCompare(one.lastMessageAt) || other.id.localeCompare(one.id);
 
-// Only admins may list the people of a hotel; an attendant's page knows those it has met.
+// Who left the hotel is in no list of people any more, and still has a name where it was met.
 export function meet(person) {
   if (person?.name) state.people.set(person.id, person.name);
 }
