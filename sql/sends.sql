@@ -231,8 +231,8 @@ SELECT
 FROM messages
 WHERE id = :id;
 
--- name: scheduled(after timestamptz, after_id uuid, skip bigint, max bigint) -> many MessageRow
--- What is to be sent later, the next first.
+-- name: scheduled(since timestamptz, until timestamptz, after timestamptz, after_id uuid, skip bigint, max bigint) -> many MessageRow
+-- What is to be sent in a stretch of time, the next first.
 -- Index: messages_schedule_ix
 SELECT
     id,
@@ -258,16 +258,34 @@ SELECT
     edited_at,
     revoked_at
 FROM messages
-WHERE status = 'SCHEDULED' AND (send_at, id) > (:after, :after_id)
+WHERE status = 'SCHEDULED' AND send_at >= :since AND send_at < :until AND (send_at, id) > (:after, :after_id)
 ORDER BY send_at, id
 LIMIT :max OFFSET :skip;
 
--- name: scheduled_total() -> value bigint
--- How much is to be sent later: rows that wait, whatever the history.
+-- name: scheduled_total(since timestamptz, until timestamptz) -> value bigint
+-- How much is to be sent in that time: rows that wait, whatever the history.
 -- Index: messages_schedule_ix
 SELECT count(*)
 FROM messages
-WHERE status = 'SCHEDULED';
+WHERE status = 'SCHEDULED' AND send_at >= :since AND send_at < :until;
+
+-- name: reschedule(id uuid, send_at timestamptz, content text) -> maybe MessageRow
+-- Another time, another text or both for what still waits: in time for the window, or a template; a text's words alone.
+-- Index: messages_pkey, conversations_pkey
+UPDATE messages AS m
+SET send_at = coalesce(:send_at, m.send_at), content = coalesce(:content, m.content)
+FROM conversations AS c
+WHERE
+    m.id = :id
+    AND m.status = 'SCHEDULED'
+    AND c.tenant_id = m.tenant_id
+    AND c.id = m.conversation_id
+    AND (:send_at::timestamptz IS NULL OR m.type = 'template' OR c.window_expires_at > :send_at)
+    AND (:content::text IS NULL OR m.type = 'text')
+RETURNING
+    m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,
+    m.sent_by, m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at,
+    m.origin, m.reactions, m.edited_at, m.revoked_at;
 
 -- name: fall_due(reasons jsonb, max bigint) -> many MessageRow
 -- Queues scheduled messages whose time has come, at this moment's place in the history. What may no longer go fails,

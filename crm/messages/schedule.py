@@ -3,17 +3,29 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import msgspec
+
 from crm import conversations
 from crm.core import meta, sql
 from crm.core.access import ATTENDANT
 from crm.core.db import Tx
-from crm.core.errors import invalid
+from crm.core.errors import Conflict, NotFound, Problem, WindowClosed, invalid
 from crm.core.feed import Event
 from crm.core.http import Call, Door
 from crm.core.meta_errors import OPTED_OUT
-from crm.core.page import Page, PageQuery, read_cursor, turned
+from crm.core.page import FIRST, Page, PageQuery, read_cursor, turned
+from crm.messages.kinds import Content
 from crm.messages.sends import BLOCKED
-from crm.messages.shapes import DueRow, MessageOut, MessageRow, changed, latest, shown
+from crm.messages.shapes import (
+    DueRow,
+    MessageOut,
+    MessageRow,
+    StandingRow,
+    changed,
+    latest,
+    shown,
+    updated,
+)
 
 _sql = sql.load("sends")
 
@@ -66,15 +78,65 @@ async def fall_due(tx: Tx) -> tuple[list[UUID], list[Event]]:
     return list(newest), events
 
 
-async def page(call: Call) -> Page[MessageOut]:
-    """What is to be sent later, the next first."""
-    query: PageQuery = call.query
-    after, after_id = read_cursor(query.cursor) if query.cursor else _START
-    rows = await call.tx.many(
-        _sql.scheduled, MessageRow, after=after, after_id=after_id, skip=query.skip, max=query.limit + 1
+class ScheduledQuery(PageQuery, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """Which page of what is to be sent from a moment (included) to another (not included)."""
+
+    since: datetime | None = msgspec.field(default=None, name="from")
+    to: datetime | None = None
+
+
+class Reschedule(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Another time, another text, or both."""
+
+    send_at: datetime | None = None
+    content: Content | None = None
+
+
+def too_late() -> WindowClosed:
+    """The window will be closed at the time it is to be sent."""
+    return WindowClosed(
+        "Em sendAt a janela de 24 horas estará fechada: depois de windowExpiresAt só um modelo pode ser enviado.",
+        "At sendAt the 24-hour window will be closed: after windowExpiresAt only a template can be sent.",
     )
-    total = None if query.cursor else await call.tx.value(_sql.scheduled_total)
+
+
+async def page(call: Call) -> Page[MessageOut]:
+    """What is to be sent later, the next first. Raises ValidationFailed."""
+    query: ScheduledQuery = call.query
+    for name, at in (("from", query.since), ("to", query.to)):
+        if at is not None and at.tzinfo is None:
+            raise invalid(f"/{name}", "falta o fuso horário (RFC 3339)", "the offset is missing (RFC 3339)")
+    stretch = {"since": query.since or _START[0], "until": query.to or FIRST}
+    after, after_id = read_cursor(query.cursor) if query.cursor else _START
+    place = {"after": after, "after_id": after_id, "skip": query.skip, "max": query.limit + 1}
+    rows = await call.tx.many(_sql.scheduled, MessageRow, **stretch, **place)
+    total = None if query.cursor else await call.tx.value(_sql.scheduled_total, **stretch)
     return turned(query, rows, total, shown, lambda row: (row.send_at or row.created_at, row.id))
+
+
+async def patch(call: Call) -> MessageOut:
+    """Change what still waits. Raises NotFound, Conflict, WindowClosed, ValidationFailed."""
+    change: Reschedule = call.body
+    check(change.send_at)
+    given = {"send_at": change.send_at, "content": change.content}
+    row = await call.tx.maybe(_sql.reschedule, MessageRow, id=call.id(), **given)
+    if row is None:
+        raise await _refusal(call.tx, call.id(), change)
+    await call.rails.feed.append(call.tx, [updated(row)])
+    return shown(row)
+
+
+async def _refusal(tx: Tx, message: UUID, change: Reschedule) -> Problem:
+    """Why nothing changed. Raises NotFound."""
+    standing = await tx.maybe(_sql.standing, StandingRow, id=message)
+    if standing is None or standing.direction == "INBOUND":
+        raise NotFound
+    if standing.status != "SCHEDULED":
+        now = standing.status
+        return Conflict(f"Não é possível: a mensagem está {now}.", f"Not possible: the message is {now}.")
+    if change.content is not None and standing.type != "text":
+        return invalid("/content", "só o texto de uma mensagem `text` muda", "only the text of a `text` can change")
+    return too_late()
 
 
 routes = [
@@ -83,7 +145,15 @@ routes = [
         path="/api/messages/scheduled",
         handler=page,
         role=ATTENDANT,
-        query=PageQuery,
+        query=ScheduledQuery,
         answer=Page[MessageOut],
+    ),
+    Door(
+        method="PATCH",
+        path="/api/messages/{id}",
+        handler=patch,
+        role=ATTENDANT,
+        body=Reschedule,
+        answer=MessageOut,
     ),
 ]

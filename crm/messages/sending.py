@@ -146,7 +146,11 @@ async def _refusal(tx: Tx, conversation: UUID, new: Send, parts: Parts) -> Probl
             "só se reage a uma mensagem que está no WhatsApp há até 30 dias, e não a uma reação",
             "only a message that is on WhatsApp, for 30 days at most, takes a reaction; a reaction takes none",
         )
-    return _file_refusal(new, parts, why) or _template_refusal(parts, why) or WindowClosed()
+    return _file_refusal(new, parts, why) or _template_refusal(parts, why) or _closed(new)
+
+
+def _closed(new: Send) -> WindowClosed:
+    return WindowClosed() if new.send_at is None else schedule.too_late()
 
 
 def _file_refusal(new: Send, parts: Parts, why: RefusedRow) -> Problem | None:

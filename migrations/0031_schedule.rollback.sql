@@ -1,0 +1,1 @@
+REVOKE UPDATE (send_at) ON public.messages FROM crm_app;

@@ -1,0 +1,79 @@
+"""What is to be sent later: seen as a calendar, changed while it waits, never past its window but by template."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.meta import becomes, send
+from tests.system import Guest
+
+URL = "/api/messages/scheduled"
+
+
+def at(hours: float) -> str:
+    return (datetime.now(UTC) + timedelta(hours=hours)).isoformat()
+
+
+@pytest.fixture
+async def dora(guest: Guest) -> Guest:
+    """A customer who has just written."""
+    await guest.writes()
+    return guest
+
+
+async def later(dora: Guest, hours: float, **more: Any) -> dict[str, Any]:
+    """A message to be sent in so many hours."""
+    return await send(dora.hotel, await dora.conversation(), "depois", sendAt=at(hours), **more)
+
+
+async def test_a_calendar_shows_what_is_to_be_sent_from_a_moment_to_another(dora: Guest) -> None:
+    made = [await later(dora, hours) for hours in (5.1, 5.3, 5.2)]
+    ids = {message["id"] for message in made}
+    stretch = {"from": made[0]["sendAt"], "to": made[1]["sendAt"], "limit": 1}
+    shown: list[str] = []
+    while True:
+        page = (await dora.hotel.attendant.get(URL, params=stretch)).json()
+        shown += [item["id"] for item in page["data"] if item["id"] in ids]
+        if not (cursor := page["pagination"]["nextCursor"]):
+            break
+        stretch["cursor"] = cursor
+    assert shown == [made[0]["id"], made[2]["id"]]
+
+
+async def test_the_time_and_the_text_of_what_waits_can_be_changed(dora: Guest) -> None:
+    message = await later(dora, 5)
+    change = {"sendAt": at(6), "content": "mais tarde"}
+    answer = await dora.hotel.attendant.patch(f"/api/messages/{message['id']}", json=change)
+    assert (answer.status_code, answer.json()["content"]) == (200, "mais tarde")
+    assert answer.json()["sendAt"][:19] == change["sendAt"][:19]
+    soon = {"sendAt": at(1 / 3600)}
+    assert (await dora.hotel.attendant.patch(f"/api/messages/{message['id']}", json=soon)).status_code == 200
+    assert (await becomes(dora.hotel, message, "READ"))["content"] == "mais tarde"
+    refused = await dora.hotel.attendant.patch(f"/api/messages/{message['id']}", json=change)
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+
+
+async def test_a_time_past_the_window_is_refused_and_says_so(dora: Guest) -> None:
+    message, conversation = await later(dora, 5), await dora.conversation()
+    late = {"sendAt": at(30)}
+    url = f"/api/conversations/{conversation['id']}/messages"
+    for answer in (
+        await dora.hotel.attendant.post(url, json={"content": "x", **late}),
+        await dora.hotel.attendant.patch(f"/api/messages/{message['id']}", json=late),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (409, "window_closed")
+        assert "windowExpiresAt" in answer.json()["detail"]
+
+
+async def test_what_cannot_be_changed_is_named(dora: Guest) -> None:
+    place = {"latitude": -27.6, "longitude": -48.5}
+    conversation = await dora.conversation()
+    body = {"type": "location", "location": place, "sendAt": at(5)}
+    made = await dora.hotel.attendant.post(f"/api/conversations/{conversation['id']}/messages", json=body)
+    url = f"/api/messages/{made.json()['id']}"
+    for change, pointer in (({"content": "x"}, "/content"), ({"sendAt": "2020-01-01T00:00:00Z"}, "/sendAt")):
+        answer = await dora.hotel.attendant.patch(url, json=change)
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
+    inbound = (await dora.history())[-1]
+    assert (await dora.hotel.attendant.patch(f"/api/messages/{inbound['id']}", json={})).status_code == 404
