@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from saq import Worker
 
-from crm import conversations, inbound, media, messages, outbound, read_marks, templates
+from crm import conversations, inbound, media, messages, outbound, read_marks, stays, templates
 from crm.core import log, metrics, queue, rails, sql
 from crm.core.config import Settings
 from crm.core.errors import Problem, Unavailable
@@ -117,6 +117,10 @@ class Jobs:
         """Begin to read the templates that are due; a slow Meta holds up no sweep."""
         self._begin("templates", partial(templates.sync_due, self.rails, self._goes_on))
 
+    async def plan_stays(self) -> None:
+        """Begin to plan the messages of stays that are due."""
+        self._begin("stays", partial(stays.plan_due, self.rails, self._goes_on))
+
     async def remove(self) -> None:
         """Begin to delete the bytes that no file names; a slow store holds up no sweep."""
         self._begin("remove", partial(media.remove, self.rails))
@@ -210,7 +214,12 @@ async def _sweep_for_ever(jobs: Jobs, stop: asyncio.Event) -> None:
 
     The second is the event loop's, which no setting of the clock changes.
     """
-    rounds = [(1, "sweep", jobs.sweep), (1, "fetch", jobs.fetch), (SEEN_EVERY, "seen", jobs.seen)]
+    rounds = [
+        (1, "sweep", jobs.sweep),
+        (1, "fetch", jobs.fetch),
+        (1, "stays", jobs.plan_stays),
+        (SEEN_EVERY, "seen", jobs.seen),
+    ]
     rounds += [(TEMPLATES_EVERY, "templates", jobs.read_templates), (REMOVE_EVERY, "remove", jobs.remove)]
     rounds += [(FOLD_EVERY, "fold", partial(fold, jobs.rails)), (TIDY_EVERY, "tidy", partial(tidy, jobs.rails))]
     turn = 0
