@@ -22,6 +22,7 @@ from crm import (
     privacy,
     read_marks,
     spreadsheets,
+    stays,
     templates,
 )
 from crm.core import log, metrics, queue, rails, sql
@@ -150,6 +151,10 @@ class Jobs:
         """Begin to blank what hotels keep no longer, where it is night."""
         self._begin("forget", partial(privacy.forget_old, self.rails, self._goes_on))
 
+    async def plan_stays(self) -> None:
+        """Begin to plan the messages of stays that are due."""
+        self._begin("stays", partial(stays.plan_due, self.rails, self._goes_on))
+
     async def remove(self) -> None:
         """Begin to delete the bytes that no file names; a slow store holds up no sweep."""
         self._begin("remove", partial(media.remove, self.rails))
@@ -247,6 +252,7 @@ async def _sweep_for_ever(jobs: Jobs, stop: asyncio.Event) -> None:
         (1, "sweep", jobs.sweep),
         (1, "fetch", jobs.fetch),
         (1, "import", jobs.take_in),
+        (1, "stays", jobs.plan_stays),
         (SEEN_EVERY, "seen", jobs.seen),
     ]
     rounds += [(TEMPLATES_EVERY, "templates", jobs.read_templates), (REMOVE_EVERY, "remove", jobs.remove)]

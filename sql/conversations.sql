@@ -89,7 +89,7 @@ DO UPDATE SET updated_at = now()
 RETURNING id, contact_id, channel_id;
 
 -- name: newest_of(contacts uuid[], channels uuid[]) -> many PlaceRow
--- The newest conversation of each pair, whatever its status.
+-- The open conversation of each pair, or its newest one.
 -- Index: conversations_contact_ix
 SELECT DISTINCT
     newest.id,
@@ -101,7 +101,7 @@ CROSS JOIN
         SELECT c.id
         FROM conversations AS c
         WHERE c.contact_id = pair.contact_id AND c.channel_id = pair.channel_id
-        ORDER BY c.last_message_at DESC, c.id DESC
+        ORDER BY c.status = 'CLOSED', c.last_message_at DESC, c.id DESC
         LIMIT 1
     ) AS newest;
 
@@ -116,6 +116,26 @@ SELECT
     TRUE
 FROM unnest(:contacts::uuid[], :channels::uuid[]) AS pair (contact_id, channel_id)
 RETURNING id, contact_id, channel_id;
+
+-- name: bring_back(ids uuid[]) -> none
+-- What is written in is open, unless another conversation of its pair is. The status is not asked for in WHERE: by its
+-- index every closed conversation of the hotel would be read.
+-- Index: conversations_pkey
+UPDATE conversations AS c
+SET
+    status = CASE c.status WHEN 'CLOSED' THEN 'OPEN' ELSE c.status END,
+    archived = c.archived AND c.status <> 'CLOSED',
+    updated_at = now()
+FROM unnest(:ids::uuid[]) AS given (id)
+WHERE
+    c.id = given.id
+    AND NOT EXISTS (
+        SELECT
+        FROM conversations AS other
+        WHERE
+            other.contact_id = c.contact_id AND other.channel_id = c.channel_id AND other.status <> 'CLOSED'
+            AND other.id <> c.id
+    );
 
 -- name: widen(ids uuid[], windows timestamptz[]) -> none
 -- Moves windows forward.

@@ -7,7 +7,7 @@ INSERT INTO idempotency_keys (user_id, key, request_hash)
 VALUES (:user_id, :key, :request_hash)
 ON CONFLICT (tenant_id, user_id, key) DO NOTHING;
 
--- name: known(user_id uuid, key text) -> one KnownRow
+-- name: known(user_id uuid, key text) -> maybe KnownRow
 -- What was answered under a key. A super admin may have the same one in several tenants: this one is named.
 -- Index: idempotency_keys_pkey
 SELECT

@@ -214,6 +214,17 @@ RETURNING
     m.sent_by, m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at,
     m.origin, m.reactions, m.edited_at, m.revoked_at;
 
+-- name: move(id uuid, at timestamptz) -> maybe MessageRow
+-- A scheduled message goes at another time.
+-- Index: messages_pkey
+UPDATE messages AS m
+SET send_at = :at
+WHERE m.id = :id AND m.status = 'SCHEDULED'
+RETURNING
+    m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,
+    m.sent_by, m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at,
+    m.origin, m.reactions, m.edited_at, m.revoked_at;
+
 -- name: standing(id uuid) -> maybe StandingRow
 -- Where a message stands, for who could not change it. A send is decided by people once it waits for nothing.
 -- Index: messages_pkey

@@ -30,8 +30,9 @@ INSERT INTO contact_aliases (tenant_id, kind, value, contact_id, superseded_at)
 SELECT tenant_id, 'wa_id', 'former' || wa_id, id, now() - random() * INTERVAL '90 days' FROM contacts;
 INSERT INTO contact_merges (tenant_id, from_id, into_id, why, moved, undone_at)
 SELECT tenant_id, id, id, 'test', '{}', CASE WHEN random() < 0.5 THEN now() END FROM contacts;
-INSERT INTO stays (tenant_id, contact_id, code, check_in, check_out, status)
-SELECT tenant_id, id, 'R-' || n, current_date + (random() * 400)::int - 365, current_date + 60, 'BOOKED'
+INSERT INTO stays (tenant_id, contact_id, code, check_in, check_out, status, due_at)
+SELECT tenant_id, id, 'R-' || n, current_date + (random() * 400)::int - 365, current_date + (random() * 400)::int + 40, 'BOOKED',
+    CASE WHEN random() < 0.02 THEN now() END
 FROM contacts, generate_series(1, 2) AS n;
 INSERT INTO conversations (tenant_id, contact_id, channel_id, status, archived, unread_count, last_message_at)
 SELECT p.tenant_id, p.id, c.id, CASE WHEN random() < 0.3 THEN 'OPEN' ELSE 'CLOSED' END, random() < 0.2,
@@ -126,4 +127,10 @@ SELECT tenant_id, id, n, 0, 'phone', 'x', 'x' FROM contact_imports, generate_ser
 INSERT INTO contact_erasures (tenant_id, contact_id, needles, lanes, spans, done_at)
 SELECT tenant_id, id, '{}', '{}', '{}', CASE WHEN random() < 0.9 THEN now() END FROM contacts;
 INSERT INTO retentions (tenant_id, kept_since, seen_id) SELECT id, now() - INTERVAL '90 days', id FROM tenants;
+INSERT INTO stay_messages (tenant_id, name, anchor, offset_days, at, content, deleted_at)
+SELECT t.id, 'Rule ' || n, 'check_in', 0, '09:00', 'Olá', CASE WHEN n > 5 THEN now() END
+FROM tenants AS t, generate_series(1, 40) AS n WHERE t.slug <> 'platform';
+INSERT INTO stay_sends (tenant_id, stay_id, rule_id, send_at)
+SELECT s.tenant_id, s.id, r.id, now() FROM stays AS s INNER JOIN stay_messages AS r ON s.tenant_id = r.tenant_id
+WHERE r.deleted_at IS NULL AND s.code = 'R-1';
 ANALYZE;

@@ -41,6 +41,13 @@ LEAST: dict[str, dict[str, Any]] = {
     "POST /api/admin/webhook-events/replay": {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"},
     "POST /api/contacts": {"phone": "+55 48 99911-2244"},
     "PUT /api/contacts/{id}/stays/{code}": {"checkIn": "2026-12-01", "checkOut": "2026-12-03"},
+    "POST /api/stay-messages": {
+        "name": "Chegada",
+        "anchor": "check_in",
+        "offsetDays": -1,
+        "at": "09:00",
+        "content": "Até amanhã, {name}",
+    },
     "PUT /api/contact-attributes": {"data": []},
     "POST /api/contacts/{id}/merge": {"intoId": "01a20e31-0000-7000-8000-000000000000"},
     "POST /api/templates": {
@@ -113,6 +120,7 @@ async def objects(hotel_a: Hotel, root: httpx.AsyncClient) -> dict[str, str]:
         "/api/departments": department.json()["id"],
         "/api/conversations": (await dora.conversation())["id"],
         "/api/contacts/imports": await imported(hotel_a),
+        "/api/stay-messages": await stay_message(hotel_a),
         "/api/contacts": (await dora.conversation())["contact"]["id"],
         "/api/channels": hotel_a.channel_id,
         "/api/users": me["id"],
@@ -122,6 +130,12 @@ async def objects(hotel_a: Hotel, root: httpx.AsyncClient) -> dict[str, str]:
         "/auth/sessions": session["id"],
         "/api/tenants": hotel_a.id,
     }
+
+
+async def stay_message(hotel: Hotel) -> str:
+    """The id of a rule of the hotel."""
+    made = await hotel.admin.post("/api/stay-messages", json=LEAST["POST /api/stay-messages"])
+    return str(made.json()["id"])
 
 
 async def picture(hotel: Hotel) -> str:

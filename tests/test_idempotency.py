@@ -128,6 +128,7 @@ _MADE = {
     "/api/channels": ("channels", "phone_number_id", "whatsappPhoneNumberId"),
     "/api/templates": ("templates", "name", "name"),
     "/api/contacts": ("contacts", "name", "name"),
+    "/api/stay-messages": ("stay_messages", "name", "name"),
     "/api/messages/send": ("messages", "content", "content"),
     "/api/conversations/{id}/messages": ("messages", "content", "content"),
     "/api/conversations/{id}/notes": ("conversation_entries", "content", "content"),
@@ -145,6 +146,7 @@ _NOTED = {
     "/api/templates",
     "/api/contacts",
     "/api/departments",
+    "/api/stay-messages",
 }
 each_that_creates = pytest.mark.parametrize("path", sorted({door.path for door in CREATING} - BODILESS))
 
@@ -163,6 +165,13 @@ def _body(path: str, dora: Guest | None = None) -> dict[str, Any]:
             "language": "pt_BR",
             "category": "UTILITY",
             "components": [{"type": "BODY", "text": f"Olá, {name}"}],
+        },
+        "/api/stay-messages": {
+            "name": name,
+            "anchor": "check_in",
+            "offsetDays": 0,
+            "at": "09:00",
+            "content": "Olá",
         },
         "/api/contacts": {"phone": unique_phone(), "name": name},
         "/api/messages/send": {"to": dora and dora.wa_id, "content": name},
@@ -208,7 +217,7 @@ async def test_a_key_is_of_one_person_in_one_hotel(
     path: str, hotel: Hotel, hotel_b: Hotel, ana: httpx.AsyncClient, dora: Guest, as_owner: Sql
 ) -> None:
     url, key = path.format(id=(await dora.conversation())["id"]), _key()
-    people = [hotel.admin, ana] if "{id}" in path or "messages" in path else [hotel.admin, ana, hotel_b.admin]
+    people = [hotel.admin, ana] if "{id}" in path or "/messages" in path else [hotel.admin, ana, hotel_b.admin]
     for person in people:
         new = _body(path, dora)
         answer = await person.post(url, json=new, headers=key)

@@ -34,6 +34,11 @@ FURNITURE = [
     SELECT tenant_id, 'wa_id', 'former', id FROM contacts WHERE tenant_id = $1 LIMIT 1""",
     """INSERT INTO stays (tenant_id, contact_id, code, check_in, check_out, status)
     SELECT tenant_id, id, 'R-1', current_date, current_date, 'BOOKED' FROM contacts WHERE tenant_id = $1 LIMIT 1""",
+    """INSERT INTO stay_messages (tenant_id, name, anchor, offset_days, at, content)
+    VALUES ($1, 'Furniture', 'check_in', -60, '09:00', 'Olá')""",
+    """INSERT INTO stay_sends (tenant_id, stay_id, rule_id, send_at)
+    SELECT s.tenant_id, s.id, r.id, now() FROM stays AS s INNER JOIN stay_messages AS r ON s.tenant_id = r.tenant_id
+    WHERE s.tenant_id = $1 LIMIT 1""",
     """INSERT INTO contact_attributes (tenant_id, key, label, type, place)
     VALUES ($1, 'furniture', 'Furniture', 'text', 1)""",
     "INSERT INTO departments (tenant_id, name) VALUES ($1, uuidv7()::text)",

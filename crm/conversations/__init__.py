@@ -2,6 +2,7 @@
 
 from crm.conversations import drafts, giving, lists, starting, states, timeline
 from crm.conversations.keeping import (
+    bring_back,
     close_windows,
     found,
     kept,
@@ -22,6 +23,7 @@ __all__ = [
     "ConversationOut",
     "ConversationRow",
     "Latest",
+    "bring_back",
     "close_windows",
     "found",
     "kept",

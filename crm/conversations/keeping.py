@@ -43,6 +43,12 @@ async def kept(tx: Tx, pairs: list[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID]
     return found | (await _open(tx, _sql.put_away, missing) if missing else {})
 
 
+async def bring_back(tx: Tx, conversations: list[UUID]) -> None:
+    """Something goes out in these: closed ones are open again, where their pair has no other that is."""
+    if conversations:
+        await tx.none(_sql.bring_back, ids=conversations)
+
+
 async def widen(tx: Tx, latest: list[Latest]) -> None:
     """The window moves forward, and nothing else shows of these messages."""
     ids, windows = [one.conversation_id for one in latest], [one.window_expires_at for one in latest]

@@ -116,8 +116,8 @@ def route(door: Door) -> Route:
             _check_type(request)
             call.body = body.decode(raw, door.body)
         key = idempotency.key(request.headers, call.body) if door.once else None
-        if door.before:
-            call.prepared = await _prepared(door, call, door.before)
+        if door.before and (repeated := await _prepared(door, call, key, raw)):
+            return repeated
         if who is None or door.own_tx:
             return _response(door, await door.handler(call))
         async with _opened(door, rails, who) as tx:
@@ -154,14 +154,20 @@ def _opened(door: Door, rails: Rails, who: Who) -> Any:
     return rails.db.tenant(place or who.home, who.caller)
 
 
-async def _prepared(door: Door, call: Call, before: Handler) -> Any:
-    """What the slow work made. A transaction of its own asks first whether the caller may still come in:
-    a token outlives its session by up to 15 minutes, and whoever holds one must not burn a core.
+async def _prepared(door: Door, call: Call, key: str | None, raw: bytes) -> Response | None:
+    """Let the slow work be done, unless its request is a repetition: then the first answer.
+
+    A transaction of its own asks first whether the caller may still come in: a token outlives its session by up
+    to 15 minutes, and whoever holds one must not burn a core.
     """
+    assert door.before is not None
     if door.role != PUBLIC:
-        async with _opened(door, call.rails, call.who):
-            pass
-    return await before(call)
+        async with _opened(door, call.rails, call.who) as tx:
+            known = None if key is None else await idempotency.answered(tx, _attempt(call, key, raw))
+        if known is not None:
+            return _again(*known)
+    call.prepared = await door.before(call)
+    return None
 
 
 async def _in_transaction(door: Door, call: Call, key: str | None, raw: bytes) -> Response:
@@ -171,14 +177,21 @@ async def _in_transaction(door: Door, call: Call, key: str | None, raw: bytes) -
     return await work() if key is None else await once(call, call.tx, key, raw, work)
 
 
+def _attempt(call: Call, key: str, what: bytes) -> idempotency.Attempt:
+    asked = f"{call.request.method} {call.request.url.path}".encode() + what
+    return idempotency.Attempt(call.who.user, key, asked, call.rails.box)
+
+
+def _again(status: int, answer: bytes) -> Response:
+    return json_response(answer, status, {"Idempotency-Replayed": "true"})
+
+
 async def once(call: Call, tx: Tx, key: str, what: bytes, work: Callable[[], Awaitable[Response]]) -> Response:
     """Do it in `tx` under the client's key; a repetition (of `what`) gets the first answer. Raises Conflict."""
-    asked = f"{call.request.method} {call.request.url.path}".encode() + what
-    attempt = idempotency.Attempt(call.who.user, key, asked, call.rails.box)
+    attempt = _attempt(call, key, what)
     known = await idempotency.begin(tx, attempt)
     if known is not None:
-        status, answer = known
-        return json_response(answer, status, {"Idempotency-Replayed": "true"})
+        return _again(*known)
     response = await work()
     await idempotency.finish(tx, attempt, response.status_code, bytes(response.body))
     return response

@@ -52,7 +52,14 @@ async def begin(tx: Tx, attempt: Attempt) -> tuple[int, bytes] | None:
     """Claim the key, or the status and answer given under it. Raises Conflict when that was to another request."""
     if await tx.count(_sql.claim, user_id=attempt.user, key=attempt.key, request_hash=attempt.hash):
         return None
-    known = await tx.one(_sql.known, KnownRow, user_id=attempt.user, key=attempt.key)
+    return await answered(tx, attempt)
+
+
+async def answered(tx: Tx, attempt: Attempt) -> tuple[int, bytes] | None:
+    """The status and answer given under the key, None when there is none. Raises Conflict as `begin` does."""
+    known = await tx.maybe(_sql.known, KnownRow, user_id=attempt.user, key=attempt.key)
+    if known is None:
+        return None
     if known.request_hash != attempt.hash:
         raise Conflict(
             "Esta Idempotency-Key já foi usada com outro conteúdo.",

@@ -4,8 +4,8 @@ from crm.messages import decisions, doors, schedule, search, timeline
 from crm.messages.arriving import receive
 from crm.messages.bodies import body
 from crm.messages.decisions import send_again
-from crm.messages.kinds import Send
-from crm.messages.schedule import due_tenants, fall_due
+from crm.messages.kinds import Content, Send, TemplateUse
+from crm.messages.schedule import call_off, due_tenants, fall_due, move
 from crm.messages.sending import put
 from crm.messages.sends import (
     BLOCKED,
@@ -46,20 +46,24 @@ __all__ = [
     "WAITING_NAMES",
     "Advance",
     "ClaimedRow",
+    "Content",
     "Ending",
     "Inbound",
     "LaneRow",
     "MessageOut",
     "MessageRow",
     "Send",
+    "TemplateUse",
     "WaitingSendsRow",
     "advance",
     "body",
+    "call_off",
     "claim",
     "due_tenants",
     "expire_leases",
     "fall_due",
     "learn",
+    "move",
     "offer",
     "opted_out",
     "opts_out",

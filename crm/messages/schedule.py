@@ -72,10 +72,23 @@ async def fall_due(tx: Tx) -> tuple[list[UUID], list[Event]]:
     rows = await tx.many(_sql.fall_due, MessageRow, reasons=_REASONS, max=_BATCH)
     rows.sort(key=lambda row: (row.conversation_id, row.created_at))
     newest = {row.conversation_id: latest(row) for row in rows if row.status == "QUEUED"}
+    await conversations.bring_back(tx, list(newest))
     touched = await conversations.touch(tx, list(newest.values())) if newest else {}
     events = [changed(row) for row in rows]
     events += [Event("conversation:updated", key, {"conversation": shown}) for key, shown in touched.items()]
     return list(newest), events
+
+
+async def move(tx: Tx, message: UUID, at: datetime) -> list[Event]:
+    """Send a scheduled message at another time; nothing when it waits no more."""
+    row = await tx.maybe(_sql.move, MessageRow, id=message, at=at)
+    return [updated(row)] if row else []
+
+
+async def call_off(tx: Tx, message: UUID) -> list[Event]:
+    """Do not send a scheduled message; nothing when it waits no more."""
+    row = await tx.maybe(_sql.cancel, MessageRow, id=message)
+    return [changed(row)] if row else []
 
 
 class ScheduledQuery(PageQuery, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):

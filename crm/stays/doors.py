@@ -3,12 +3,12 @@
 import re
 from uuid import UUID
 
-from crm import audit, contacts
+from crm import audit, contacts, messages
 from crm.core import sql
 from crm.core.access import ATTENDANT
 from crm.core.errors import NotFound, invalid
 from crm.core.http import Call, Door
-from crm.stays.shapes import Put, StayOut, StayRow, Stays, shown
+from crm.stays.shapes import PlannedRow, Put, StayOut, StayRow, Stays, shown
 
 _sql = sql.load("stays")
 _CODE = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
@@ -68,6 +68,8 @@ async def remove(call: Call) -> None:
     """Delete a stay. Raises NotFound."""
     contact = await contacts.found(call.tx, call.id())
     row = await _found(call, contact.id, _code(call))
+    for planned in await call.tx.many(_sql.sends_of, PlannedRow, id=row.id):
+        await call.rails.feed.append(call.tx, await messages.call_off(call.tx, planned.message_id))
     await call.tx.count(_sql.remove, id=row.id)
     await audit.note(call, call.tx, "stay.deleted", row.contact_id, code=row.code)
     await _tell(call, row.contact_id)

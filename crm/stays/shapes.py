@@ -1,13 +1,15 @@
 """The shapes of stays: rows, requests, answers."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
+from crm.core.fields import Name
 from crm.core.page import stamp
+from crm.messages import Content, TemplateUse
 
 Status = Literal["BOOKED", "IN_HOUSE", "CHECKED_OUT", "CANCELED", "NO_SHOW"]
 Room = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -57,6 +59,75 @@ class Stays(msgspec.Struct, frozen=True):
     """A contact's stays: a person has few, so there are no pages."""
 
     data: list[StayOut]
+
+
+class PlannedRow(msgspec.Struct, frozen=True):
+    """A message planned for a stay."""
+
+    message_id: UUID
+
+
+class HotelRow(msgspec.Struct, frozen=True):
+    """A hotel with stays to look at."""
+
+    tenant_id: UUID
+
+
+class ClaimedStayRow(msgspec.Struct, frozen=True):
+    """A stay taken to look at its messages."""
+
+    id: UUID
+
+
+class Rule(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """What each guest is sent so many days after arrival or departure (before: negative), by the hotel's clock.
+
+    A text goes only where the guest has written in the 24 hours before: a template is what surely arrives.
+    `{name}`, `{checkIn}`, `{checkOut}`, `{room}` and `{code}` in it are the guest's.
+    """
+
+    name: Name
+    anchor: Literal["check_in", "check_out"]
+    offset_days: Annotated[int, Meta(ge=-60, le=60)]
+    at: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$(?!\n)")]
+    content: Content | None = None
+    template: TemplateUse | None = None
+
+
+class RuleRow(msgspec.Struct, frozen=True, rename="camel"):
+    """A rule as stored and as shown."""
+
+    id: UUID
+    name: str
+    anchor: str
+    offset_days: int
+    at: str
+    content: str | None
+    template: dict[str, Any] | None
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """A hotel's rules: few, so there are no pages."""
+
+    data: list[RuleRow]
+
+
+class PlanRow(msgspec.Struct, frozen=True):
+    """A stay and a rule: when its message is wanted (None: not), and the one there is."""
+
+    stay_id: UUID
+    contact_id: UUID
+    rule_id: UUID
+    content: str | None
+    template: dict[str, Any] | None
+    code: str
+    check_in: date
+    check_out: date
+    room: str | None
+    name: str | None
+    wanted_at: datetime | None
+    message_id: UUID | None
+    send_at: datetime | None
 
 
 def shown(row: StayRow) -> StayOut:

@@ -1,0 +1,116 @@
+"""The worker turns rules and stays into scheduled messages: once each, moved and canceled with the stay."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from crm import channels, contacts, conversations, messages
+from crm.core import sql
+from crm.core.db import Tx
+from crm.core.errors import Conflict, NotFound, ValidationFailed
+from crm.core.rails import Rails
+from crm.messages import Send
+from crm.stays.shapes import ClaimedStayRow, HotelRow, PlanRow
+
+log = logging.getLogger(__name__)
+_sql = sql.load("stays")
+
+_BATCH = 50  # stays looked at in one transaction
+_FARTHEST = timedelta(days=365)  # what may be scheduled ahead
+_WINDOW = timedelta(hours=23)  # a text is tried when the window may be open then
+_LATER = timedelta(minutes=10)  # between two tries of what could not be scheduled
+
+
+async def plan_due(rails: Rails, go_on: Callable[[], bool]) -> None:
+    """Look at the stays that are due, hotel by hotel."""
+    async with rails.db.system() as tx:
+        hotels = await tx.many(_sql.due_hotels, HotelRow)
+    for hotel in hotels:
+        while go_on() and await _plan(rails, hotel.tenant_id):
+            pass
+
+
+async def _plan(rails: Rails, tenant: UUID) -> int:
+    """Plan a batch of stays; how many."""
+    async with rails.db.tenant(tenant) as tx:
+        await contacts.hold(tx)
+        stays = await tx.many(_sql.claim, ClaimedStayRow, max=_BATCH)
+        for row in await tx.many(_sql.plan, PlanRow, ids=[stay.id for stay in stays]):
+            await _follow(rails, tx, row)
+    return len(stays)
+
+
+async def _follow(rails: Rails, tx: Tx, row: PlanRow) -> None:
+    """Bring the message of a stay by a rule to where it should be; what is past is not made up for."""
+    now = datetime.now(UTC)
+    ahead = row.wanted_at is not None and row.wanted_at > now
+    if row.message_id is not None and row.wanted_at != row.send_at:
+        await (_move(rails, tx, row) if ahead else _call_off(rails, tx, row))
+    elif row.message_id is None and ahead:
+        assert row.wanted_at is not None
+        opens = row.wanted_at - (_FARTHEST if row.template else _WINDOW)
+        if opens > now or not await _scheduled(rails, tx, row):
+            again = max(opens, now + _LATER)
+            await tx.none(_sql.look_again, id=row.stay_id, at=again)
+
+
+async def _move(rails: Rails, tx: Tx, row: PlanRow) -> None:
+    assert row.message_id is not None
+    assert row.wanted_at is not None
+    if events := await messages.move(tx, row.message_id, row.wanted_at):
+        place = {"stay": row.stay_id, "rule": row.rule_id}
+        await tx.none(_sql.taken_by, **place, message=row.message_id, at=row.wanted_at)
+        await rails.feed.append(tx, events)
+
+
+async def _call_off(rails: Rails, tx: Tx, row: PlanRow) -> None:
+    """Cancel it, so that it may be planned anew; what a person canceled, or what was sent, stays as it is."""
+    assert row.message_id is not None
+    if events := await messages.call_off(tx, row.message_id):
+        await tx.none(_sql.drop_send, stay=row.stay_id, rule=row.rule_id)
+        await rails.feed.append(tx, events)
+
+
+async def _scheduled(rails: Rails, tx: Tx, row: PlanRow) -> bool:
+    """Whether it could: a template not approved, a window not open, a blocked guest are tried again later."""
+    place = {"stay": row.stay_id, "rule": row.rule_id}
+    try:
+        async with tx.savepoint():
+            if await tx.count(_sql.take, **place, at=row.wanted_at):
+                pair = (row.contact_id, await channels.only(tx, None))
+                conversation = (await conversations.kept(tx, [pair]))[pair]
+                message = await messages.put(rails, tx, conversation, _message(row), None)
+                await tx.none(_sql.taken_by, **place, message=message.id, at=row.wanted_at)
+        return True
+    except (Conflict, NotFound, ValidationFailed) as refusal:
+        log.info("a stay's message must wait", extra={"why": refusal.code, "ruleId": str(row.rule_id)})
+        return False
+
+
+def _message(row: PlanRow) -> Send:
+    """The rule's message in the words of this stay. Raises ValidationFailed."""
+    words = {
+        "{name}": row.name or "-",
+        "{checkIn}": f"{row.check_in:%d/%m/%Y}",
+        "{checkOut}": f"{row.check_out:%d/%m/%Y}",
+        "{room}": row.room or "-",
+        "{code}": row.code,
+    }
+    body = {"type": "template", "template": row.template} if row.template else {"content": row.content}
+    return msgspec.convert({**_filled(body, words), "sendAt": row.wanted_at}, Send)
+
+
+def _filled(value: Any, words: dict[str, str]) -> Any:
+    """The same with each word put in its place."""
+    if isinstance(value, dict):
+        return {name: _filled(part, words) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_filled(part, words) for part in value]
+    if isinstance(value, str):
+        for word, said in words.items():
+            value = value.replace(word, said)
+    return value
