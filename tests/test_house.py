@@ -14,6 +14,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from crm.core import metrics
 from crm.core.http import Door
+from tests.every import every
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "crm").rglob("*.py"))
@@ -26,7 +27,7 @@ SESSION_LEVEL = (
     r"(^|;)\s*(SET (?!LOCAL)|RESET|DISCARD|LISTEN|UNLISTEN|PREPARE|DEALLOCATE|DECLARE)\b|pg_(try_)?advisory_lock"
 )
 
-each_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+each_module = every(MODULES, lambda path: str(path.relative_to(ROOT)))
 
 
 def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
