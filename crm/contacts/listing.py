@@ -45,6 +45,7 @@ async def page(call: Call) -> Page[ContactOut]:
 
 async def matching(tx: Tx, search: str) -> list[UUID]:
     """The newest 1,000 contacts that a search finds."""
+    await tx.plan_anew()
     rows = await tx.many(_sql.matching, MatchRow, words=patterns(search), before=LAST_ID, most=MATCHED)
     return [row.id for row in rows]
 

@@ -13,7 +13,9 @@ from ops.dev.home import Home
 PASSWORD = "senha-do-banco-1"
 _PARTS = 2  # connections that insert messages at once: the machine has two cores
 _FOLDER = Path(__file__).parent
-_LATER = ("tenants", "users", "contacts", "contact_identities", "conversations", "messages", "channels")
+_LATER = (
+    "tenants", "users", "contacts", "contact_identities", "conversations", "messages", "message_words", "channels",
+)  # fmt: skip
 
 
 class Size(msgspec.Struct, frozen=True):
