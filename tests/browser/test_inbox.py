@@ -192,6 +192,7 @@ async def test_the_keys_walk_the_list_and_show_their_sheet(bruno: Desk, screens:
     await page.keyboard.press("?")
     await expect(page.get_by_role("dialog")).to_contain_text("próxima conversa")
     await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
     await page.keyboard.press("Enter")
     await expect(page.locator("#composer")).to_be_focused()
 
