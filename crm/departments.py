@@ -12,12 +12,11 @@ from crm.core import sql
 from crm.core.access import ATTENDANT, TENANT_ADMIN
 from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound, invalid
-from crm.core.feed import End
+from crm.core.feed import COME_BACK, End
 from crm.core.fields import Name
 from crm.core.http import Call, Door
 
 _sql = sql.load("departments")
-_COME_BACK = 1012  # a socket so closed signs in again, and then sees what its person may see now
 
 
 class DepartmentRow(msgspec.Struct, frozen=True):
@@ -111,7 +110,7 @@ async def _set_members(call: Call, department: UUID, people: Sequence[UUID]) -> 
     left = await call.tx.many(_sql.leave, MembershipRow, id=department, people=wanted)
     came = await call.tx.many(_sql.come, MembershipRow, id=department, people=wanted)
     for row in [*left, *came]:
-        call.rails.feed.end_sockets(call.tx, call.place, End(_COME_BACK, user=row.user_id))
+        call.rails.feed.end_sockets(call.tx, call.place, End(COME_BACK, user=row.user_id))
 
 
 async def _found(tx: Tx, department: UUID) -> DepartmentRow:

@@ -12,6 +12,7 @@ from crm.core import sql
 from crm.core.access import SUPER_ADMIN, TENANT_ADMIN
 from crm.core.db import PLATFORM, Tx
 from crm.core.errors import Conflict, NotFound, invalid
+from crm.core.fields import zoned
 from crm.core.http import Call, Door
 from crm.core.page import Page, stamp, turned
 from crm.dead_letters import LetterOut, LetterQuery, LetterRow
@@ -194,9 +195,8 @@ async def replay(call: Call) -> Replayed:
     asked: Replay = call.body
     if asked.id is None and (asked.since is None or asked.until is None):
         raise invalid("/from", "diga from e to, ou id", "give from and to, or id")
-    for name, at in (("from", asked.since), ("to", asked.until)):
-        if at is not None and at.tzinfo is None:
-            raise invalid(f"/{name}", "falta o fuso horário (RFC 3339)", "the offset is missing (RFC 3339)")
+    zoned(asked.since, "/from")
+    zoned(asked.until, "/to")
     done = await _replay(call.tx, asked)
     if asked.id is not None and not done.replayed:
         raise NotFound

@@ -12,11 +12,11 @@ from crm.core.access import ATTENDANT
 from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound
 from crm.core.feed import Event
+from crm.core.fields import Tag
 from crm.core.http import Call, Door
 from crm.core.page import Page, PageQuery, paged
 
 _sql = sql.load("tags")
-_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=r"^\S(.*\S)?$(?!\n)")]
 _Color = Annotated[str, msgspec.Meta(pattern=r"^#[0-9A-Fa-f]{6}$(?!\n)", max_length=7)]
 
 
@@ -44,14 +44,14 @@ class TagsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Create(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A new tag; its colour as #rrggbb."""
 
-    name: _Name
+    name: Tag
     color: _Color = "#808080"
 
 
 class Patch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Another name, another colour, or both."""
 
-    name: _Name | None = None
+    name: Tag | None = None
     color: _Color | None = None
 
 

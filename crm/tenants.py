@@ -13,7 +13,7 @@ from crm.core import access, body, crypto, sql
 from crm.core.access import SUPER_ADMIN, TENANT_ADMIN
 from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound, ValidationFailed, invalid
-from crm.core.feed import End
+from crm.core.feed import COME_BACK, End
 from crm.core.fields import Email, Name, Password, Slug, normal_email
 from crm.core.http import Call, Door
 from crm.core.page import Page, PageQuery, containing, stamp, turned
@@ -215,7 +215,7 @@ async def patch_own(call: Call) -> TenantOut:
         raise ValidationFailed(errors=faults)
     if "visibility" in (change.settings or {}):
         # Who sees what has changed: everybody's sockets sign in again.
-        call.rails.feed.end_sockets(call.tx, call.place, End(1012))
+        call.rails.feed.end_sockets(call.tx, call.place, End(COME_BACK))
     row = await call.tx.one(_sql.patch_own, TenantRow, **msgspec.structs.asdict(change))
     if len(msgspec.json.encode(row.settings)) > SETTINGS_LIMIT:
         raise invalid("/settings", "no máximo 64 KiB no total", "at most 64 KiB in all")

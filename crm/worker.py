@@ -109,12 +109,12 @@ class Jobs:
             put_off = await conversations.snoozed_tenants(tx)
         for row in due:
             await self._fall_due(row.tenant_id, row.scheduled)
-        for hotel in put_off:
-            async with self.rails.db.tenant(hotel.tenant_id) as tx:
-                await self.rails.feed.append(tx, await conversations.wake(tx))
         for lane in lanes:
             if not self.lanes.runs(lane.tenant_id, lane.conversation_id):
                 self.lanes.want(lane.tenant_id, lane.conversation_id)
+        for hotel in put_off:
+            async with self.rails.db.tenant(hotel.tenant_id) as tx:
+                await self.rails.feed.append(tx, await conversations.wake(tx))
 
     async def _fall_due(self, tenant: UUID, scheduled: bool) -> None:
         async with self.rails.db.tenant(tenant) as tx:

@@ -383,7 +383,7 @@ WHERE merged_into IS NULL AND id < :before
 ORDER BY id DESC
 LIMIT :max OFFSET :skip;
 
--- name: matching(words text[], before uuid, most bigint) -> many MatchRow
+-- name: matching(words text[], before uuid, most bigint) -> many MadeRow
 -- The newest contacts that hold all these words, for lists of what belongs to contacts.
 -- plan: custom
 SELECT found.id

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from uuid import UUID
 
-from crm.contacts.shapes import ContactList, ContactOut, ContactRow, MatchRow, shown
+from crm.contacts.shapes import ContactList, ContactOut, ContactRow, MadeRow, shown
 from crm.core import sql
 from crm.core.access import ATTENDANT
 from crm.core.db import Tx
@@ -46,7 +46,7 @@ async def page(call: Call) -> Page[ContactOut]:
 async def matching(tx: Tx, search: str) -> list[UUID]:
     """The newest 1,000 contacts that a search finds."""
     await tx.plan_anew()
-    rows = await tx.many(_sql.matching, MatchRow, words=patterns(search), before=LAST_ID, most=MATCHED)
+    rows = await tx.many(_sql.matching, MadeRow, words=patterns(search), before=LAST_ID, most=MATCHED)
     return [row.id for row in rows]
 
 

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from crm.contacts.phones import match_key
 from crm.core.feed import Event
-from crm.core.fields import Email, Name
+from crm.core.fields import Email, Language, Name, Tag, Tags
 from crm.core.page import PageQuery, maybe_stamp, stamp
 
 Kind = Literal["group", "bsuid", "wa_id", "match_key"]
@@ -62,7 +62,7 @@ class HolderRow(msgspec.Struct, frozen=True):
 
 
 class MadeRow(msgspec.Struct, frozen=True):
-    """The id of a contact."""
+    """The id of a contact, or of something of theirs."""
 
     id: UUID
 
@@ -117,12 +117,6 @@ class MergeRow(msgspec.Struct, frozen=True):
     undone_at: datetime | None
 
 
-class MatchRow(msgspec.Struct, frozen=True):
-    """A contact that a search finds."""
-
-    id: UUID
-
-
 class ContactOut(msgspec.Struct, frozen=True, rename="camel"):
     """A contact as the contract shows it."""
 
@@ -171,11 +165,6 @@ class WholeContactOut(ContactOut, frozen=True, rename="camel"):
     """A contact by itself: with whom it took in, the last first."""
 
     merged_from: list[TakenOut]
-
-
-Tag = Annotated[str, Meta(pattern=r"^\S(.*\S)?$(?!\n)", max_length=50)]
-Tags = Annotated[list[Tag], Meta(max_length=50)]
-Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z]{2,4})?$(?!\n)")]
 
 
 class Add(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

@@ -42,9 +42,8 @@ async def assign(call: Call) -> ConversationOut:
     person, team = to.user_id is not msgspec.UNSET, to.department_id is not msgspec.UNSET
     if not person and not team:
         raise invalid("/userId", "diga a quem: userId ou departmentId", "say to whom: userId or departmentId")
-    entries = [*await _to_person(call, to.user_id), *await _to_department(call, to.department_id)]
-    if to.note:
-        entries.append(Entry("note", content=to.note))
+    moves = [*await _to_person(call, to.user_id), *await _to_department(call, to.department_id)]
+    note = [Entry("note", content=to.note)] if to.note else []
     await found(call.tx, call.id())  # what the caller does not see he cannot give away
     async with call.tx.seeing_all():
         await call.tx.count(
@@ -55,9 +54,9 @@ async def assign(call: Call) -> ConversationOut:
             team=team,
             department=to.department_id or None,
         )
-        for entry in entries[: person + team]:
+        for entry in moves:
             await audit.note(call, call.tx, f"conversation.{entry.type}", call.id(), **entry.data)
-        return await _handed_on(call, entries)
+        return await _handed_on(call, [*moves, *note])
 
 
 async def _to_person(call: Call, user: UUID | msgspec.UnsetType | None) -> list[Entry]:

@@ -38,7 +38,7 @@ async def page(call: Call) -> Page[ConversationOut]:
     before, before_id = query.start
     placed = await _placed(call, filters, before=before, before_id=before_id, skip=query.skip, max=query.limit + 1)
     known = await shown_of(call.tx, [row.id for row in placed[: query.limit]])
-    total = None if query.cursor else await _total(call, filters)
+    total = None if query.cursor else await _total(call, filters, placed)
     return paging.turned(query, placed, total, lambda row: known[row.id], lambda row: (row.last_message_at, row.id))
 
 
@@ -80,8 +80,10 @@ def _parts(filters: Filters, own: UUID, departments: list[UUID]) -> list[Filters
     return parts + [{**filters, "department_id": each} for each in departments if asked in (None, each)]
 
 
-async def _total(call: Call, filters: Filters) -> int:
+async def _total(call: Call, filters: Filters, placed: list[PlacedRow]) -> int:
     query: ConversationList = call.query
+    if not query.skip and len(placed) <= query.limit:
+        return len(placed)  # the first page shows them all
     if query.tag is None and filters["contacts"] is None:
         kept = {name: value for name, value in filters.items() if name != "contacts"}
         return int(await call.tx.value(_sql.total, archived=query.archived, **kept))

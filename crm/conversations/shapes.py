@@ -6,10 +6,10 @@ from uuid import UUID
 
 import msgspec
 
+from crm.core.fields import Tag, Tags
 from crm.core.page import PageQuery, maybe_stamp, stamp
 
 Status = Literal["OPEN", "PENDING", "CLOSED"]
-Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=r"^\S(.*\S)?$")]
 Note = Annotated[str, msgspec.Meta(min_length=1, max_length=4096, pattern=r"\S")]
 
 
@@ -172,7 +172,7 @@ class Patch(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=T
     """A new status, or new tags in place of the old."""
 
     status: Status | None = None
-    tags: Annotated[list[Tag], msgspec.Meta(max_length=50)] | None = None
+    tags: Tags | None = None
 
 
 class Snooze(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

@@ -1,7 +1,7 @@
 """The states of a conversation: read or not, archived, closed, put off, and its tags."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -13,12 +13,12 @@ from crm.conversations.shapes import ConversationOut, Patch, Snooze, Status, sho
 from crm.conversations.timeline import Entry, tell
 from crm.core import sql
 from crm.core.access import ATTENDANT
-from crm.core.errors import Conflict, invalid
+from crm.core.errors import Conflict
+from crm.core.fields import ahead
 from crm.core.http import Call, Door
 from crm.core.page import stamp
 
 _sql = sql.load("states")
-_FARTHEST = timedelta(days=366)
 
 
 async def read(call: Call) -> ConversationOut:
@@ -70,10 +70,7 @@ async def patch(call: Call) -> ConversationOut:
 async def snooze(call: Call) -> ConversationOut:
     """Put it off until a time, or until the customer writes. Raises NotFound, ValidationFailed, Conflict."""
     until: datetime = call.body.until
-    if until.tzinfo is None:
-        raise invalid("/until", "falta o fuso horário (RFC 3339)", "the offset is missing (RFC 3339)")
-    if not datetime.now(UTC) < until < datetime.now(UTC) + _FARTHEST:
-        raise invalid("/until", "deve estar no futuro, em até um ano", "must lie ahead, within a year")
+    ahead(until, "/until")
     until = until.astimezone(UTC)
     answer = await _changed(call, _sql.snooze, "snoozed", {"until": stamp(until)}, until=until)
     if answer.status == "CLOSED":

@@ -16,6 +16,7 @@ from crm.core.db import PLATFORM, Tx
 
 _sql = sql.load("feed")
 encode = msgspec.json.Encoder().encode
+COME_BACK = 1012  # a socket so closed signs in again, and then sees what its person may see now
 GONE = "conversation:gone"  # for those alone who may see that conversation no more
 
 

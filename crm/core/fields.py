@@ -1,8 +1,13 @@
-"""The kinds of text a body may hold: each with its limits, shared by every slice that takes it."""
+"""The kinds of text and time a body may hold: each with its limits, shared by every slice that takes it."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from msgspec import Meta
+
+from crm.core.errors import invalid
+
+FARTHEST = timedelta(days=366)  # how far ahead people may set a time
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 # In Python's regular expressions $ also matches before a final line break: hence (?!\n).
@@ -13,6 +18,23 @@ Password = Annotated[str, Meta(min_length=8, max_length=1024)]
 AnyPassword = Annotated[str, Meta(min_length=1, max_length=1024)]
 Secret = Annotated[str, Meta(min_length=1, max_length=2048)]
 GraphId = Annotated[str, Meta(pattern=r"^[0-9A-Za-z_-]{1,64}$(?!\n)", max_length=64)]
+Tag = Annotated[str, Meta(pattern=r"^\S(.*\S)?$(?!\n)", min_length=1, max_length=50)]
+Tags = Annotated[list[Tag], Meta(max_length=50)]
+Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z]{2,4})?$(?!\n)")]
+
+
+def zoned(at: datetime | None, pointer: str) -> datetime | None:
+    """The time, which says its offset if it is given. Raises ValidationFailed naming the field (RFC 3339)."""
+    if at is not None and at.tzinfo is None:
+        raise invalid(pointer, "falta o fuso horário (RFC 3339)", "the offset is missing (RFC 3339)")
+    return at
+
+
+def ahead(at: datetime, pointer: str) -> None:
+    """The time lies ahead, within a year. Raises ValidationFailed naming the field."""
+    zoned(at, pointer)
+    if not datetime.now(UTC) < at < datetime.now(UTC) + FARTHEST:
+        raise invalid(pointer, "deve estar no futuro, em até um ano", "must lie ahead, within a year")
 
 
 def normal_email(email: str) -> str:

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from crm.core import feed, metrics, queue, sql
 from crm.core.db import PLATFORM
 from crm.core.errors import Problem
-from crm.core.feed import End, EventRow, Happened, Passing, PlaceOfRow
+from crm.core.feed import COME_BACK, End, EventRow, Happened, Passing, PlaceOfRow
 from crm.core.rails import Rails
 from crm.core.rooms import Room, Socket
 from crm.core.viewers import AGAIN_EVERY, Viewer, Viewers
@@ -57,7 +57,7 @@ class Hub:
         """Close every socket with 1012 (the server restarts) and stop listening."""
         for room in self._rooms.values():
             for socket in list(room.sockets):
-                socket.close(1012)
+                socket.close(COME_BACK)
         await asyncio.sleep(0)
         for task in self._tasks:
             task.cancel()
@@ -210,7 +210,7 @@ class Hub:
                 room.let_in(waiting, await self._places(room, waiting))
         except Problem:
             room.guarded.clear()
-            room.turn_away(1012)
+            room.turn_away(COME_BACK)
         finally:
             room.guarding = False
 

@@ -10,6 +10,7 @@ from crm.core import page as paging
 from crm.core import sql
 from crm.core.access import ATTENDANT
 from crm.core.errors import invalid
+from crm.core.fields import zoned
 from crm.core.http import Call, Door
 from crm.messages import sending
 from crm.messages.kinds import Send, SendTo
@@ -45,10 +46,8 @@ def _start(query: HistoryQuery) -> tuple[datetime, UUID] | None:
         raise invalid(
             f"/{given[1]}", f"use {given[0]} ou {given[1]}, não os dois", f"use one of {', '.join(given)}"
         )
-    if query.at and query.at.tzinfo is None:
-        raise invalid("/at", "falta o fuso horário (RFC 3339)", "the offset is missing (RFC 3339)")
-    if query.at:
-        return query.at, UUID(int=0)
+    if at := zoned(query.at, "/at"):
+        return at, UUID(int=0)
     return paging.read_cursor(query.after, "after") if query.after else None
 
 

@@ -1,6 +1,6 @@
 """Messages for later: a row with its time, queued when the time has come."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
@@ -11,6 +11,7 @@ from crm.core.access import ATTENDANT
 from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound, Problem, WindowClosed, invalid
 from crm.core.feed import Event
+from crm.core.fields import ahead, zoned
 from crm.core.http import Call, Door
 from crm.core.meta_errors import OPTED_OUT
 from crm.core.page import FIRST, Page, PageQuery, read_cursor, turned
@@ -30,7 +31,6 @@ from crm.messages.shapes import (
 _sql = sql.load("sends")
 
 _BATCH = 200  # scheduled messages queued in one transaction
-_FARTHEST = timedelta(days=366)
 _START = datetime.fromtimestamp(0, UTC), UUID(int=0)
 # Why what is due may no longer go: by the template's status, or else. The title is for English readers, the detail
 # for Portuguese ones; more of each code is at GET /api/meta-errors.
@@ -54,12 +54,8 @@ _REASONS = {
 
 def check(at: datetime | None) -> None:
     """A time to send at lies ahead, within a year. Raises ValidationFailed."""
-    if at is None:
-        return
-    if at.tzinfo is None:
-        raise invalid("/sendAt", "falta o fuso horário (RFC 3339)", "the offset is missing (RFC 3339)")
-    if not datetime.now(UTC) < at < datetime.now(UTC) + _FARTHEST:
-        raise invalid("/sendAt", "deve estar no futuro, em até um ano", "must lie ahead, within a year")
+    if at is not None:
+        ahead(at, "/sendAt")
 
 
 async def due_tenants(tx: Tx) -> list[DueRow]:
@@ -116,10 +112,7 @@ def too_late() -> WindowClosed:
 async def page(call: Call) -> Page[MessageOut]:
     """What is to be sent later, the next first. Raises ValidationFailed."""
     query: ScheduledQuery = call.query
-    for name, at in (("from", query.since), ("to", query.to)):
-        if at is not None and at.tzinfo is None:
-            raise invalid(f"/{name}", "falta o fuso horário (RFC 3339)", "the offset is missing (RFC 3339)")
-    stretch = {"since": query.since or _START[0], "until": query.to or FIRST}
+    stretch = {"since": zoned(query.since, "/from") or _START[0], "until": zoned(query.to, "/to") or FIRST}
     after, after_id = read_cursor(query.cursor) if query.cursor else _START
     place = {"after": after, "after_id": after_id, "skip": query.skip, "max": query.limit + 1}
     rows = await call.tx.many(_sql.scheduled, MessageRow, **stretch, **place)

@@ -12,6 +12,7 @@ from crm.core import page as paging
 from crm.core import sql
 from crm.core.access import ATTENDANT
 from crm.core.errors import invalid
+from crm.core.fields import zoned
 from crm.core.http import Call, Door
 from crm.messages.shapes import MessageOut, MessageRow, shown
 
@@ -126,7 +127,7 @@ async def _found(call: Call, pieces: list[str], start: tuple[datetime, UUID]) ->
         FoundRow,
         pieces=pieces,
         conversation=query.conversation_id,
-        since=_zoned("from", query.since) or _EPOCH,
+        since=zoned(query.since, "/from") or _EPOCH,
         side=query.direction,
         before=start[0],
         before_id=start[1],
@@ -141,13 +142,7 @@ def _start(query: SearchQuery) -> tuple[tuple[datetime, UUID], int]:
     if query.cursor:
         place, _, skip = query.cursor.partition(".")
         return paging.read_cursor(place), int(skip) if skip.isdecimal() and len(skip) < 4 else 0
-    return (_zoned("to", query.to) or datetime.now(UTC) + timedelta(minutes=1), UUID(int=0)), 0
-
-
-def _zoned(name: str, at: datetime | None) -> datetime | None:
-    if at is not None and at.tzinfo is None:
-        raise invalid(f"/{name}", "falta o fuso horário (RFC 3339)", "the offset is missing (RFC 3339)")
-    return at
+    return (zoned(query.to, "/to") or datetime.now(UTC) + timedelta(minutes=1), UUID(int=0)), 0
 
 
 def _following(start: tuple[datetime, UUID], shown: int, hits: int, beyond: FoundRow | None) -> str | None:

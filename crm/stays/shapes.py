@@ -7,13 +7,12 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from crm.core.fields import Name
+from crm.core.fields import Language, Name
 from crm.core.page import stamp
 from crm.messages import Content, TemplateUse
 
 Status = Literal["BOOKED", "IN_HOUSE", "CHECKED_OUT", "CANCELED", "NO_SHOW"]
 Room = Annotated[str, Meta(min_length=1, max_length=100)]
-Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z]{2,4})?$(?!\n)")]
 
 
 class StayRow(msgspec.Struct, frozen=True):
