@@ -28,7 +28,7 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
-        self._store = _opened(url)
+        self._store = opened(url)
 
     async def put(self, key: str, file: IO[bytes] | bytes) -> None:
         """Keep a file from its beginning, however large, or some bytes. Raises Unavailable."""
@@ -79,8 +79,8 @@ def _told() -> "Iterator[None]":
         raise Unavailable from error
 
 
-def _opened(url: str) -> Any:
-    """Raises SystemExit naming the variable."""
+def opened(url: str, variable: str = "MEDIA_URL") -> Any:
+    """The folder or bucket. Raises SystemExit naming the variable."""
     parts = urlsplit(url)
     try:
         if parts.scheme == "file":
@@ -89,4 +89,4 @@ def _opened(url: str) -> Any:
         retries: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
         return S3Store(parts.netloc, prefix=parts.path.strip("/") or None, retry_config=retries, **plain)  # type: ignore[arg-type]
     except (BaseError, OSError, ValueError) as error:
-        raise SystemExit(f"MEDIA_URL: cannot open {url} ({type(error).__name__})") from error
+        raise SystemExit(f"{variable}: cannot open {url} ({type(error).__name__})") from error
