@@ -1,4 +1,4 @@
-"""Postgres with ops/postgres/postgresql.conf: it starts, has room for all of us, and its log keeps guests' secrets."""
+"""Postgres with ops/postgres/postgresql.conf: it has room for all of us, and its log keeps guests' secrets."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ import msgspec
 import psycopg
 import pytest
 
-from crm.core import sql
+from crm.core import config, sql
 from crm.core.config import Settings
 from crm.core.db import PLATFORM, Database
 from ops.dev.home import ROLES, Home
@@ -57,7 +57,7 @@ def test_there_is_room_for_every_process_during_a_deploy(server: Scratch) -> Non
 
 async def test_a_slow_query_is_in_the_log_by_its_name_and_without_what_it_asked_for(place: Home) -> None:
     Scratch(place, "crm").run("ALTER ROLE crm_app SET log_min_duration_statement = 0", role="superuser")
-    database = await Database.open(place.database_url("app"), place.database_url("system"), 2, 10)
+    database = await Database.open(config.load(place.environ()), 10)
     async with database.tenant(PLATFORM) as tx:
         await tx.many(sql.load("contacts").find, lambda *row: row, kinds=["wa_id"], values=[SECRET])
     await database.close()
@@ -84,7 +84,7 @@ def test_an_error_is_in_the_log_without_the_values_that_made_it(place: Home, ser
 
 
 async def test_queries_are_counted_by_name(place: Home, server: Scratch) -> None:
-    database = await Database.open(place.database_url("app"), place.database_url("system"), 2, 10)
+    database = await Database.open(config.load(place.environ()), 10)
     async with database.tenant(PLATFORM) as tx:
         await tx.many(sql.load("contacts").matching, lambda *row: row, words=["dora"], before=None, most=1)
     await database.close()

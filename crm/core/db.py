@@ -16,7 +16,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from crm.core import metrics, sql
+from crm.core import metrics, pools, sql
+from crm.core.config import Settings
 from crm.core.errors import TenantSuspended, Unauthenticated, Unavailable
 from crm.core.sql import Query
 
@@ -29,9 +30,7 @@ log = logging.getLogger(__name__)
 _sql = sql.load("access")
 
 PLATFORM = UUID(int=0)  # the tenant whose users are the super admins
-PLAN_SECONDS = 20  # how long a plan is kept: one made on an empty table (1.5 s a batch later) must not last
 _ACQUIRE_SECONDS = 3.0  # longer than this for a connection: answer 503 rather than queue without end
-_SILENT_SECONDS = 1.0  # beyond the statement's own time limit: then the server itself says nothing any more
 _ENTER_REFUSED: dict[str, type[Exception]] = {"CRM01": Unauthenticated, "CRM02": TenantSuspended}
 _AWAY = (
     OSError,
@@ -139,14 +138,16 @@ def _args(query: Query, params: dict[str, Any]) -> list[Any]:
 class Database:
     """The two pools of a process. Opening connects to nothing yet: Postgres may be away at the start."""
 
-    def __init__(self, app: "asyncpg.Pool[Any]", system: "asyncpg.Pool[Any]") -> None:
-        self._app, self._system = app, system
+    def __init__(self, app: "asyncpg.Pool[Any]", system: "asyncpg.Pool[Any]", bouncer: bool = False) -> None:
+        self._app, self._system, self._bouncer = app, system, bouncer
 
     @classmethod
-    async def open(cls, app_url: str, system_url: str, size: int, statement_seconds: int) -> "Database":
-        """Pools of at most `size` connections (a third of it for the system's role)."""
-        app = await _pool(app_url, size, statement_seconds)
-        return cls(app, await _pool(system_url, max(2, size // 3), statement_seconds))
+    async def open(cls, settings: Settings, statement_seconds: int, size: int = 0) -> "Database":
+        """Pools of at most `size` connections (DATABASE_POOL if not given), a third of it for the system's role."""
+        size, bouncer = size or settings.database_pool, settings.pgbouncer
+        app = await pools.pool(settings.database_url, size, statement_seconds, bouncer)
+        system = await pools.pool(settings.database_system_url, max(2, size // 3), statement_seconds, bouncer)
+        return cls(app, system, bouncer)
 
     async def close(self) -> None:
         """Wait a little for what is in hand, then close."""
@@ -162,6 +163,9 @@ class Database:
 
     async def system_alone(self, query: Query, **params: Any) -> None:
         """One statement of the system's role as its own transaction: one round trip instead of three."""
+        if self._bouncer:  # it may give us another connection between the two halves of a statement
+            async with self.system() as tx:
+                return await tx.none(query, **params)
         started = time.perf_counter()
         try:
             async with self._system.acquire(timeout=_ACQUIRE_SECONDS) as connection:
@@ -277,34 +281,3 @@ async def _quietly(callback: AfterCommit) -> None:
         await callback()
     except Exception as error:  # the commit stands; the sweep wakes what this could not
         log.warning("after commit: a wake-up or a publish failed", extra={"why": type(error).__name__})
-
-
-async def _pool(url: str, size: int, statement_seconds: int) -> "asyncpg.Pool[Any]":
-    return await asyncpg.create_pool(
-        url,
-        min_size=0,
-        max_size=size,
-        init=_prepare_codecs,
-        reset=_nothing,
-        timeout=5,
-        command_timeout=statement_seconds + _SILENT_SECONDS,
-        max_cached_statement_lifetime=PLAN_SECONDS,
-        server_settings={
-            "application_name": "crm",
-            "statement_timeout": f"{statement_seconds}s",
-            "lock_timeout": "5s",
-            "idle_in_transaction_session_timeout": "60s",
-            # Planned once per connection: a list was planned for 0.34 ms and run for 0.17 ms. What needs a plan
-            # for its own values says so (`-- plan: custom`).
-            "plan_cache_mode": "force_generic_plan",
-        },
-    )
-
-
-async def _nothing(_connection: Any) -> None:
-    """No RESET ALL between users: all settings here are SET LOCAL, and the round trip costs a third."""
-
-
-async def _prepare_codecs(connection: Any) -> None:
-    encode: Callable[[Any], str] = lambda value: msgspec.json.encode(value).decode()  # noqa: E731
-    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=encode, decoder=msgspec.json.decode)

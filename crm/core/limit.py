@@ -1,4 +1,4 @@
-"""Rate limits by `limits` on Redis, for all processes; a memory of this one counts too, and the higher number holds.
+"""Rate limits by `limits` on Redis, for all processes; a memory of this one counts too: the higher number holds.
 
 So a Redis that is away, was flushed or evicted a counter gives nobody his tries back.
 """

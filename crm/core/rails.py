@@ -61,9 +61,7 @@ async def lay(settings: Settings, statement_seconds: int = REQUEST_SECONDS) -> R
     redis = queue.connect(settings.redis)
     return Rails(
         settings=settings,
-        db=await Database.open(
-            settings.database_url, settings.database_system_url, settings.database_pool, statement_seconds
-        ),
+        db=await Database.open(settings, statement_seconds),
         redis=redis,
         feed=Feed(redis),
         wake=queue.Wake(redis),
