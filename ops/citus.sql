@@ -15,24 +15,18 @@ SELECT create_reference_table('public.prices');
 -- Distributed by tenant: all rows of a hotel lie on one machine, so its keys, foreign keys and joins stay there.
 SELECT create_distributed_table('public.users', 'tenant_id');
 SELECT create_distributed_table('public.' || name, 'tenant_id', colocate_with => 'public.users')
-FROM
-    unnest(ARRAY[
-        'sessions', 'audit_log', 'departments', 'department_members', 'retentions',
-        'channel_health', 'channel_notices',
-        'contacts',
-        'contact_identities',
-        'contact_aliases',
-        'contact_attributes',
-        'contact_counts',
-        'contact_merges',
-        'contact_erasures', 'contact_imports', 'contact_import_lines', 'contact_import_errors',
-        'conversations', 'conversation_counts', 'conversation_entries', 'conversation_tags', 'drafts', 'snoozes',
-        'media', 'media_uploads', 'media_leftovers',
-        'messages', 'message_words', 'parked_statuses',
-        'feed_heads', 'feed_events', 'idempotency_keys', 'dead_letters',
-        'templates', 'template_syncs', 'quick_replies', 'tags',
-        'stays', 'stay_messages', 'stay_sends'
-    ]) WITH ORDINALITY AS listed (name, place)
+FROM unnest(ARRAY[
+    'sessions', 'audit_log', 'departments', 'department_members', 'retentions',
+    'channel_health', 'channel_notices',
+    'contacts', 'contact_identities', 'contact_aliases', 'contact_attributes', 'contact_counts', 'contact_merges',
+    'contact_erasures', 'contact_imports', 'contact_import_lines', 'contact_import_errors',
+    'conversations', 'conversation_counts', 'conversation_entries', 'conversation_tags', 'drafts', 'snoozes',
+    'media', 'media_uploads', 'media_leftovers',
+    'messages', 'message_words', 'parked_statuses',
+    'feed_heads', 'feed_events', 'idempotency_keys', 'dead_letters',
+    'templates', 'template_syncs', 'quick_replies', 'tags',
+    'stays', 'stay_messages', 'stay_sends'
+]) WITH ORDINALITY AS listed (name, place)
 ORDER BY place;
 
 -- To be seen to on the first trial, in this order:

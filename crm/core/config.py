@@ -45,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     worker_metrics_port: int = 0
     bcrypt_rounds: int = 10
     database_pool: int = 10
+    database_replica_url: str = ""
+    database_replica_lag: int = 5
     pgbouncer: bool = False
     webhook_events_days: int = 30
 
@@ -117,14 +119,23 @@ def _problems(settings: Settings) -> list[str]:
         problems.append("BCRYPT_ROUNDS: between 10 and 16")
     if not 2 <= settings.webhook_events_days <= 3650:
         problems.append("WEBHOOK_EVENTS_DAYS: between 2 and 3650")
+    problems += _misplaced(settings)
+    if settings.app_env == "production":
+        problems += _weak(settings)
+    return problems
+
+
+def _misplaced(settings: Settings) -> list[str]:
+    """What is said of places that cannot be."""
+    problems = []
+    if not 1 <= settings.database_replica_lag <= 300:
+        problems.append("DATABASE_REPLICA_LAG: between 1 and 300 seconds")
     if not _REDIS.fullmatch(settings.redis):
         problems.append(
             "REDIS_URL: redis://:password@host:6379/0 or redis+sentinel://:password@h1:26379,h2:26379/name/0"
         )
     if not settings.media_url.startswith(("file:///", "s3://")):
         problems.append("MEDIA_URL: file:///a/folder or s3://bucket/prefix")
-    if settings.app_env == "production":
-        problems += _weak(settings)
     return problems
 
 

@@ -19,6 +19,7 @@ import msgspec
 from crm.core import metrics, pools, sql
 from crm.core.config import Settings
 from crm.core.errors import TenantSuspended, Unauthenticated, Unavailable
+from crm.core.replica import Replica
 from crm.core.sql import Query
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ _AWAY = (
     asyncpg.QueryCanceledError,
     asyncpg.LockNotAvailableError,
     asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,  # a replica's: what was read there had to make room for what the primary wrote
 )
 
 Row = TypeVar("Row")
@@ -140,6 +142,7 @@ class Database:
 
     def __init__(self, app: "asyncpg.Pool[Any]", system: "asyncpg.Pool[Any]", bouncer: bool = False) -> None:
         self._app, self._system, self._bouncer = app, system, bouncer
+        self.replica: Replica | None = None
 
     @classmethod
     async def open(cls, settings: Settings, statement_seconds: int, size: int = 0) -> "Database":
@@ -147,11 +150,17 @@ class Database:
         size, bouncer = size or settings.database_pool, settings.pgbouncer
         app = await pools.pool(settings.database_url, size, statement_seconds, bouncer)
         system = await pools.pool(settings.database_system_url, max(2, size // 3), statement_seconds, bouncer)
-        return cls(app, system, bouncer)
+        database = cls(app, system, bouncer)
+        if settings.database_replica_url:
+            pool = await pools.pool(settings.database_replica_url, size, statement_seconds, bouncer)
+            database.replica = Replica(pool, app, settings.database_replica_lag)
+        return database
 
     async def close(self) -> None:
         """Wait a little for what is in hand, then close."""
-        for pool in (self._app, self._system):
+        if self.replica:
+            await self.replica.close()
+        for pool in (self._app, self._system, *([self.replica.pool] if self.replica else [])):
             with suppress(TimeoutError):
                 await asyncio.wait_for(pool.close(), 5)
                 continue
@@ -160,6 +169,17 @@ class Database:
     def tenant(self, tenant: UUID, caller: Caller | None = None) -> "Transaction":
         """A transaction that sees one tenant; jobs give no caller. Raises Unauthenticated, TenantSuspended."""
         return Transaction(self._app, tenant, _opening(tenant, caller))
+
+    def on_replica(self, tenant: UUID, caller: Caller | None = None) -> "Transaction | None":
+        """A transaction that only reads, on the replica; None without one, or when it lags too far behind."""
+        if self.replica is None or not self.replica.fresh:
+            return None
+        return Transaction(self.replica.pool, tenant, _opening(tenant, caller))
+
+    def doubt_replica(self) -> None:
+        """It failed somebody: the primary answers until it is seen to be well again."""
+        if self.replica is not None:
+            self.replica.doubt()
 
     async def system_alone(self, query: Query, **params: Any) -> None:
         """One statement of the system's role as its own transaction: one round trip instead of three."""
