@@ -31,11 +31,11 @@ GRANT pg_read_all_data TO crm_backup;
 -- What our processes ask for at the start of a connection stands here too: PgBouncer cannot pass it on.
 ALTER ROLE crm_app SET statement_timeout = '30s';
 ALTER ROLE crm_app SET lock_timeout = '5s';
-ALTER ROLE crm_app SET idle_in_transaction_session_timeout = '60s';
+ALTER ROLE crm_app SET idle_in_transaction_session_timeout = '20s';
 ALTER ROLE crm_app SET plan_cache_mode = force_generic_plan;
 ALTER ROLE crm_system SET statement_timeout = '30s';
 ALTER ROLE crm_system SET lock_timeout = '5s';
-ALTER ROLE crm_system SET idle_in_transaction_session_timeout = '60s';
+ALTER ROLE crm_system SET idle_in_transaction_session_timeout = '20s';
 ALTER ROLE crm_system SET plan_cache_mode = force_generic_plan;
 
 -- The built-in locale sorts the same on every machine, so an upgrade of the system's libc cannot corrupt an index.
