@@ -115,7 +115,7 @@ def create_admin(email: str, name: str) -> None:
     settings = _settings()
 
     async def main() -> int:
-        database = await db.Database.open(settings.database_url, settings.database_system_url, 2, 10)
+        database = await db.Database.open(settings, 10, 2)
         hashed = crypto.password_hash(password, settings.bcrypt_rounds)
         async with database.tenant(db.PLATFORM) as tx:
             query = sql.load("operations").add_super_admin
@@ -138,7 +138,7 @@ async def _reseal(settings: Settings) -> tuple[int, int]:
     from crm.channels import SealedRow
 
     box, queries = crypto.Box(settings.keys), sql.load("channels")
-    database = await db.Database.open(settings.database_url, settings.database_system_url, 2, 30)
+    database = await db.Database.open(settings, 30, 2)
     count = 0
     async with database.system() as tx:
         rows = await tx.many(queries.sealed, SealedRow)

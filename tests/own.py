@@ -54,7 +54,7 @@ def settings_of(home: Home, graph_url: str, level: str) -> Settings:
 
 async def add_root(settings: Settings, email: str = ROOT_EMAIL) -> None:
     """The super admin, or another: of one person's sessions the oldest beyond twenty end."""
-    database = await db.Database.open(settings.database_url, settings.database_system_url, 2, 10)
+    database = await db.Database.open(settings, 10, 2)
     async with database.tenant(db.PLATFORM) as tx:
         hashed = crypto.password_hash(PASSWORD, settings.bcrypt_rounds)
         await tx.count(sql.load("operations").add_super_admin, email=email, name="Root", hash=hashed)

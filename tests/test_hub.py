@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from crm import app
-from crm.core import feed, metrics, rails
+from crm.core import feed, hub, metrics, rails
 from crm.core.feed import Event
 from crm.core.rails import Rails
 from tests.own import away, own_system
@@ -207,6 +207,15 @@ async def test_a_person_may_come_in_and_join_while_redis_is_away(
             await ear.hear("conversation:joined")
             await happen(laid, hotel, "quiet")
             assert await numbers(ear, 1, 4) == ["quiet"]
+
+
+async def test_who_listens_at_a_process_that_is_cut_off_is_told_to_come_back(
+    own: System, hotel: Hotel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "DEAF_SECONDS", 0.5)
+    async with listening(hotel.admin) as ear:
+        with away(own.home.postgres):
+            assert await ear.closed(8) == 1012
 
 
 async def test_who_lost_the_right_while_redis_was_away_is_closed_when_it_returns(own: System) -> None:

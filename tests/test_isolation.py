@@ -220,7 +220,7 @@ async def test_many_transactions_of_two_tenants_on_two_connections_never_mix(
     system: System, hotel_a: Hotel, hotel_b: Hotel
 ) -> None:
     settings = system.settings
-    database = await db.Database.open(settings.database_url, settings.database_system_url, 2, 10)
+    database = await db.Database.open(settings, 10, 2)
 
     async def look(hotel: Hotel, fail: bool) -> Any:
         try:

@@ -7,6 +7,7 @@ import httpx
 import msgspec
 import pytest
 
+from crm.core import queue
 from crm.core.config import Settings
 from crm.core.errors import InvalidCredentials, RateLimited
 from crm.core.limit import LOGIN, Limits
@@ -110,7 +111,7 @@ async def test_a_login_works_and_is_limited_while_redis_is_away(system: System, 
 
 
 async def test_without_redis_a_good_try_is_given_back() -> None:
-    limits = Limits("redis://127.0.0.1:1/0")
+    limits = Limits(queue.connect("redis://127.0.0.1:1/0"))
     for _ in range(8):
         async with limits.attempt(LOGIN, "key"):
             pass
@@ -125,7 +126,7 @@ async def test_without_redis_a_good_try_is_given_back() -> None:
 
 
 async def test_good_tries_in_flight_at_two_processes_are_no_failures(settings: Settings) -> None:
-    processes, key = (Limits(settings.redis), Limits(settings.redis)), fresh("address")
+    processes, key = [Limits(queue.connect(settings.redis)) for _ in range(2)], fresh("address")
 
     async def sign_in(number: int) -> None:
         async with processes[number % 2].attempt(LOGIN, key):

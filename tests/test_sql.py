@@ -66,7 +66,7 @@ def accepts(kind: Any, pg: str) -> bool:
 
 def planned(query: Query) -> list[str]:
     """The indexes that a plan can show: not those a plain INSERT merely fills."""
-    filled = tuple(f"{table}_" for table in re.findall(r"INSERT INTO (\w+)", query.text))
+    filled = tuple(f"{table}_" for table in re.findall(r"INSERT (?:/\S* \S+ \S+ )?INTO (\w+)", query.text))
     filled = () if "ON CONFLICT" in query.text else filled
     return [index for index in query.indexes if not index.startswith(filled or "\0")]
 
@@ -177,12 +177,12 @@ def test_the_tidying_of_the_worker_finds_its_queries() -> None:
 def read(body: str, header: str = "x() -> none") -> str:
     """The text of one query as the loader sends it, without its name."""
     [query] = sql.parse("test", f"-- Head of the file.\n\n-- name: {header}\n-- Purpose.\n{body};\n")
-    return query.text.removeprefix(f"/* {query.name} */ ")
+    return query.text.replace(f" /* {query.name} */", "")
 
 
 def test_the_name_of_a_query_stays_in_its_text() -> None:
     [query] = sql.parse("contacts", "-- name: page(a int) -> many Row\n-- Why.\n-- Index: x, y\nSELECT :a;")
-    assert query.text == "/* contacts.page */ SELECT $1"
+    assert query.text == "SELECT /* contacts.page */ $1"
     assert (query.shape, query.row, query.params, query.indexes) == ("many", "Row", {"a": "int"}, ("x", "y"))
     assert (query.system, query.custom) == (False, False)
 

@@ -1,6 +1,7 @@
 """The settings: every environment variable with its type, read once; a bad one stops the start by name."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -9,6 +10,9 @@ from urllib.parse import quote
 import msgspec
 
 GRAPH_URL = "https://graph.facebook.com"
+_REDIS = re.compile(
+    r"(rediss?|unix)://\S+|redis\+sentinel://(:[^@/\s]*@)?[^@/,\s]+:\d+(,[^@/,\s]+:\d+)*/[^/\s]+(/\d+)?"
+)
 _WEAK = ("change", "secret", "password", "example", "placeholder", "your_", "your-")
 
 
@@ -41,6 +45,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     worker_metrics_port: int = 0
     bcrypt_rounds: int = 10
     database_pool: int = 10
+    database_replica_url: str = ""
+    database_replica_lag: int = 5
+    pgbouncer: bool = False
     webhook_events_days: int = 30
 
     @property
@@ -112,10 +119,23 @@ def _problems(settings: Settings) -> list[str]:
         problems.append("BCRYPT_ROUNDS: between 10 and 16")
     if not 2 <= settings.webhook_events_days <= 3650:
         problems.append("WEBHOOK_EVENTS_DAYS: between 2 and 3650")
-    if not settings.media_url.startswith(("file:///", "s3://")):
-        problems.append("MEDIA_URL: file:///a/folder or s3://bucket/prefix")
+    problems += _misplaced(settings)
     if settings.app_env == "production":
         problems += _weak(settings)
+    return problems
+
+
+def _misplaced(settings: Settings) -> list[str]:
+    """What is said of places that cannot be."""
+    problems = []
+    if not 1 <= settings.database_replica_lag <= 300:
+        problems.append("DATABASE_REPLICA_LAG: between 1 and 300 seconds")
+    if not _REDIS.fullmatch(settings.redis):
+        problems.append(
+            "REDIS_URL: redis://:password@host:6379/0 or redis+sentinel://:password@h1:26379,h2:26379/name/0"
+        )
+    if not settings.media_url.startswith(("file:///", "s3://")):
+        problems.append("MEDIA_URL: file:///a/folder or s3://bucket/prefix")
     return problems
 
 

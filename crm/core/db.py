@@ -16,8 +16,10 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from crm.core import metrics, sql
+from crm.core import metrics, pools, sql
+from crm.core.config import Settings
 from crm.core.errors import TenantSuspended, Unauthenticated, Unavailable
+from crm.core.replica import Replica
 from crm.core.sql import Query
 
 if TYPE_CHECKING:
@@ -29,9 +31,7 @@ log = logging.getLogger(__name__)
 _sql = sql.load("access")
 
 PLATFORM = UUID(int=0)  # the tenant whose users are the super admins
-PLAN_SECONDS = 20  # how long a plan is kept: one made on an empty table (1.5 s a batch later) must not last
 _ACQUIRE_SECONDS = 3.0  # longer than this for a connection: answer 503 rather than queue without end
-_SILENT_SECONDS = 1.0  # beyond the statement's own time limit: then the server itself says nothing any more
 _ENTER_REFUSED: dict[str, type[Exception]] = {"CRM01": Unauthenticated, "CRM02": TenantSuspended}
 _AWAY = (
     OSError,
@@ -45,6 +45,7 @@ _AWAY = (
     asyncpg.QueryCanceledError,
     asyncpg.LockNotAvailableError,
     asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,  # a replica's: what was read there had to make room for what the primary wrote
 )
 
 Row = TypeVar("Row")
@@ -139,18 +140,27 @@ def _args(query: Query, params: dict[str, Any]) -> list[Any]:
 class Database:
     """The two pools of a process. Opening connects to nothing yet: Postgres may be away at the start."""
 
-    def __init__(self, app: "asyncpg.Pool[Any]", system: "asyncpg.Pool[Any]") -> None:
-        self._app, self._system = app, system
+    def __init__(self, app: "asyncpg.Pool[Any]", system: "asyncpg.Pool[Any]", bouncer: bool = False) -> None:
+        self._app, self._system, self._bouncer = app, system, bouncer
+        self.replica: Replica | None = None
 
     @classmethod
-    async def open(cls, app_url: str, system_url: str, size: int, statement_seconds: int) -> "Database":
-        """Pools of at most `size` connections (a third of it for the system's role)."""
-        app = await _pool(app_url, size, statement_seconds)
-        return cls(app, await _pool(system_url, max(2, size // 3), statement_seconds))
+    async def open(cls, settings: Settings, statement_seconds: int, size: int = 0) -> "Database":
+        """Pools of at most `size` connections (DATABASE_POOL if not given), a third of it for the system's role."""
+        size, bouncer = size or settings.database_pool, settings.pgbouncer
+        app = await pools.pool(settings.database_url, size, statement_seconds, bouncer)
+        system = await pools.pool(settings.database_system_url, max(2, size // 3), statement_seconds, bouncer)
+        database = cls(app, system, bouncer)
+        if settings.database_replica_url:
+            pool = await pools.pool(settings.database_replica_url, size, statement_seconds, bouncer)
+            database.replica = Replica(pool, app, settings.database_replica_lag)
+        return database
 
     async def close(self) -> None:
         """Wait a little for what is in hand, then close."""
-        for pool in (self._app, self._system):
+        if self.replica:
+            await self.replica.close()
+        for pool in (self._app, self._system, *([self.replica.pool] if self.replica else [])):
             with suppress(TimeoutError):
                 await asyncio.wait_for(pool.close(), 5)
                 continue
@@ -160,8 +170,22 @@ class Database:
         """A transaction that sees one tenant; jobs give no caller. Raises Unauthenticated, TenantSuspended."""
         return Transaction(self._app, tenant, _opening(tenant, caller))
 
+    def on_replica(self, tenant: UUID, caller: Caller | None = None) -> "Transaction | None":
+        """A transaction that only reads, on the replica; None without one, or when it lags too far behind."""
+        if self.replica is None or not self.replica.fresh:
+            return None
+        return Transaction(self.replica.pool, tenant, _opening(tenant, caller))
+
+    def doubt_replica(self) -> None:
+        """It failed somebody: the primary answers until it is seen to be well again."""
+        if self.replica is not None:
+            self.replica.doubt()
+
     async def system_alone(self, query: Query, **params: Any) -> None:
         """One statement of the system's role as its own transaction: one round trip instead of three."""
+        if self._bouncer:  # it may give us another connection between the two halves of a statement
+            async with self.system() as tx:
+                return await tx.none(query, **params)
         started = time.perf_counter()
         try:
             async with self._system.acquire(timeout=_ACQUIRE_SECONDS) as connection:
@@ -281,34 +305,3 @@ async def _quietly(callback: AfterCommit) -> None:
         await callback()
     except Exception as error:  # the commit stands; the sweep wakes what this could not
         log.warning("after commit: a wake-up or a publish failed", extra={"why": type(error).__name__})
-
-
-async def _pool(url: str, size: int, statement_seconds: int) -> "asyncpg.Pool[Any]":
-    return await asyncpg.create_pool(
-        url,
-        min_size=0,
-        max_size=size,
-        init=_prepare_codecs,
-        reset=_nothing,
-        timeout=5,
-        command_timeout=statement_seconds + _SILENT_SECONDS,
-        max_cached_statement_lifetime=PLAN_SECONDS,
-        server_settings={
-            "application_name": "crm",
-            "statement_timeout": f"{statement_seconds}s",
-            "lock_timeout": "5s",
-            "idle_in_transaction_session_timeout": "60s",
-            # Planned once per connection: a list was planned for 0.34 ms and run for 0.17 ms. What needs a plan
-            # for its own values says so (`-- plan: custom`).
-            "plan_cache_mode": "force_generic_plan",
-        },
-    )
-
-
-async def _nothing(_connection: Any) -> None:
-    """No RESET ALL between users: all settings here are SET LOCAL, and the round trip costs a third."""
-
-
-async def _prepare_codecs(connection: Any) -> None:
-    encode: Callable[[Any], str] = lambda value: msgspec.json.encode(value).decode()  # noqa: E731
-    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=encode, decoder=msgspec.json.decode)

@@ -10,10 +10,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from crm.core import access, body, idempotency, log
+from crm.core import access, body, idempotency, log, metrics
 from crm.core.access import ATTENDANT, SUPER_ADMIN, TENANT_ADMIN, Who
 from crm.core.db import Transaction, Tx
-from crm.core.errors import BodyTooSlow, Forbidden, NotFound, PayloadTooLarge, UnsupportedMediaType
+from crm.core.errors import (
+    BodyTooSlow,
+    Forbidden,
+    NotFound,
+    PayloadTooLarge,
+    TenantSuspended,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedMediaType,
+)
 from crm.core.rails import Rails
 
 BODY_SECONDS = 15  # a body that drips holds its room among those inside no longer
@@ -98,6 +107,7 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     before: Handler | None = None  # slow work done before the transaction opens; its result is call.prepared
     form: bool = False  # takes multipart/form-data with a `file`, which the handler reads as it comes
     own_tx: bool = False  # the handler opens its transactions itself (slow work between them)
+    replica: bool = False  # only reads, and may show what was so a few seconds ago: a replica may answer
     once: bool = False  # takes Idempotency-Key: repeated, it is answered and not done again
 
 
@@ -120,6 +130,8 @@ def route(door: Door) -> Route:
             return repeated
         if who is None or door.own_tx:
             return _response(door, await door.handler(call))
+        if door.replica and rails.db.replica and (answer := await _by_replica(door, call)):
+            return answer
         async with _opened(door, rails, who) as tx:
             call._tx = tx
             return await _in_transaction(door, call, key, raw)
@@ -152,6 +164,24 @@ def _opened(door: Door, rails: Rails, who: Who) -> Any:
         return rails.db.system(who.home, who.caller)
     place = who.home if door.role == SIGNED_IN else who.tenant
     return rails.db.tenant(place or who.home, who.caller)
+
+
+async def _by_replica(door: Door, call: Call) -> Response | None:
+    """The replica's answer, if it is fresh and well. Who may come in is asked of the primary first."""
+    transaction = call.rails.db.on_replica(call.place, call.who.caller)
+    if transaction is not None:
+        async with _opened(door, call.rails, call.who):
+            pass
+        try:
+            async with transaction as tx:
+                call._tx = tx
+                answer = _response(door, await door.handler(call))
+            metrics.replica_reads.labels("replica").inc()
+            return answer
+        except (Unavailable, Unauthenticated, TenantSuspended):  # away, or it knows less than the primary just said
+            call.rails.db.doubt_replica()
+    metrics.replica_reads.labels("primary").inc()
+    return None
 
 
 async def _prepared(door: Door, call: Call, key: str | None, raw: bytes) -> Response | None:

@@ -28,6 +28,7 @@ _sql, _access = sql.load("feed"), sql.load("access")
 _word = msgspec.json.Decoder(feed.Word)
 
 WATCH_SECONDS = 2.0  # how late at most an event is that Redis lost
+DEAF_SECONDS = 10.0  # so long without a word of Postgres, and this process is cut off: others may hear
 _PLATFORM = feed.channel(PLATFORM)  # never empties the subscription, and tells when a super admin's right ends
 
 
@@ -55,9 +56,7 @@ class Hub:
 
     async def stop(self) -> None:
         """Close every socket with 1012 (the server restarts) and stop listening."""
-        for room in self._rooms.values():
-            for socket in list(room.sockets):
-                socket.close(COME_BACK)
+        self._close_all()
         await asyncio.sleep(0)
         for task in self._tasks:
             task.cancel()
@@ -65,6 +64,12 @@ class Hub:
         with suppress(RedisError, OSError):
             await self._pubsub.aclose()  # type: ignore[no-untyped-call]
         await self._client.aclose()
+
+    def _close_all(self) -> None:
+        """Every person comes back, perhaps to another process."""
+        for room in self._rooms.values():
+            for socket in list(room.sockets):
+                socket.close(COME_BACK)
 
     def _spawn(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work)
@@ -253,7 +258,7 @@ class Hub:
 
     async def _watch(self) -> None:
         """Look for heads that moved in silence, and for peers that stopped reading."""
-        said = time.monotonic()
+        said = heard = time.monotonic()
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             now = time.monotonic()
@@ -265,6 +270,9 @@ class Hub:
                     socket.drop_if_stuck(now)
             with suppress(Problem):
                 await self._compare_heads()
+                heard = time.monotonic()
+            if time.monotonic() - heard > DEAF_SECONDS:
+                self._close_all()
 
     async def _compare_heads(self) -> None:
         if not self._rooms:

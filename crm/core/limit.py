@@ -1,14 +1,18 @@
-"""Rate limits by `limits` on Redis; while Redis is away a memory of this process goes on limiting."""
+"""Rate limits by `limits` on Redis, for all processes; a memory of this one counts too: the higher number holds.
+
+So a Redis that is away, was flushed or evicted a counter gives nobody his tries back.
+"""
 
 import asyncio
 import math
 import random
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from crm.core.errors import InvalidCredentials, RateLimited, Unavailable
@@ -22,9 +26,11 @@ AT_ONCE, QUEUE = 3, 200  # one more than bcrypt has threads, so that they never 
 class Limits:
     """Counts failed tries per key in fixed windows, and those in flight, which may yet fail."""
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis: Redis) -> None:
         self._redis: Storage = RedisStorage(
-            f"async+{redis_url}", implementation="redispy", socket_connect_timeout=1, socket_timeout=1
+            "async+redis://",
+            implementation="redispy",
+            connection_pool=redis.connection_pool,  # type: ignore[arg-type]  # its types forget the pool
         )
         self._memory: Storage = MemoryStorage()
         self._room = asyncio.Semaphore(AT_ONCE)
@@ -85,20 +91,19 @@ class Limits:
         return [await self._add_one(item.key_for(key), item.get_expiry(), amount) for key in keys]
 
     async def _add_one(self, name: str, expiry: int, amount: int) -> int:
-        try:
-            return await self._redis.incr(name, expiry, amount=amount)
-        except (RedisError, OSError):
-            return await self._memory.incr(name, expiry, amount=amount)
+        own = await self._memory.incr(name, expiry, amount=amount)
+        with suppress(RedisError, OSError):
+            return max(own, await self._redis.incr(name, expiry, amount=amount))
+        return own
 
     async def _count(self, item: RateLimitItem, key: str) -> int:
-        try:
-            return await self._redis.get(item.key_for(key))
-        except (RedisError, OSError):
-            return await self._memory.get(item.key_for(key))
+        own = await self._memory.get(item.key_for(key))
+        with suppress(RedisError, OSError):
+            return max(own, await self._redis.get(item.key_for(key)))
+        return own
 
     async def _seconds(self, item: RateLimitItem, key: str) -> int:
-        try:
-            ends = await self._redis.get_expiry(item.key_for(key))
-        except (RedisError, OSError):
-            ends = await self._memory.get_expiry(item.key_for(key))
+        ends = await self._memory.get_expiry(item.key_for(key))
+        with suppress(RedisError, OSError):
+            ends = max(ends, await self._redis.get_expiry(item.key_for(key)))
         return max(1, math.ceil(ends - time.time()))

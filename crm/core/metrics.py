@@ -46,6 +46,15 @@ dropped = Counter("crm_sockets_dropped_total", "Sockets closed by us, by code.",
 caught_up = Counter(
     "crm_feed_caught_up_total", "Events read from the feed because Redis lost them.", registry=registry
 )
+replica_lag = Gauge(
+    "crm_replica_lag_seconds", "How old the replica's rows are at most; +Inf: not known.", registry=registry
+)
+replica_reads = Counter(
+    "crm_replica_reads_total",
+    "Requests a replica may answer, by who did.",
+    ["by"],
+    registry=registry,
+)
 waiting = Gauge("crm_waiting", "Rows that wait to be worked: webhook_events, sends.", ["what"], registry=registry)
 oldest = Gauge(
     "crm_waiting_oldest_seconds", "Age of the oldest row that waits, by queue.", ["what"], registry=registry

@@ -4,6 +4,7 @@ No job has a deduplicating key: one whose list entry was lost would block its ke
 """
 
 import asyncio
+import socket
 from typing import Any
 from uuid import UUID
 
@@ -12,16 +13,31 @@ from redis.exceptions import RedisError
 from saq.job import Job
 from saq.queue.redis import RedisQueue
 
+from crm.core import sentinel
+
 INBOUND, OUTBOUND = "inbound", "outbound"  # the two rivers; a slow Graph must not hold up what comes in
 DRAIN, SEND, READ, TYPING = "drain", "send", "read", "typing"
 _JOB_SECONDS = 120
+# A host that is cut off says no goodbye: who waits for its word learns of it within 25 s (where the system can).
+_KEEPALIVE = {
+    getattr(socket, name): value
+    for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+    if hasattr(socket, name)
+}
 
 
 def connect(url: str, timeout: float | None = 1.0) -> aioredis.Redis:
-    """A client whose calls end within `timeout` seconds (None for blocking reads)."""
-    client: aioredis.Redis = aioredis.Redis.from_url(
-        url, socket_connect_timeout=1.0, socket_timeout=timeout, health_check_interval=30
-    )
+    """A client whose calls end within `timeout` seconds (None for blocking reads); its Redis may have Sentinels."""
+    options: dict[str, Any] = {
+        "socket_connect_timeout": 1.0,
+        "socket_timeout": timeout,
+        "socket_keepalive": True,
+        "socket_keepalive_options": _KEEPALIVE,
+        "health_check_interval": 30,
+    }
+    if url.startswith(sentinel.SCHEME):
+        return sentinel.master(url, **options)
+    client: aioredis.Redis = aioredis.Redis.from_url(url, **options)
     return client
 
 

@@ -61,13 +61,11 @@ async def lay(settings: Settings, statement_seconds: int = REQUEST_SECONDS) -> R
     redis = queue.connect(settings.redis)
     return Rails(
         settings=settings,
-        db=await Database.open(
-            settings.database_url, settings.database_system_url, settings.database_pool, statement_seconds
-        ),
+        db=await Database.open(settings, statement_seconds),
         redis=redis,
         feed=Feed(redis),
         wake=queue.Wake(redis),
-        limits=Limits(settings.redis),
+        limits=Limits(redis),
         rates=Rates(redis),
         box=Box(settings.keys),
         graph=Graph(settings.whatsapp_graph_url, settings.whatsapp_api_version),

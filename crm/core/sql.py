@@ -8,7 +8,8 @@ A query starts with a header line, then a sentence of purpose and optional notes
     -- as: system            (the role; the app's role when absent)
     -- plan: custom          (plan anew for each set of values: optional filters)
 
-The text keeps `/* contacts.page */` in front, so that pg_stat_statements names the query.
+The text keeps `/* contacts.page */` behind its first word, so that the slow log and pg_stat_statements name the
+query: from PostgreSQL 18 on the latter takes away a comment that stands before.
 """
 
 import re
@@ -25,6 +26,8 @@ _HEADER = re.compile(r"^-- name: (\w+)\(([^)]*)\) -> (\w+)(?: (\w+))?$", re.MULT
 _NOTE = re.compile(r"^-- (Index|as|plan): (.+)$", re.MULTILINE)
 # Outside of text literals and comments: `:name`, but neither `::type` nor the bounds of a slice.
 _TOKEN = re.compile(r"\s*--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\$\$.*?\$\$|::|(?<![\w:]):([a-z_]\w*)", re.DOTALL)
+
+_FIRST_WORD = re.compile(r"\w+")
 
 
 class BadQuery(Exception):
@@ -91,7 +94,7 @@ def _query(slice_name: str, head: re.Match[str], body: str) -> Query:
     notes = _NOTE.findall(body)
     return Query(
         name=name,
-        text=f"/* {name} */ {_numbered(name, body, list(params))}",
+        text=_FIRST_WORD.sub(rf"\g<0> /* {name} */", _numbered(name, body, list(params)), count=1),
         params=params,
         shape=shape,  # type: ignore[arg-type]
         row=row,

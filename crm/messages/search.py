@@ -180,5 +180,13 @@ def _snippet(marked: str) -> Snippet:
 
 
 routes = [
-    Door(method="GET", path="/api/messages/search", handler=search, role=ATTENDANT, query=SearchQuery, answer=Hits),
+    Door(
+        method="GET",
+        path="/api/messages/search",
+        handler=search,
+        role=ATTENDANT,
+        query=SearchQuery,
+        answer=Hits,
+        replica=True,
+    ),
 ]

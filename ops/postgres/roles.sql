@@ -2,7 +2,12 @@
 -- Used by ops/up on its first start and once by hand in production:
 --   CRM_OWNER_PASSWORD=… CRM_APP_PASSWORD=… CRM_SYSTEM_PASSWORD=… CRM_BACKUP_PASSWORD=… \
 --     psql -v ON_ERROR_STOP=1 -f ops/postgres/roles.sql postgresql://postgres@host/postgres
--- Passwords come from the environment, because a command line can be read by every user of the machine.
+-- Passwords come from the environment, because a command line can be read by every user of the machine; and no log
+-- shows them, neither as a slow statement nor as one that failed. The server keeps only what SCRAM-SHA-256 makes of them.
+SET log_min_duration_statement = -1;
+SET log_min_error_statement = panic;
+SET log_statement = none;
+SET password_encryption = 'scram-sha-256';
 \getenv owner_password CRM_OWNER_PASSWORD
 \getenv app_password CRM_APP_PASSWORD
 \getenv system_password CRM_SYSTEM_PASSWORD
@@ -23,6 +28,15 @@ ALTER ROLE crm_system LOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOBYPASSRLS PASS
 ALTER ROLE crm_backup LOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB BYPASSRLS PASSWORD :'backup_password';
 ALTER ROLE crm_backup SET default_transaction_read_only = on;
 GRANT pg_read_all_data TO crm_backup;
+-- What our processes ask for at the start of a connection stands here too: PgBouncer cannot pass it on.
+ALTER ROLE crm_app SET statement_timeout = '30s';
+ALTER ROLE crm_app SET lock_timeout = '5s';
+ALTER ROLE crm_app SET idle_in_transaction_session_timeout = '20s';
+ALTER ROLE crm_app SET plan_cache_mode = force_generic_plan;
+ALTER ROLE crm_system SET statement_timeout = '30s';
+ALTER ROLE crm_system SET lock_timeout = '5s';
+ALTER ROLE crm_system SET idle_in_transaction_session_timeout = '20s';
+ALTER ROLE crm_system SET plan_cache_mode = force_generic_plan;
 
 -- The built-in locale sorts the same on every machine, so an upgrade of the system's libc cannot corrupt an index.
 SELECT 'CREATE DATABASE crm OWNER crm_owner TEMPLATE template0 ENCODING ''UTF8'' '

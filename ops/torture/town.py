@@ -18,12 +18,12 @@ class Town:
     The main thread starts and kills processes, which must be the children of a thread that lives on.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
         self.app = fake_meta()
         self.loop = asyncio.new_event_loop()
         self.load: Load | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self._server = uvicorn.Server(uvicorn.Config(self.app, port=port, log_level="error"))
+        self._server = uvicorn.Server(uvicorn.Config(self.app, host=host, port=port, log_level="error"))
         self._work: asyncio.Future[None] | None = None
 
     def start(self) -> None:
