@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import ssl
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -84,7 +85,8 @@ class Door:
 
     def answers(self) -> bool:
         """Whether nginx itself is well, as the container's health check asks."""
-        assert self.process and self.process.poll() is None, self.log.read_text()
+        assert self.process
+        assert self.process.poll() is None, self.log.read_text()
         try:
             return httpx.get(f"http://127.0.0.1:{self.inside}/", trust_env=False).status_code == 200
         except httpx.TransportError:
@@ -99,7 +101,7 @@ class Door:
         assert self.process
         conf, program = self.folder / "nginx" / "nginx.conf", PROGRAM or ""
         for words in (["-t", "-q"], ["-s", "reload"]):
-            asked = processes.subprocess.run([program, "-e", "stderr", "-c", conf, *words], capture_output=True)
+            asked = subprocess.run([program, "-e", "stderr", "-c", conf, *words], capture_output=True)
             assert asked.returncode == 0, asked.stderr
 
     def spooled(self) -> list[str]:

@@ -17,7 +17,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from crm import app
 from crm.core.config import Settings
 from tests.conftest import Sql
 from tests.drills import door as doors
@@ -117,9 +116,9 @@ def test_who_asks_for_no_name_of_ours_sees_no_certificate(door: Door, name: str 
 def greeted(door: Door, context: ssl.SSLContext, name: str | None) -> str | None:
     """Which TLS is spoken after a handshake, None when it is refused."""
     try:
-        with socket.create_connection(("127.0.0.1", door.tls)) as line:
-            with context.wrap_socket(line, server_hostname=name) as wrapped:
-                return wrapped.version()
+        line = socket.create_connection(("127.0.0.1", door.tls))
+        with line, context.wrap_socket(line, server_hostname=name) as wrapped:
+            return wrapped.version()
     except ssl.SSLError:
         return None
 
@@ -181,7 +180,7 @@ async def test_a_large_file_goes_up_and_comes_down(visitor: httpx.AsyncClient, h
 
 @pytest.mark.parametrize(("path", "kept"), [("/api/media", 0), ("/api/contacts/import", 0), (WEBHOOK, 1)])
 async def test_a_file_does_not_lie_in_nginx_while_it_comes(mirror: Door, path: str, kept: int) -> None:
-    """Its disk is memory. Other bodies are small, and kept until whole so that a slow one holds no place in the API."""
+    """Its disk is memory. Others are small, and kept until whole: a slow one then holds no place in the API."""
     seen = []
 
     async def slow() -> AsyncIterator[bytes]:
