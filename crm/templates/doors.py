@@ -18,7 +18,8 @@ from crm.template_texts import component
 from crm.templates import syncing
 from crm.templates.drafts import DRAFTS
 from crm.templates.graph import EXISTS, Account, Node, problem
-from crm.templates.rules import check, word
+from crm.templates.parts import word
+from crm.templates.rules import check
 from crm.templates.shapes import (
     AccountSynced,
     ChannelQuery,

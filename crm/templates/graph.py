@@ -11,7 +11,7 @@ from crm.core.meta_errors import TRANSIENT
 from crm.core.payload import dict_of
 from crm.core.rails import Rails
 from crm.template_texts import variables
-from crm.templates.rules import word
+from crm.templates.parts import word
 from crm.templates.shapes import AccountRow, Create
 
 Node = dict[str, Any]
