@@ -1,19 +1,24 @@
 """Carousels and offers that end: created by Meta's rules, filled as Meta wants them, each wrong part named."""
 
+import io
 import json
 import time
+import zipfile
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from crm import media
 from crm.core import rails
+from crm.privacy.forgetting import forget_of
 from tests.conftest import Sql
 from tests.files import stored, uploaded
 from tests.meta import becomes
 from tests.sends import arrive, ask
 from tests.system import Guest, Hotel, System, unique_phone
+from tests.test_media_doors import upload
+from tests.test_media_look import picture
 from tests.test_sending_templates import INSERT, use
 from tests.test_templates import PATH, at_meta, made, new
 from tests.visitors import pointers
@@ -240,3 +245,22 @@ async def test_a_carousel_that_meta_refuses_fails_with_its_reason(
     body = changed(rooms(*files), "template", "name", to="changed")
     failed = await becomes(dora.hotel, (await ask(dora, **body)).json(), "FAILED")
     assert failed["error"]["code"] == 132012
+
+
+async def test_the_files_of_all_cards_are_told_of_a_person_and_go_with_an_old_message(
+    dora: Guest, system: System, as_owner: Sql
+) -> None:
+    pictures = [picture("PNG", (8, 8)) + uuid4().bytes for _ in range(2)]
+    files = [(await upload(dora.hotel.admin, data)).json()["id"] for data in pictures]
+    message, _ = await arrive(dora, system, **rooms(*files))
+    told = await dora.hotel.admin.get(f"/api/contacts/{(await dora.conversation())['contact']['id']}/personal-data")
+    archive = zipfile.ZipFile(io.BytesIO(told.content))
+    kept = [archive.read(name) for name in archive.namelist() if name.startswith("arquivos/")]
+    assert sorted(kept) == sorted(pictures)
+    await dora.hotel.admin.patch("/api/tenant", json={"settings": {"retentionDays": 30}})
+    await as_owner("UPDATE messages SET created_at = created_at - INTERVAL '31 days' WHERE id = $1", message["id"])
+    laid = await rails.lay(system.settings)
+    assert await forget_of(laid, UUID(dora.hotel.id), lambda: True) == 1
+    await laid.close()
+    gone = await as_owner("SELECT state FROM media WHERE id = ANY($1::uuid[])", files)
+    assert [row["state"] for row in gone] == ["DELETED", "DELETED"]
