@@ -13,9 +13,9 @@ from moto.server import ThreadedMotoServer
 from crm.core import rails
 from crm.core.errors import Unavailable
 from crm.core.rails import Rails
+from crm.core.store import key_of
 from crm.media import fetching, keeping
 from crm.media.look import look
-from crm.media.shapes import key_of
 from tests.conftest import Sql
 from tests.meta import becomes
 from tests.scratch import Scratch

@@ -1,5 +1,6 @@
 """Carousels and offers that end: created by Meta's rules, filled as Meta wants them, each wrong part named."""
 
+import hashlib
 import io
 import json
 import time
@@ -16,12 +17,12 @@ from tests.conftest import Sql
 from tests.files import stored, uploaded
 from tests.meta import becomes
 from tests.sends import arrive, ask
-from tests.system import Guest, Hotel, System, unique_phone
+from tests.system import Guest, Hotel, System, calling, unique_phone
 from tests.test_media_doors import upload
 from tests.test_media_look import picture
 from tests.test_sending_templates import INSERT, use
 from tests.test_templates import PATH, at_meta, made, new
-from tests.visitors import pointers
+from tests.visitors import pointers, told
 
 SAMPLE = {"header_handle": ["4::aW1hZ2U="]}
 BODY = {"type": "BODY", "text": "Olá, {{1}}, veja!", "example": {"body_text": [["Dora"]]}}
@@ -253,8 +254,8 @@ async def test_the_files_of_all_cards_are_told_of_a_person_and_go_with_an_old_me
     pictures = [picture("PNG", (8, 8)) + uuid4().bytes for _ in range(2)]
     files = [(await upload(dora.hotel.admin, data)).json()["id"] for data in pictures]
     message, _ = await arrive(dora, system, **rooms(*files))
-    told = await dora.hotel.admin.get(f"/api/contacts/{(await dora.conversation())['contact']['id']}/personal-data")
-    archive = zipfile.ZipFile(io.BytesIO(told.content))
+    data = await dora.hotel.admin.get(f"/api/contacts/{(await dora.conversation())['contact']['id']}/personal-data")
+    archive = zipfile.ZipFile(io.BytesIO(data.content))
     kept = [archive.read(name) for name in archive.namelist() if name.startswith("arquivos/")]
     assert sorted(kept) == sorted(pictures)
     await dora.hotel.admin.patch("/api/tenant", json={"settings": {"retentionDays": 30}})
@@ -264,3 +265,37 @@ async def test_the_files_of_all_cards_are_told_of_a_person_and_go_with_an_old_me
     await laid.close()
     gone = await as_owner("SELECT state FROM media WHERE id = ANY($1::uuid[])", files)
     assert [row["state"] for row in gone] == ["DELETED", "DELETED"]
+
+
+async def test_the_example_of_a_header_may_be_a_file_of_ours(system: System, hotel_a: Hotel) -> None:
+    data = picture("PNG", (8, 8)) + uuid4().bytes
+    file = (await upload(hotel_a.admin, data)).json()["id"]
+    ours = card(0, "example", to={"header_handle": [file]})
+    template = await made(hotel_a, **ours)
+    assert template["components"] == ours["components"]
+    async with calling(headers={"Authorization": f"Bearer token-of-{hotel_a.number_id}"}) as meta:
+        url = f"{system.graph_url}/v25.0/{template['whatsappTemplateId']}"
+        cards = (await meta.get(url)).json()["components"][1]["cards"]
+    handles = [one["components"][0]["example"]["header_handle"] for one in cards]
+    assert handles == [SAMPLE["header_handle"], [f"4::{hashlib.sha256(data).hexdigest()}"]]
+
+
+@pytest.mark.parametrize("mime", ["video/mp4", None])
+async def test_an_example_that_is_not_there_or_does_not_fit_is_named(
+    mime: str | None, hotel_a: Hotel, as_owner: Sql
+) -> None:
+    file = await stored(as_owner, hotel_a, mime) if mime else str(uuid4())
+    answer = await hotel_a.admin.post(PATH, json=new(**card(0, "example", to={"header_handle": [file]})))
+    assert pointers(answer) == {f"{SECOND}/0/example/header_handle/0"}
+
+
+async def test_an_example_that_meta_does_not_take_is_told_and_nothing_is_submitted(
+    system: System, hotel_a: Hotel
+) -> None:
+    file = (await upload(hotel_a.admin, picture("PNG", (8, 8)) + uuid4().bytes)).json()["id"]
+    rule = {"match": {"path": "/uploads"}, "times": 1, "action": {"error": {"status": 403, "code": 10}}}
+    async with calling() as client:
+        await client.post(f"{system.graph_url}/_fake/script", json={"rules": [rule]})
+    body = new(**card(0, "example", to={"header_handle": [file]}))
+    assert told(await hotel_a.admin.post(PATH, json=body)) == (409, "conflict")
+    assert (await hotel_a.admin.post(PATH, json=body)).status_code == 201
