@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
+from uuid import UUID
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 _PIECE = 256 * 1024  # bytes handed on at a time when reading
 _PART = 5 * 1024 * 1024  # the least S3 takes for a part of an upload; two of them are in memory at most
+
+
+def key_of(tenant: UUID, sha256: bytes) -> str:
+    """Where a tenant's bytes lie in the store: by their hash, so that the same ones lie there once."""
+    return f"{tenant}/{sha256.hex()}"
 
 
 class Store:
