@@ -10,7 +10,7 @@ import msgspec
 from psycopg import sql
 
 from crm import privacy
-from crm.core import db
+from crm.core import db, pools
 from crm.core.errors import NotFound
 from ops.backups import database, media, mirror, proving, sealing
 from ops.backups.place import Failed, Place
@@ -96,7 +96,8 @@ def _ghosts(place: Place) -> set[Ghost]:
 
 async def _forgotten(url: str, ghosts: set[Ghost]) -> int:
     """Erase them in the restored data too, as any erasure; how many were there and not erased yet."""
-    opened = await db.Database.open(url, url, 2, 300)
+    pool = await pools.pool(url, 2, 300)
+    opened = db.Database(pool, pool)
     count = 0
     for ghost in sorted(ghosts, key=lambda ghost: (ghost.tenant, ghost.contact)):
         try:
