@@ -264,6 +264,7 @@ async def _sweep_for_ever(jobs: Jobs, stop: asyncio.Event) -> None:
             if turn % every == 0:
                 await _safely(name, work)
         turn += 1
+        metrics.round_at.set_to_current_time()
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), SWEEP_SECONDS)
 

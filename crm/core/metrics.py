@@ -71,6 +71,9 @@ tenants_oldest = Gauge(
     registry=registry,
 )
 buried = Counter("crm_dead_letters_total", "Things that could not be worked, by kind.", ["kind"], registry=registry)
+round_at = Gauge(
+    "crm_worker_round_timestamp_seconds", "When this worker last looked for what waits.", registry=registry
+)
 letters = Gauge(
     "crm_dead_letters_waiting", "Dead letters nobody has looked into, by tenant.", ["tenant"], registry=registry
 )

@@ -67,6 +67,19 @@ def restore(name: str | None, key_file: Path, yes: bool) -> None:
 
 
 @cli.command()
+def health() -> None:
+    """Say whether a good backup is younger than 26 hours; before the first night there need be none."""
+    state = Place(settings.load().folder).state()
+    if state.last_error:
+        raise Failed(f"the last try failed: {state.last_error}")
+    if state.last_good and datetime.now(UTC) - state.last_good > timedelta(hours=26):
+        raise Failed(f"the last good backup is of {state.last_good:%Y-%m-%d %H:%M} UTC")
+    print(
+        f"the last good backup is of {state.last_good:%Y-%m-%d %H:%M} UTC" if state.last_good else "no backup yet"
+    )
+
+
+@cli.command()
 def key() -> None:
     """Make a pair of keys. Keep the private one somewhere else: this host needs the public one only."""
     made = pyrage.x25519.Identity.generate()

@@ -1,11 +1,11 @@
 """What backups are told by the environment; `NAME_FILE` names a file that holds NAME."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
+from crm.core import config
 from ops.backups.place import Failed
 
 
@@ -47,11 +47,7 @@ _ALWAYS = {"folder": "/backups", "media_url": "file:///var/lib/crm/media"}
 
 def load(env: Mapping[str, str] | None = None) -> Settings:
     """Raises Failed."""
-    given = {
-        field: text
-        for field, name in VARIABLES.items()
-        if (text := _read(os.environ if env is None else env, name))
-    }
+    given = {field: text for field, name in VARIABLES.items() if (text := config.secret(name, env))}
     settings = msgspec.convert({**_ALWAYS, **given}, Settings, dec_hook=lambda kind, text: kind(text))
     if settings.ping_url and not settings.ping_url.startswith("https://"):
         raise Failed("BACKUP_PING_URL: must begin with https://")
@@ -63,12 +59,3 @@ def need(settings: Settings, *fields: str) -> None:
     missing = [VARIABLES[field] for field in fields if not getattr(settings, field)]
     if missing:
         raise Failed(f"missing environment variables: {', '.join(missing)}")
-
-
-def _read(env: Mapping[str, str], name: str) -> str:
-    if env.get(name) or not env.get(f"{name}_FILE"):
-        return env.get(name, "")
-    try:
-        return Path(env[f"{name}_FILE"]).read_text().strip()
-    except OSError as error:
-        raise Failed(f"{name}_FILE: cannot read the file it names ({error.strerror})") from error
