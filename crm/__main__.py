@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import click
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from crm.core.crypto import Box
 
 _ROOT = Path(__file__).parents[1]
+Answer = TypeVar("Answer")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -101,11 +102,18 @@ def health(of_worker: bool) -> None:
 
 @cli.command("migrate")
 @click.option("--plan", is_flag=True, help="Only say what would be applied.")
-def migrate_(plan: bool) -> None:
+@click.option(
+    "--before", is_flag=True, help="Only what the version before bears; its *_post_* wait until it is gone."
+)
+@click.option("--fits", is_flag=True, help="Only say whether this version can run on the database as it is.")
+def migrate_(plan: bool, before: bool, fits: bool) -> None:
     """Bring the database to this version, as DATABASE_OWNER_URL."""
     from crm.core import migrate
 
-    done = _migrating(migrate.plan if plan else migrate.apply)
+    if fits:
+        _migrating(migrate.fits)
+        return click.echo("this version fits the database")
+    done = _migrating(partial(migrate.plan if plan else migrate.apply, before=before))
     verb = "would apply" if plan else "applied"
     click.echo("\n".join(f"{verb} {name}" for name in done) or "the database is up to date")
 
@@ -217,7 +225,7 @@ def _secret(name: str) -> str:
     return config.secret(name)
 
 
-def _migrating(work: Callable[[str], list[str]]) -> list[str]:
+def _migrating(work: Callable[[str], Answer]) -> Answer:
     """Run it on DATABASE_OWNER_URL; what refuses is told in a sentence."""
     import psycopg
 

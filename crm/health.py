@@ -17,11 +17,11 @@ class Ill(Exception):
     """It is not alive; the text says how that showed."""
 
 
-def api() -> str:
-    """The API on PORT answers. Raises Ill."""
+def api(ready: bool = False) -> str:
+    """The API on PORT answers; `ready`: and finds Postgres, Redis and its migrations. Raises Ill."""
     port = os.environ.get("PORT", "3001")
-    _get(port, "/health")
-    return f"the API on port {port} is alive"
+    _get(port, "/health/ready" if ready else "/health")
+    return f"the API on port {port} is {'ready' if ready else 'alive'}"
 
 
 def worker() -> str:
@@ -48,5 +48,5 @@ def _get(port: str, path: str) -> bytes:
     finally:
         connection.close()
     if answer.status != 200:
-        raise Ill(f"port {port} answered {answer.status}")
+        raise Ill(f"port {port} answered {answer.status}: {content[:300].decode(errors='replace')}")
     return content

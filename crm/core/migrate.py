@@ -14,20 +14,37 @@ class Refused(Exception):
     """Why nothing was migrated."""
 
 
-def plan(url: str) -> list[str]:
+def plan(url: str, *, before: bool = False) -> list[str]:
     """The migrations that would be applied."""
     backend, migrations = _open(url)
-    return [migration.id for migration in backend.to_apply(migrations)]
+    return [migration.id for migration in _due(backend, migrations, before)]
 
 
-def apply(url: str) -> list[str]:
-    """Apply what is missing; the ids applied. Raises Refused."""
+def fits(url: str) -> None:
+    """Whether this version can run on the database as it is. Raises Refused, saying why not.
+
+    The database may have more than this version knows: only what closes the way back must be known.
+    """
+    backend, migrations = _open(url)
+    known = {migration.id for migration in migrations}
+    applied = {row[0] for row in backend.execute("SELECT migration_id FROM _yoyo_migration").fetchall()}
+    if closed := sorted(name for name in applied - known if schema.closes(name)):
+        raise Refused(f"this version no longer fits the database: {', '.join(closed)} closed the way back to it")
+    if missing := sorted(name for name in known - applied if not schema.closes(name)):
+        raise Refused(f"the database lacks {', '.join(missing)}: migrate first")
+
+
+def apply(url: str, *, before: bool = False) -> list[str]:
+    """Apply what is missing; the ids applied. Raises Refused.
+
+    `before`: while the version before still runs, so without what closes the way back (`*_post_*`).
+    """
     changed = schema.edited()
     if changed:
         raise Refused(f"edited after being recorded in {schema.CHECKSUMS.name}: {', '.join(changed)}")
     with _Alone(url):
         backend, migrations = _open(url)
-        todo = backend.to_apply(migrations)
+        todo = _due(backend, migrations, before)
         backend.apply_migrations(todo)
         return [migration.id for migration in todo]
 
@@ -42,6 +59,11 @@ def roll_back(url: str, steps: int) -> list[str]:
                 raise Refused(f"{migration.id} has no rollback file")
         backend.rollback_migrations(MigrationList(undo))
         return [migration.id for migration in undo]
+
+
+def _due(backend: DatabaseBackend, migrations: MigrationList, before: bool) -> MigrationList:
+    todo = backend.to_apply(migrations)
+    return todo.filter(lambda migration: not schema.closes(migration.id)) if before else todo
 
 
 def _open(url: str) -> tuple[DatabaseBackend, MigrationList]:

@@ -10,8 +10,13 @@ CHECKSUMS = FOLDER / "checksums.txt"
 
 @cache
 def newest() -> str:
-    """The id of the newest migration of this version."""
-    return max(path.stem for path in files())
+    """The id of the newest migration this version cannot run without."""
+    return max(path.stem for path in files() if not closes(path.stem))
+
+
+def closes(name: str) -> bool:
+    """Whether a migration (`NNNN_post_what`) waits until the version before is gone: it closes the way back."""
+    return name[4:].startswith("_post_")
 
 
 def files() -> list[Path]:
