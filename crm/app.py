@@ -44,6 +44,7 @@ from crm.core.errors import Problem
 from crm.core.http import Door, route
 from crm.core.hub import Hub
 from crm.intake import Intake
+from crm.refusals import Refusals
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,15 @@ def build(settings: Settings) -> edge.Edge:
         gc.freeze()  # what was imported is never garbage: a full collection then takes 0 instead of 9 ms
         gc.set_threshold(20_000, 20, 50)  # requests leave few cycles: look each 20,000 new objects, not each 700
         log.info("api started")
-        yield {"rails": laid, "intake": Intake(laid), "hub": hub, "openapi": document}
+        refusals = Refusals(laid)
+        yield {
+            "rails": laid,
+            "intake": Intake(laid),
+            "refusals": refusals,
+            "hub": hub,
+            "openapi": document,
+        }
+        await refusals.stop()
         await hub.stop()
         await laid.close()
         log.info("api stopped")

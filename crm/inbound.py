@@ -76,7 +76,7 @@ async def receive(call: Call) -> Response:
         metrics.webhooks.labels("refused").inc()
         raise Unauthenticated("Falta a assinatura.", "The signature is missing.")
     body = await _counted(_read(request))
-    signer = await _signer(call.rails, body, signature)
+    signer = await _signer(call, body, signature)
     try:
         lane = envelope.lane(payload.read(body))
     except ValueError as error:
@@ -101,15 +101,18 @@ async def _read(request: Request) -> bytes:
         return await http.read(request, BODY_LIMIT)
 
 
-async def _signer(rails: Rails, body: bytes, signature: str) -> UUID | None:
+async def _signer(call: Call, body: bytes, signature: str) -> UUID | None:
     """None when the platform's secret signed it, else the tenant whose channel's secret did.
 
     The body only chooses which secrets are tried, it is not trusted by that: what a tenant's own secret
-    signed reaches that tenant alone. Raises Unauthenticated.
+    signed reaches that tenant alone. Of a wrong signature the numbers that the body names are noted, for the
+    go-live check; nothing else of it is kept or believed. Raises Unauthenticated.
     """
+    rails = call.rails
     if crypto.signed(body, signature, rails.settings.whatsapp_app_secret):
         return None
-    for route in await _routes_named(rails, body):
+    numbers, routes = await _routes_named(rails, body)
+    for route in routes:
         if route.app_secret is None:
             continue
         try:
@@ -120,16 +123,19 @@ async def _signer(rails: Rails, body: bytes, signature: str) -> UUID | None:
         if crypto.signed(body, signature, secret):
             return route.tenant_id
     metrics.webhooks.labels("refused").inc()
+    call.request.state.refusals.note(route for route in routes if route.phone_number_id in numbers)
     raise Unauthenticated("Assinatura inválida.", "The signature is wrong.")
 
 
-async def _routes_named(rails: Rails, body: bytes) -> list[RouteRow]:
+async def _routes_named(rails: Rails, body: bytes) -> tuple[set[str], list[RouteRow]]:
+    """The phone number ids of a body nobody has vouched for yet, and the channels behind them and its accounts."""
     try:
         named = list(envelope.elements(payload.read(body)))
     except ValueError:
-        return []
+        return set(), []
+    numbers = {item.number for item in named}
     async with rails.db.system() as tx:
-        return await channels.routes_of(tx, {item.number for item in named}, {item.account for item in named})
+        return numbers, await channels.routes_of(tx, numbers, {item.account for item in named})
 
 
 async def drain(rails: Rails, go_on: Callable[[], bool] = lambda: True) -> int:

@@ -130,27 +130,26 @@ async def _send(rails: Rails, tenant: UUID, parcel: Parcel) -> meta.Sent:
     if sender is None:
         raise MetaError(PERMANENT, None, "the channel is out of use")
     token = channels.token(rails.box, tenant, sender)
-    file = message.media_id
-    graph_id = await _graph_id(rails, tenant, file, sender) if file else None
-    body = messages.body(message, parcel.recipient, graph_id)
+    files = await _graph_ids(rails, tenant, messages.files(message), sender)
+    body = messages.body(message, parcel.recipient, files)
     return await rails.graph.send(sender.phone_number_id, token, body)
 
 
-async def _graph_id(rails: Rails, tenant: UUID, file: UUID, sender: SenderRow) -> str:
-    """Meta's id of a file, within the time that the lease allows. Raises MetaError."""
+async def _graph_ids(rails: Rails, tenant: UUID, files: list[UUID], sender: SenderRow) -> dict[UUID, str]:
+    """Meta's ids of files, within the time that the lease allows; a next try goes on. Raises MetaError."""
     try:
         async with asyncio.timeout(FILE_SECONDS):
-            return await media.graph_id(rails, tenant, file, sender)
+            return {file: await media.graph_id(rails, tenant, file, sender) for file in files}
     except TimeoutError as error:
         raise MetaError(TRANSIENT, None, "the file could not be uploaded in time") from error
 
 
 async def _judged(rails: Rails, tenant: UUID, parcel: Parcel, error: MetaError) -> MetaError:
     """The same, but transient when a file was named by an id that Meta may have forgotten: it is uploaded again."""
-    file, sender = parcel.message.media_id, parcel.sender
-    if file is None or sender is None or error.code not in UNKNOWN_FILE:
+    files, sender = messages.files(parcel.message), parcel.sender
+    if not files or sender is None or error.code not in UNKNOWN_FILE:
         return error
-    if not await media.upload_again(rails, tenant, file, sender.id):
+    if not any([await media.upload_again(rails, tenant, file, sender.id) for file in files]):
         return error
     return MetaError(TRANSIENT, error.code, error.title, error.detail)
 

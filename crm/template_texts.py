@@ -5,6 +5,7 @@ messages, which sends them, and below templates, which keeps them.
 """
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 Node = dict[str, Any]
@@ -12,7 +13,9 @@ Fault = tuple[str, str, str]  # a JSON pointer into the components given, a sent
 
 VARIABLE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 BODY_LENGTH, HEADER_LENGTH = 1024, 60  # characters (Meta: templates)
+CARD_LENGTH, OFFER_BODY_LENGTH, OFFER_CODE_LENGTH, _CODE_LENGTH = 160, 600, 15, 20
 MEDIA = {"IMAGE", "VIDEO", "DOCUMENT", "GIF"}
+_PARTS = ("header", "body", "carousel", "limited_time_offer")
 _BROKEN = re.compile(r"[\n\r\t]| {4}")  # Meta: 132012, 132018
 _BUTTONS = {"URL": "url", "QUICK_REPLY": "quick_reply", "COPY_CODE": "copy_code", "FLOW": "flow", "OTP": "url"}
 
@@ -28,17 +31,30 @@ def component(components: list[Node], kind: str) -> Node:
 
 
 def filled(components: list[Node], given: list[Node] | None) -> str:
-    """What the customer will read: header, body and footer with the parameters in place of the variables."""
+    """What the customer will read: header, offer, body, footer and cards, parameters in place of the variables."""
     parts = []
-    for kind in ("HEADER", "BODY", "FOOTER"):
-        text = component(components, kind).get("text")
+    for kind in ("HEADER", "LIMITED_TIME_OFFER", "BODY", "FOOTER"):
+        part = component(components, kind)
+        text = _offer(part).get("text") if kind == "LIMITED_TIME_OFFER" else part.get("text")
         if isinstance(text, str) and text:
             parts.append(_filled(text, _parameters(component(_nodes(given), kind))))
-    return "\n\n".join(parts)
+    cards = _cards(component(_nodes(given), "CAROUSEL"))
+    for place, card in enumerate(_cards(component(components, "CAROUSEL"))):
+        parts.append(filled(card, cards[place] if place < len(cards) else None))
+    return "\n\n".join(part for part in parts if part)
 
 
-def check_parameters(components: list[Node], parameter_format: str, given: list[Node] | None) -> list[Fault]:
+def check_parameters(
+    components: list[Node],
+    parameter_format: str,
+    given: list[Node] | None,
+    at: datetime | None = None,
+    card: bool = False,
+) -> list[Fault]:
     """Everything about the parameters that Meta would refuse (132000, 132005, 132012); [] when they fit.
+
+    `at` is when it is to be sent, None for now: an offer must end after it. A `card` is
+    filled by itself, and its text is shorter.
 
     `components` and `parameter_format` are the template's, `given` is what a send brings. Pointers lead into
     `given` (`/0/parameters/1/text`); what is missing altogether is told of the whole (`""`).
@@ -48,6 +64,7 @@ def check_parameters(components: list[Node], parameter_format: str, given: list[
     if given is not None and len(parts) != len(given):
         return [("", "cada componente deve ser um objeto", "each component must be an object")]
     named = _upper(parameter_format) == "NAMED"
+    longest = CARD_LENGTH if card else _body_length(components)
     seen: set[str] = set()
     for place, part in enumerate(parts):
         key, here = _key(part), f"/{place}"
@@ -58,7 +75,11 @@ def check_parameters(components: list[Node], parameter_format: str, given: list[
                 (f"{here}/type", "o modelo não tem este componente", "the template has no such component")
             )
         else:
-            faults += _check_one(components, key, here, part, named)
+            faults += _check_one(components, key, here, part, named, longest)
+            if key == "carousel":
+                faults += _check_cards(_cards(component(components, "CAROUSEL")), parameter_format, here, part)
+            elif key == "limited_time_offer":
+                faults += _check_offer(f"{here}/parameters", part, at or datetime.now(UTC))
         seen.add(key)
     return faults + [
         ("", f"faltam os parâmetros de {key}", f"the parameters of {key} are missing")
@@ -106,7 +127,7 @@ def _takes(components: list[Node], key: str) -> bool:
     """Whether the template has the component; headers and bodies without variables take none at all."""
     if key.startswith("button "):
         return key in {f"button {place}" for place in range(len(_buttons(components)))}
-    return key in ("header", "body") and bool(component(components, key.upper()))
+    return key in _PARTS and bool(component(components, key.upper()))
 
 
 def _needed(components: list[Node]) -> list[str]:
@@ -114,12 +135,29 @@ def _needed(components: list[Node]) -> list[str]:
     header, body = component(components, "HEADER"), component(components, "BODY")
     needed = ["header"] if _format(header) not in ("", "TEXT") or variables(_text(header)) else []
     needed += ["body"] if variables(_text(body)) else []
+    needed += ["carousel"] if component(components, "CAROUSEL") else []
+    needed += ["limited_time_offer"] if _ends(components) else []
     return needed + [f"button {place}" for place, one in enumerate(_buttons(components)) if _must(one)]
 
 
 def _must(button: Node) -> bool:
     kind = _upper(button.get("type"))
     return kind in ("COPY_CODE", "OTP") or (kind == "URL" and bool(variables(str(button.get("url", "")))))
+
+
+def _cards(part: Node) -> list[list[Node]]:
+    """The components of each card of a carousel."""
+    return [_nodes(card.get("components")) for card in _nodes(part.get("cards"))]
+
+
+def _offer(part: Node) -> Node:
+    offer = part.get("limited_time_offer")
+    return offer if isinstance(offer, dict) else {}
+
+
+def _ends(components: list[Node]) -> bool:
+    """Whether it is an offer that counts down."""
+    return _offer(component(components, "LIMITED_TIME_OFFER")).get("has_expiration") is True
 
 
 def _format(header: Node) -> str:
@@ -130,14 +168,55 @@ def _text(part: Node) -> str:
     return str(part.get("text") or "")
 
 
-def _check_one(components: list[Node], key: str, here: str, part: Node, named: bool) -> list[Fault]:
+def _check_one(components: list[Node], key: str, here: str, part: Node, named: bool, longest: int) -> list[Fault]:
     if key.startswith("button "):
-        return _check_button(_buttons(components)[int(key.removeprefix("button "))], here, part)
+        offers = bool(component(components, "LIMITED_TIME_OFFER"))
+        code = OFFER_CODE_LENGTH if offers else _CODE_LENGTH
+        return _check_button(_buttons(components)[int(key.removeprefix("button "))], here, part, code)
+    if key not in ("header", "body"):
+        return []
     whole = component(components, key.upper())
     if key == "header" and _format(whole) != "TEXT":
         return _check_media(_format(whole), f"{here}/parameters", part)
-    limit = HEADER_LENGTH if key == "header" else BODY_LENGTH
+    limit = HEADER_LENGTH if key == "header" else longest
     return _check_texts(_text(whole), f"{here}/parameters", part, named, limit)
+
+
+def _body_length(components: list[Node]) -> int:
+    """How long a filled body may be: in an offer it is shorter."""
+    return OFFER_BODY_LENGTH if component(components, "LIMITED_TIME_OFFER") else BODY_LENGTH
+
+
+def _check_cards(cards: list[list[Node]], parameter_format: str, here: str, part: Node) -> list[Fault]:
+    """Every card of the template once, in order, each filled as a template of its own."""
+    given = part.get("cards")
+    if not isinstance(given, list) or len(given) != len(cards):
+        return [_count(f"{here}/cards", len(cards), len(given) if isinstance(given, list) else 0)]
+    faults: list[Fault] = []
+    for place, (card, one) in enumerate(zip(cards, given, strict=True)):
+        there = f"{here}/cards/{place}"
+        if one.get("card_index") != place or isinstance(one.get("card_index"), bool):
+            faults.append((f"{there}/card_index", f"deve ser {place}", f"must be {place}"))
+        inside = check_parameters(card, parameter_format, one.get("components"), card=True)
+        faults += [(f"{there}/components{at}", pt, en) for at, pt, en in inside]
+    return faults
+
+
+def _check_offer(here: str, part: Node, at: datetime) -> list[Fault]:
+    """One parameter: when the offer ends, in milliseconds; after the send."""
+    parameters = _parameters(part)
+    if len(parameters) != 1:
+        return [_count(here, 1, len(parameters))]
+    ends = _offer(parameters[0]).get("expiration_time_ms")
+    there = f"{here}/0/limited_time_offer/expiration_time_ms"
+    if parameters[0].get("type") != "limited_time_offer":
+        return [(f"{here}/0/type", "deve ser limited_time_offer", "must be limited_time_offer")]
+    if not isinstance(ends, int) or isinstance(ends, bool):
+        return [(there, "um número de milissegundos desde 1970", "a number of milliseconds since 1970")]
+    if ends <= at.timestamp() * 1000:
+        told = "deve vir depois do envio, em milissegundos", "must come after the send, in milliseconds"
+        return [(there, *told)]
+    return []
 
 
 def _check_texts(text: str, here: str, part: Node, named: bool, limit: int) -> list[Fault]:
@@ -204,7 +283,7 @@ def _check_media(kind: str, here: str, part: Node) -> list[Fault]:
     return [] if ok else [(f"{here}/0/{given}", "falta id ou link", "an id or a link is missing")]
 
 
-def _check_button(button: Node, here: str, part: Node) -> list[Fault]:
+def _check_button(button: Node, here: str, part: Node, code_length: int) -> list[Fault]:
     word = _BUTTONS.get(_upper(button.get("type")))
     if word is None:
         return [(here, "este botão não leva parâmetros", "this button takes no parameters")]
@@ -219,5 +298,6 @@ def _check_button(button: Node, here: str, part: Node) -> list[Fault]:
     if word == "url":
         return _check_text(f"{here}/parameters/0", parameters[0])
     code = parameters[0].get("coupon_code")
-    ok = isinstance(code, str) and 0 < len(code) <= 20
-    return [] if ok else [(f"{here}/parameters/0/coupon_code", "de 1 a 20 caracteres", "1 to 20 characters")]
+    ok = isinstance(code, str) and 0 < len(code) <= code_length
+    told = f"de 1 a {code_length} caracteres", f"1 to {code_length} characters"
+    return [] if ok else [(f"{here}/parameters/0/coupon_code", *told)]

@@ -441,7 +441,7 @@ WITH crowded AS (
     SELECT tenant_id
     FROM contact_counts
     GROUP BY tenant_id
-    HAVING count(*) > 200
+    HAVING count(*) > 16
 ),
 
 gone AS (

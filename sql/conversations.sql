@@ -265,12 +265,19 @@ RETURNING c.id;
 
 -- name: fold() -> count
 -- Folds the differences of tenants that have many into one row a cell. Run by the worker every minute.
+-- A list adds up all of its tenant's rows: 164 of them were 60 of its 390 microseconds.
 -- as: system
 WITH crowded AS (
     SELECT tenant_id
-    FROM conversation_counts
+    FROM (
+        SELECT
+            tenant_id,
+            count(*) AS differences
+        FROM conversation_counts
+        GROUP BY tenant_id, status, archived, unread, assigned_to, channel_id, department_id
+    ) AS cells
     GROUP BY tenant_id
-    HAVING count(*) > 200
+    HAVING sum(differences) > 16 + 2 * count(*)
 ),
 
 gone AS (

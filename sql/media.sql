@@ -227,7 +227,7 @@ DELETE FROM media_leftovers WHERE sha256 = :sha256;
 -- name: forget(ids uuid[], within uuid[]) -> many ForgottenRow
 -- Files deleted for good: what remains says that there was one. With `within`, only those that no message outside
 -- these conversations carries. Bytes that somebody is just putting there again are left to him.
--- Index: media_pkey, messages_media_ix
+-- Index: media_pkey, messages_media_ix, message_files_media_ix
 WITH gone AS (
     UPDATE media
     SET
@@ -246,6 +246,10 @@ WITH gone AS (
             :within::uuid[] IS NULL
             OR NOT EXISTS (
                 SELECT FROM messages AS m WHERE m.media_id = media.id AND m.conversation_id <> ALL(:within::uuid[])
+                UNION ALL
+                SELECT FROM message_files AS c
+                INNER JOIN messages AS m ON c.message_id = m.id
+                WHERE c.media_id = media.id AND m.conversation_id <> ALL(:within::uuid[])
             )
         )
     RETURNING id, old.state AS was, old.sha256 AS sha256

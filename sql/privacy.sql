@@ -61,7 +61,7 @@ WHERE c.id = ANY(:contacts) AND n.value IS NOT NULL;
 
 -- name: files(conversations uuid[]) -> many FileRow
 -- The files of these conversations' messages.
--- Index: messages_history_ix, media_pkey
+-- Index: messages_history_ix, message_files_pkey, media_pkey
 SELECT
     f.id,
     f.state,
@@ -70,9 +70,14 @@ SELECT
     f.size,
     f.sha256
 FROM (
-    SELECT DISTINCT media_id
+    SELECT media_id
     FROM messages
     WHERE conversation_id = ANY(:conversations::uuid[]) AND media_id IS NOT NULL
+    UNION
+    SELECT c.media_id
+    FROM messages AS m
+    INNER JOIN message_files AS c ON m.id = c.message_id
+    WHERE m.conversation_id = ANY(:conversations::uuid[]) AND m.media_id IS NOT NULL
 ) AS m
 INNER JOIN media AS f ON m.media_id = f.id
 ORDER BY f.id;
@@ -404,7 +409,7 @@ FOR NO KEY UPDATE;
 
 -- name: silence(ids uuid[]) -> many SilencedRow
 -- Messages, and the list where it shows one of them, say nothing any more.
--- Index: messages_pkey, conversations_pkey
+-- Index: messages_pkey, conversations_pkey, message_files_pkey
 WITH silenced AS (
     UPDATE messages AS m
     SET
@@ -427,7 +432,9 @@ listed AS (
     WHERE c.id = s.conversation_id AND c.last_message_id = s.id
 )
 
-SELECT media_id FROM silenced;
+SELECT media_id FROM silenced
+UNION ALL
+SELECT c.media_id FROM silenced AS s INNER JOIN message_files AS c ON s.id = c.message_id;
 
 -- name: forget_notes(conversations uuid[], cut timestamptz) -> none
 -- Notes that are too old say nothing any more.
@@ -438,7 +445,7 @@ WHERE conversation_id = ANY(:conversations::uuid[]) AND created_at < :cut AND co
 
 -- name: alone(ids uuid[]) -> many FileRow
 -- Those of these files that no message shows any more.
--- Index: media_pkey, messages_media_ix
+-- Index: media_pkey, messages_media_ix, message_files_media_ix
 SELECT
     f.id,
     f.state,
@@ -448,4 +455,10 @@ SELECT
     f.sha256
 FROM unnest(:ids::uuid[]) AS given (id)
 INNER JOIN media AS f ON given.id = f.id
-WHERE NOT EXISTS (SELECT FROM messages AS m WHERE m.media_id = f.id AND m.erased_at IS NULL);
+WHERE
+    NOT EXISTS (SELECT FROM messages AS m WHERE m.media_id = f.id AND m.erased_at IS NULL)
+    AND NOT EXISTS (
+        SELECT FROM message_files AS c
+        INNER JOIN messages AS m ON c.message_id = m.id
+        WHERE c.media_id = f.id AND m.erased_at IS NULL
+    );

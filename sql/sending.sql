@@ -54,6 +54,20 @@ RETURNING
     id, conversation_id, direction, type, status, content, media, payload, wamid, reply_to, sent_by, error,
     created_at, sent_at, delivered_at, read_at, failed_at, send_at, origin, reactions, edited_at, revoked_at;
 
+-- name: attach(message uuid, files uuid[], mime_types text[], most bigint) -> count
+-- The files of a message with several, those that are there and of a kind and size that it takes.
+-- Index: media_pkey
+INSERT INTO message_files (message_id, media_id)
+SELECT
+    :message,
+    f.id
+FROM media AS f
+WHERE
+    f.id = ANY(:files::uuid[])
+    AND f.state = 'READY'
+    AND split_part(f.mime_type, ';', 1) = ANY(:mime_types::text[])
+    AND f.size <= :most::bigint;
+
 -- name: refused(conversation uuid, media_id uuid, template uuid, reply_to uuid, client_id text) -> maybe RefusedRow
 -- Why `queue` put nothing: what it looked at. No row: there is no such conversation.
 -- Index: conversations_pkey, media_pkey, templates_pkey, messages_pkey, messages_client_key

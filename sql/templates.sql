@@ -303,3 +303,14 @@ ON CONFLICT (tenant_id, waba_id)
 DO UPDATE SET
     due_at = least(template_syncs.due_at, greatest(now(), template_syncs.synced_at + INTERVAL '5 minutes')),
     wanted_at = now();
+
+-- name: samples(ids uuid[]) -> many SampleRow
+-- Files of the hotel's that a new template shows Meta as examples.
+-- Index: media_pkey
+SELECT
+    id,
+    mime_type,
+    size,
+    sha256
+FROM media
+WHERE id = ANY(:ids::uuid[]) AND state = 'READY';

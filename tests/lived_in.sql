@@ -90,6 +90,8 @@ INSERT INTO media_leftovers (tenant_id, sha256, due_at)
 SELECT t.id, int4send(n), now() + INTERVAL '1 day' FROM tenants AS t, generate_series(1, 50) AS n;
 UPDATE messages AS m SET media_id = a.id FROM media AS a
 WHERE a.tenant_id = m.tenant_id AND m.wamid = 'wamid.' || a.graph_id;
+INSERT INTO message_files (tenant_id, message_id, media_id)
+SELECT tenant_id, id, media_id FROM messages WHERE media_id IS NOT NULL;
 INSERT INTO parked_statuses (tenant_id, wamid, status, at)
 SELECT t.id, 'wamid.' || n, 'READ', now() FROM tenants AS t, generate_series(1, 50) AS n;
 INSERT INTO webhook_events (received_at, body)

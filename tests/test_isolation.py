@@ -22,6 +22,9 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
 # Rows of hotel A that no river above brings.
 FURNITURE = [
     "INSERT INTO media (tenant_id, direction, mime_type) VALUES ($1, 'OUTBOUND', 'image/png')",
+    """INSERT INTO message_files (tenant_id, message_id, media_id)
+    SELECT m.tenant_id, m.id, f.id FROM messages AS m INNER JOIN media AS f ON m.tenant_id = f.tenant_id
+    WHERE m.tenant_id = $1 LIMIT 1""",
     "INSERT INTO media_leftovers (tenant_id, sha256, due_at) VALUES ($1, '\\x00', 'infinity')",
     """INSERT INTO media_uploads (tenant_id, channel_id, sha256, mime_type, graph_id)
     SELECT tenant_id, id, '\\x00', 'image/png', '1' FROM channels WHERE tenant_id = $1 LIMIT 1""",

@@ -57,7 +57,7 @@ async def keep(tx: Tx, channels: Iterable[UUID], at: datetime, **words: str | No
 
 
 async def hear(tx: Tx, sounds: Mapping[tuple[UUID, str], datetime]) -> None:
-    """Traffic of channels (`webhook`, `inbound`, `status`) and its time: written at most once in 5 seconds each.
+    """Traffic of channels (`webhook`, `refused`, `inbound`, `status`), its time: at most once in 5 seconds each.
 
     One statement for a whole batch, and none while the last one is fresh: a busy channel costs nothing.
     """

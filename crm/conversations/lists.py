@@ -30,9 +30,9 @@ async def page(call: Call) -> Page[ConversationOut]:
     """The list: newest message first. The total of a tag, a contact or a search counts up to 10,000."""
     query: ConversationList = call.query
     filters = _filters(call) | await _searched(call)
-    if not (query.skip or query.tag or any(value is not None for value in filters.values())):
-        rows = await _opening(call)
-        if rows:  # none: there is none, or the hotel restricts what this attendant sees
+    if query.tag is None and all(value is None for value in filters.values()):
+        rows = await _plain(call)
+        if rows:  # none: there is none (so deep), or the hotel restricts what this attendant sees
             total = None if query.cursor else rows[0].total
             return paging.turned(query, rows, total, shown, lambda row: (row.last_message_at, row.id))
     before, before_id = query.start
@@ -42,11 +42,11 @@ async def page(call: Call) -> Page[ConversationOut]:
     return paging.turned(query, placed, total, lambda row: known[row.id], lambda row: (row.last_message_at, row.id))
 
 
-async def _opening(call: Call) -> list[ListedRow]:
+async def _plain(call: Call) -> list[ListedRow]:
     query: ConversationList = call.query
     before, before_id = query.start
-    place = {"before": before, "before_id": before_id, "archived": query.archived, "max": query.limit + 1}
-    return await call.tx.many(_sql.page, ListedRow, **place, counted=query.cursor is None)
+    place = {"before": before, "before_id": before_id, "skip": query.skip, "max": query.limit + 1}
+    return await call.tx.many(_sql.page, ListedRow, **place, archived=query.archived, counted=query.cursor is None)
 
 
 async def _placed(call: Call, filters: Filters, *, skip: int, max: int, **place: Any) -> list[PlacedRow]:

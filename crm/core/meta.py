@@ -180,7 +180,7 @@ def _decoded(response: httpx.Response) -> _Answer:
 
 def _without_token(response: httpx.Response, text: str) -> str:
     """Meta quotes a token that it cannot read; what it says is shown and logged, a token never."""
-    token = response.request.headers.get("authorization", "").removeprefix("Bearer ")
+    token = response.request.headers.get("authorization", "").rpartition(" ")[2]
     return text.replace(token, "••••") if token else text
 
 

@@ -30,6 +30,11 @@ pool_wait = Histogram(
 webhooks = Counter(
     "crm_webhook_events_total", "Webhook POSTs: stored, refused, failed.", ["outcome"], registry=registry
 )
+refused_numbers = Counter(
+    "crm_webhook_refused_numbers_total",
+    "Numbers of ours named by webhooks whose signature was wrong.",
+    registry=registry,
+)
 elements = Counter(
     "crm_webhook_elements_total",
     "What webhooks held: message, status, other, replay, ignored, dead.",

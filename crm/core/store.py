@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
+from uuid import UUID
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
@@ -21,6 +22,11 @@ _PIECE = 256 * 1024  # bytes handed on at a time when reading
 _PART = 5 * 1024 * 1024  # the least S3 takes for a part of an upload; two of them are in memory at most
 
 
+def key_of(tenant: UUID, sha256: bytes) -> str:
+    """Where a tenant's bytes lie in the store: by their hash, so that the same ones lie there once."""
+    return f"{tenant}/{sha256.hex()}"
+
+
 class Store:
     """Bytes by key. A key is written whole or not at all, and what stands under it never changes.
 
@@ -28,7 +34,7 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
-        self._store = _opened(url)
+        self._store = opened(url)
 
     async def put(self, key: str, file: IO[bytes] | bytes) -> None:
         """Keep a file from its beginning, however large, or some bytes. Raises Unavailable."""
@@ -79,8 +85,8 @@ def _told() -> "Iterator[None]":
         raise Unavailable from error
 
 
-def _opened(url: str) -> Any:
-    """Raises SystemExit naming the variable."""
+def opened(url: str, variable: str = "MEDIA_URL") -> Any:
+    """The folder or bucket. Raises SystemExit naming the variable."""
     parts = urlsplit(url)
     try:
         if parts.scheme == "file":
@@ -89,4 +95,4 @@ def _opened(url: str) -> Any:
         retries: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
         return S3Store(parts.netloc, prefix=parts.path.strip("/") or None, retry_config=retries, **plain)  # type: ignore[arg-type]
     except (BaseError, OSError, ValueError) as error:
-        raise SystemExit(f"MEDIA_URL: cannot open {url} ({type(error).__name__})") from error
+        raise SystemExit(f"{variable}: cannot open {url} ({type(error).__name__})") from error

@@ -12,10 +12,11 @@ from crm.core import form, http, idempotency, sql
 from crm.core.access import ATTENDANT, TENANT_ADMIN
 from crm.core.errors import Conflict, MediaNotReady, NotFound, PayloadTooLarge, UnsupportedMediaType
 from crm.core.http import Call, Door
+from crm.core.store import key_of
 from crm.media import fetching, gate, keeping, names, sniffing
 from crm.media.look import Look, look
 from crm.media.serving import File, served
-from crm.media.shapes import LARGEST, MediaOut, MediaRow, key_of, kind_of, limit_of, thumbnail_key_of
+from crm.media.shapes import LARGEST, MediaOut, MediaRow, kind_of, limit_of, thumbnail_key_of
 
 _sql = sql.load("media")
 

@@ -18,8 +18,9 @@ from crm.core.db import Tx
 from crm.core.errors import NotFound, Unavailable
 from crm.core.feed import Event
 from crm.core.rails import Rails
+from crm.core.store import key_of
 from crm.media.look import Look
-from crm.media.shapes import key_of, thumbnail_key_of
+from crm.media.shapes import thumbnail_key_of
 from crm.messages import MessageRow, updated
 
 log = logging.getLogger(__name__)

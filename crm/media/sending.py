@@ -13,8 +13,9 @@ from crm.core.errors import NotFound, Unavailable
 from crm.core.meta import MetaError
 from crm.core.meta_errors import PERMANENT, TRANSIENT
 from crm.core.rails import Rails
+from crm.core.store import key_of
 from crm.media import names
-from crm.media.shapes import UploadRow, key_of
+from crm.media.shapes import UploadRow
 
 _sql = sql.load("media")
 _uploading: WeakValueDictionary[tuple[UUID, bytes], asyncio.Lock] = WeakValueDictionary()

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import msgspec
 
+from crm.core.store import key_of
 from crm.media import sniffing
 
 MEGABYTE = 1024 * 1024
@@ -103,11 +104,6 @@ class MediaOut(msgspec.Struct, frozen=True, rename="camel"):
     id: UUID
     mime_type: str
     size: int
-
-
-def key_of(tenant: UUID, sha256: bytes) -> str:
-    """Where a tenant's bytes lie in the store: by their hash, so that the same ones lie there once."""
-    return f"{tenant}/{sha256.hex()}"
 
 
 def thumbnail_key_of(tenant: UUID, sha256: bytes) -> str:

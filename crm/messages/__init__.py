@@ -2,7 +2,7 @@
 
 from crm.messages import decisions, doors, schedule, search, timeline
 from crm.messages.arriving import receive
-from crm.messages.bodies import body
+from crm.messages.bodies import body, files
 from crm.messages.decisions import send_again
 from crm.messages.kinds import Content, Send, TemplateUse
 from crm.messages.schedule import call_off, due_tenants, fall_due, move
@@ -62,6 +62,7 @@ __all__ = [
     "due_tenants",
     "expire_leases",
     "fall_due",
+    "files",
     "learn",
     "move",
     "offer",

@@ -79,21 +79,27 @@ def template(use: TemplateUse) -> dict[str, Any]:
     return {"name": use.name, "language": {"code": use.code}} | ({"components": components} if components else {})
 
 
-def file(new: Send) -> tuple[UUID, str] | None:
-    """The file it needs, and as what: its own, or one in a header."""
+def files(new: Send) -> list[tuple[UUID, str]]:
+    """The files it needs, and as what: its own, that of its header, or one of each card."""
     if new.media_id is not None:
-        return new.media_id, new.type
-    for parent in headers(payload(new)):
+        return [(new.media_id, new.type)]
+    return in_headers(payload(new))
+
+
+def in_headers(payload: dict[str, Any] | None) -> list[tuple[UUID, str]]:
+    """The files that a payload's headers name, and as what; in a carousel one of each card."""
+    found = []
+    for parent in headers(payload):
         kind = parent.get("type")
-        if kind in IN_HEADERS and isinstance(named := parent.get(kind), dict):
-            return _ours(named, str(kind))
-    return None
+        if kind in IN_HEADERS and isinstance(named := parent.get(kind), dict) and (ours := our_id(named)):
+            found.append((ours, str(kind)))
+    return found
 
 
-def _ours(named: dict[str, Any], kind: str) -> tuple[UUID, str] | None:
+def our_id(named: dict[str, Any]) -> UUID | None:
     """None where a message that passes as it is names a file by something else than our id."""
     try:
-        return UUID(str(named.get("id"))), kind
+        return UUID(str(named.get("id")))
     except ValueError:
         return None
 
@@ -102,6 +108,13 @@ def headers(payload: dict[str, Any] | None) -> list[dict[str, Any]]:
     """The places of a payload that may hold a file: an interactive's header, a template's parameters."""
     made = payload or {}
     header = made.get("interactive", {}).get("header")
-    components = made.get("template", {}).get("components", [])
-    parameters = [parameter for component in components for parameter in component.get("parameters", [])]
+    parts = made.get("template", {}).get("components", [])
+    parts = [*parts, *(part for card in cards(made) for part in card.get("components", []))]
+    parameters = [parameter for part in parts for parameter in part.get("parameters", [])]
     return [part for part in [header, *parameters] if isinstance(part, dict)]
+
+
+def cards(payload: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The cards of a template's carousel, in order."""
+    components = (payload or {}).get("template", {}).get("components", [])
+    return [card for component in components for card in component.get("cards", [])]

@@ -21,6 +21,7 @@ ClientId = Annotated[str, Meta(min_length=1, max_length=200)]
 Line = Annotated[str, Meta(min_length=1, max_length=1000)]
 Word = Annotated[str, Meta(min_length=1, max_length=100)]
 
+_UPLOADED = ("use o id de um arquivo enviado a /api/media", "use the id of a file sent to /api/media")
 _MB = 1024 * 1024
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 
@@ -141,6 +142,22 @@ class Language(Part, frozen=True):
     policy: Literal["deterministic"] | None = None
 
 
+class CardComponent(Part, frozen=True):
+    """What fills a part of a card, in Meta's shape."""
+
+    type: Literal["header", "body", "button"]
+    sub_type: Word | None = None
+    index: int | str | None = None
+    parameters: Annotated[list[dict[str, Any]], Meta(max_length=100)] = msgspec.field(default_factory=list)
+
+
+class CarouselCard(Part, frozen=True):
+    """What fills a card of a carousel."""
+
+    card_index: Annotated[int, Meta(ge=0, le=9)]
+    components: Annotated[list[CardComponent], Meta(min_length=1, max_length=4)]
+
+
 class Component(Part, frozen=True):
     """What fills a part of a template, in Meta's shape; a file by our own id."""
 
@@ -148,7 +165,7 @@ class Component(Part, frozen=True):
     sub_type: Word | None = None
     index: int | str | None = None
     parameters: Annotated[list[dict[str, Any]], Meta(max_length=100)] = msgspec.field(default_factory=list)
-    cards: Annotated[list[dict[str, Any]], Meta(max_length=10)] = msgspec.field(default_factory=list)
+    cards: Annotated[list[CarouselCard], Meta(max_length=10)] = msgspec.field(default_factory=list)
 
 
 class TemplateUse(Part, frozen=True):
@@ -213,29 +230,37 @@ class SendTo(Send, frozen=True, rename="camel", forbid_unknown_fields=True, kw_o
 
 
 def _template_misfits(given: Any) -> list[FieldError]:
-    """A file of a template is one of ours, and there is one at most; the whole is bounded."""
+    """A template's file is one of ours; one at most, in a carousel one a card; the whole is bounded."""
     errors = interactive.too_large(given, "/template")
-    files = 0
-    for pointer, file in _files(given):
-        files += 1
-        if not _is_ours(file):
-            told = "use o id de um arquivo enviado a /api/media", "use the id of a file sent to /api/media"
-            errors.append(FieldError(f"{pointer}/id", *told))
-    if files > 1:
-        errors.append(FieldError("/template/components", "um arquivo no máximo", "one file at most"))
+    for place, components in _filled(given):
+        files = _files(components, f"{place}/components")
+        errors += [FieldError(f"{pointer}/id", *_UPLOADED) for pointer, file in files if not _is_ours(file)]
+        if len(files) > 1:
+            errors.append(FieldError(f"{place}/components", "um arquivo no máximo", "one file at most"))
     return errors
 
 
-def _files(given: Any) -> list[tuple[str, Any]]:
-    """The files among a template's parameters, each with its place."""
-    found = []
+def _filled(given: Any) -> list[tuple[str, Any]]:
+    """The components of a template, and of each card in it, each with their place."""
     components = given.get("components") if isinstance(given, dict) else None
+    found = [("/template", components)]
+    for place, component in enumerate(components if isinstance(components, list) else []):
+        cards = component.get("cards") if isinstance(component, dict) else None
+        for number, card in enumerate(cards if isinstance(cards, list) else []):
+            inside = card.get("components") if isinstance(card, dict) else None
+            found.append((f"/template/components/{place}/cards/{number}", inside))
+    return found
+
+
+def _files(components: Any, pointer: str) -> list[tuple[str, Any]]:
+    """The files among the parameters of components, each with its place."""
+    found = []
     for place, component in enumerate(components if isinstance(components, list) else []):
         parameters = component.get("parameters") if isinstance(component, dict) else None
         for number, parameter in enumerate(parameters if isinstance(parameters, list) else []):
             kind = parameter.get("type") if isinstance(parameter, dict) else None
             if kind in ("image", "video", "document"):
-                found.append((f"/template/components/{place}/parameters/{number}/{kind}", parameter.get(kind)))
+                found.append((f"{pointer}/{place}/parameters/{number}/{kind}", parameter.get(kind)))
     return found
 
 

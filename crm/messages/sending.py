@@ -45,9 +45,14 @@ class Parts(msgspec.Struct, frozen=True):
     """What a message hangs on, and its words."""
 
     content: str
-    file: tuple[UUID, str] | None
+    files: list[tuple[UUID, str]]
     template: UUID | None
     quoted: UUID | None
+
+    @property
+    def file(self) -> tuple[UUID, str] | None:
+        """The one that the row itself names; those of further cards are beside it."""
+        return self.files[0] if self.files else None
 
 
 async def put(rails: Rails, tx: Tx, conversation: UUID, new: Send, by: UUID | None) -> MessageRow:
@@ -60,6 +65,8 @@ async def put(rails: Rails, tx: Tx, conversation: UUID, new: Send, by: UUID | No
     row = await _queue(tx, conversation, new, parts, by)
     if row is None:
         raise await _refusal(tx, conversation, new, parts)
+    if len(parts.files) > 1:
+        await _attach(tx, conversation, row.id, new, parts)
     events = await marks.stand(tx, await marks.hold(tx, ids=[row.id])) if new.reaction else []
     if row.send_at is not None:
         place = conversations.shown(await conversations.found(tx, conversation))
@@ -76,12 +83,12 @@ async def _parts(tx: Tx, conversation: UUID, new: Send) -> Parts:
     """Raises ValidationFailed when there is no such template, or its parameters do not fit."""
     quoted = new.reaction.message_id if new.reaction else new.reply_to
     if new.template is None:
-        return Parts(composing.content(new), composing.file(new), None, quoted)
+        return Parts(composing.content(new), composing.files(new), None, quoted)
     row = await _usable(tx, conversation, new.template)
     given = composing.template(new.template).get("components")
-    if faults := template_texts.check_parameters(row.components, row.parameter_format, given):
+    if faults := template_texts.check_parameters(row.components, row.parameter_format, given, new.send_at):
         raise ValidationFailed(errors=[FieldError(f"/template/components{at}", pt, en) for at, pt, en in faults])
-    return Parts(composing.filled(row.components, new.template), composing.file(new), row.id, quoted)
+    return Parts(composing.filled(row.components, new.template), composing.files(new), row.id, quoted)
 
 
 async def _usable(tx: Tx, conversation: UUID, use: TemplateUse) -> UsableRow:
@@ -119,6 +126,29 @@ async def _queue(tx: Tx, conversation: UUID, new: Send, parts: Parts, by: UUID |
     )
 
 
+async def _attach(tx: Tx, conversation: UUID, message: UUID, new: Send, parts: Parts) -> None:
+    """The files of further cards, which the row has no room for. Raises ValidationFailed, naming the card."""
+    ids = {file for file, _ in parts.files}
+    files = FILES.get(parts.files[0][1], _NO_FILE)
+    fit = {"mime_types": list(files.mime_types), "most": files.most}
+    if await tx.count(_sql.attach, message=message, files=list(ids), **fit) == len(ids):
+        return
+    for place, file in enumerate(parts.files):
+        why = await tx.one(
+            _sql.refused,
+            RefusedRow,
+            conversation=conversation,
+            media_id=file[0],
+            template=None,
+            reply_to=None,
+            client_id=None,
+        )
+        refusal = _file_refusal(_pointer(new, place), file[1], why)
+        if refusal is not None:
+            raise refusal
+    raise invalid("/template/components", "um arquivo não serve", "a file does not fit")
+
+
 async def _refusal(tx: Tx, conversation: UUID, new: Send, parts: Parts) -> Problem:
     """Why nothing was inserted. Raises NotFound when there is no such conversation."""
     await conversations.found(tx, conversation)
@@ -146,19 +176,25 @@ async def _refusal(tx: Tx, conversation: UUID, new: Send, parts: Parts) -> Probl
             "só se reage a uma mensagem que está no WhatsApp há até 30 dias, e não a uma reação",
             "only a message that is on WhatsApp, for 30 days at most, takes a reaction; a reaction takes none",
         )
-    return _file_refusal(new, parts, why) or _template_refusal(parts, why) or _closed(new)
+    file = _file_refusal(_pointer(new, 0), parts.file[1], why) if parts.file else None
+    return file or _template_refusal(parts, why) or _closed(new)
+
+
+def _pointer(new: Send, place: int) -> str:
+    """Where the file stands that is the message's at this place."""
+    if new.media_id:
+        return "/mediaId"
+    components = new.template.components if new.template else []
+    carousel = next((number for number, one in enumerate(components) if one.cards), None)
+    return f"/{new.type}" if carousel is None else f"/template/components/{carousel}/cards/{place}"
 
 
 def _closed(new: Send) -> WindowClosed:
     return WindowClosed() if new.send_at is None else schedule.too_late()
 
 
-def _file_refusal(new: Send, parts: Parts, why: RefusedRow) -> Problem | None:
+def _file_refusal(pointer: str, kind: str, why: RefusedRow) -> Problem | None:
     """There is no such file, it is not ready, or it is not one that the type takes."""
-    if parts.file is None:
-        return None
-    kind = parts.file[1]
-    pointer = "/mediaId" if new.media_id else f"/{new.type}"
     if why.file_state is None:
         return invalid(pointer, "arquivo inexistente: envie-o a /api/media", "no such file: send it to /api/media")
     if why.file_state != "READY":

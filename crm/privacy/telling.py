@@ -17,7 +17,7 @@ import msgspec
 from crm.core import sql
 from crm.core.errors import NotFound
 from crm.core.http import Call
-from crm.media.shapes import key_of
+from crm.core.store import key_of
 from crm.messages import MessageRow
 from crm.messages.shapes import shown
 from crm.privacy import page

@@ -13,7 +13,7 @@ from crm.core.db import Tx
 from crm.core.feed import Event
 from crm.core.payload import dict_of, maybe_time_of, text_of
 from crm.template_texts import component
-from crm.templates.rules import word
+from crm.templates.parts import word
 from crm.templates.shapes import TemplateRow, updated
 from crm.templates.syncing import want, write
 

@@ -15,10 +15,11 @@ from crm.core.http import Call, Door
 from crm.core.meta import MetaError
 from crm.core.page import Page, containing, turned
 from crm.template_texts import component
-from crm.templates import syncing
+from crm.templates import samples, syncing
 from crm.templates.drafts import DRAFTS
 from crm.templates.graph import EXISTS, Account, Node, problem
-from crm.templates.rules import check, word
+from crm.templates.parts import word
+from crm.templates.rules import check
 from crm.templates.shapes import (
     AccountSynced,
     ChannelQuery,
@@ -125,8 +126,11 @@ async def _ask_for(call: Call, new: Create, channel: UUID | None) -> Asked:
         if await tx.value(_sql.id_of, **known) is not None:
             return asked
         account = await _account(call, tx, waba)
+        rows = await samples.found(tx, new)
+    assert call.who.tenant is not None
     try:
-        return msgspec.structs.replace(asked, answer=await _made(account, new))
+        shown = await samples.handed(call.rails, call.who.tenant, account, new, rows)
+        return msgspec.structs.replace(asked, answer=await _made(account, shown))
     except MetaError as error:
         return msgspec.structs.replace(asked, refused=problem(error, new.components))
 

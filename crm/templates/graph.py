@@ -11,7 +11,7 @@ from crm.core.meta_errors import TRANSIENT
 from crm.core.payload import dict_of
 from crm.core.rails import Rails
 from crm.template_texts import variables
-from crm.templates.rules import word
+from crm.templates.parts import word
 from crm.templates.shapes import AccountRow, Create
 
 Node = dict[str, Any]
@@ -83,13 +83,21 @@ class Account:
             if error.subcode != NOT_FOUND and error.status != 404:
                 raise
 
+    async def app(self) -> str:
+        """The id of the token's app, which keeps example files. Raises MetaError."""
+        told = dict_of((await self.ask("GET", "debug_token", input_token=self.token())).get("data"))
+        return str(told.get("app_id") or "")
+
     async def ask(self, method: str, path: str, body: Any = None, **query: str | int) -> Node:
         """A call of Graph's with the account's token. Raises MetaError."""
+        return await self._rails.graph.ask(method, path, self.token(), body, **query)
+
+    def token(self) -> str:
+        """The token itself. Raises MetaError."""
         try:
-            token = self._rails.box.open(self._sealed, self._tenant, "channels.access_token")
+            return self._rails.box.open(self._sealed, self._tenant, "channels.access_token")
         except SealBroken as error:
             raise MetaError(TRANSIENT, None, "the channel's access token does not open") from error
-        return await self._rails.graph.ask(method, path, token, body, **query)
 
 
 def as_row(node: Any) -> Node:

@@ -85,12 +85,21 @@ def end_leftover(pid_file: Sequence[str], folder: Path) -> None:
         leftover = psutil.Process(int(pid_file[0]))
         if leftover.cwd() == str(folder):
             leftover.send_signal(signal.SIGINT)
-            leftover.wait(10)
-    except psutil.TimeoutExpired:
-        leftover.kill()
-        leftover.wait(10)
+            if not _gone(leftover, 30):
+                leftover.kill()
+                _gone(leftover, 10)
     except (IndexError, ValueError, psutil.Error):
         return  # an empty file, or nobody there any more
+
+
+def _gone(process: psutil.Process, seconds: float) -> bool:
+    """Wait for its end. A zombie has ended: in a container nobody may reap it, and to wait for that is for ever."""
+    deadline = time.monotonic() + seconds
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def is_free(port: int) -> bool:

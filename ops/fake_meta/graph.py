@@ -71,6 +71,8 @@ def _door(path: str, handler: Handler, *methods: str) -> Route:
 DOORS: list[BaseRoute] = [
     _door("/{node}/messages", messages.post, "POST"),
     _door("/{node}/media", media.upload, "POST"),
+    _door("/{node}/uploads", media.begin_sample, "POST"),
+    _door("/upload:{session}", media.take_sample, "POST"),
     _door("/{node}/message_templates", templates.page, "GET"),
     _door("/{node}/message_templates", templates.create, "POST"),
     _door("/{node}/message_templates", templates.delete, "DELETE"),

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from .errors import GraphError, invalid, required, unknown_object
+from .errors import GraphError, bad_token, invalid, required, unknown_object
 from .multipart import parts
 from .state import Fake, number, of, owned
 from .world import Media
@@ -17,6 +17,7 @@ from .world import Media
 MB = 1024 * 1024
 TEXTS = ("text/plain", "application/pdf", "application/msword")
 OFFICE = "application/vnd."
+SAMPLES = {"image/jpeg", "image/png", "video/mp4", "application/pdf"}
 LIMITS = {"image/webp": MB // 2, "image": 5 * MB, "video": 16 * MB, "audio": 16 * MB}
 TYPES = {
     "image": {"image/jpeg", "image/png", "image/webp"},
@@ -37,6 +38,31 @@ async def upload(request: Request) -> Response:
     checked(mime, file.data)
     media = keep(of(request), business.phone_number_id, mime, file.data, file.filename)
     return JSONResponse({"id": media.id})
+
+
+async def begin_sample(request: Request) -> Response:
+    """POST /{app-id}/uploads: a session for an example file (Meta: §7, resumable upload)."""
+    fake, query = of(request), request.query_params
+    token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    app = request.path_params["node"]
+    if not any(one.access_token == token and one.token_app == app for one in fake.world.numbers.values()):
+        raise unknown_object("POST", app)
+    if not query.get("file_length", "").isdigit() or query.get("file_type") not in SAMPLES:
+        raise invalid(f"Param file_length is a number, file_type one of {sorted(SAMPLES)}")
+    session = fake.world.next_id()
+    fake.world.sessions[session] = int(query["file_length"])
+    return JSONResponse({"id": f"upload:{session}"})
+
+
+async def take_sample(request: Request) -> Response:
+    """POST /upload:…: the bytes in one go, by the word OAuth; the handle."""
+    length = of(request).world.sessions.pop(request.path_params["session"], None)
+    if not request.headers.get("Authorization", "").startswith("OAuth "):
+        raise bad_token()
+    data = await request.body()
+    if length != len(data) or request.headers.get("file_offset") != "0":
+        raise invalid(f"{len(data)} bytes from offset 0, where the session has {length}")
+    return JSONResponse({"h": f"4::{hashlib.sha256(data).hexdigest()}"})
 
 
 def checked(mime: str, data: bytes) -> None:

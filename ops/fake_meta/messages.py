@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from . import dialect, identities, lifecycle, shapes
+from . import cards, dialect, identities, lifecycle, shapes
 from .chats import Bubble, Event
 from .errors import GraphError, invalid, required
 from .state import Fake, number, object_body, of
@@ -96,20 +96,24 @@ def _existing(fake: Fake, business: Number, kind: str, body: dict[str, Any]) -> 
     if template is None or template.status != "APPROVED":
         title = "(#132001) Template name does not exist in the translation"
         raise GraphError(132001, title, status=404, details=f"template name ({node['name']}) does not exist")
-    _counted(template, node)
+    given = node.get("components", [])
+    _counted(template.components, given)
+    cards.check_use(template.components, given)
     return template
 
 
-def _counted(template: Template, node: dict[str, Any]) -> None:
-    """As many body parameters as the template's body has variables (Meta: §6.2, 132000)."""
-    body = next((part for part in template.components if part["type"].upper() == "BODY"), {})
-    wanted = len(set(re.findall(r"\{\{\s*(\w+)\s*\}\}", str(body.get("text", "")))))
-    parts = [part for part in node.get("components", []) if str(part.get("type")).lower() == "body"]
-    given = sum(len(part.get("parameters", [])) for part in parts)
-    if given != wanted:
+def _counted(components: list[dict[str, Any]], given: list[dict[str, Any]]) -> None:
+    """As many body parameters as the template's body has variables, and each card's (Meta: §6.2, 132000)."""
+    text = str(cards.part(components, "BODY").get("text", ""))
+    wanted = len(set(re.findall(r"\{\{\s*(\w+)\s*\}\}", text)))
+    found = len(cards.part(given, "BODY").get("parameters", []))
+    if found != wanted:
         title = "Number of parameters does not match the expected number of params"
-        details = f"body: number of localizable_params ({given}) is not the expected number ({wanted})"
+        details = f"body: number of localizable_params ({found}) is not the expected number ({wanted})"
         raise GraphError(132000, f"(#132000) {title}", details=details)
+    made, filled = (cards.part(parts, "CAROUSEL").get("cards", []) for parts in (components, given))
+    for card, one in zip(made, filled, strict=False):
+        _counted(card["components"], one.get("components", []))
 
 
 def _bubble(sent: Sent, template: Template | None) -> Bubble:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from . import cards
 from .errors import GraphError, invalid, required
 
 Node = dict[str, Any]
@@ -156,7 +157,7 @@ def template(node: Node) -> None:
     """Name, language, and what fills it; whether it exists is looked up by the send itself."""
     text_in(node, "name", 512)
     text_in(node.get("language"), "code", 16)
-    for component in node.get("components", []):
+    for component in cards.inside(node.get("components", [])):
         kind = str(component.get("type", "")).lower()
         if kind not in COMPONENTS or (kind == "button") != ("sub_type" in component and "index" in component):
             raise invalid(f"Unexpected component {kind!r}: a button has sub_type and index")
@@ -181,7 +182,8 @@ def files(body: Node) -> list[tuple[str, str]]:
     elif body.get("type") == "interactive":
         parents = [node.get("header") or {}]
     elif body.get("type") == "template":
-        parents = [part for component in node.get("components", []) for part in component.get("parameters", [])]
+        parts = cards.inside(node.get("components", []))
+        parents = [part for component in parts for part in component.get("parameters", [])]
     else:
         parents = []
     named = [(parent["type"], parent[parent["type"]]) for parent in parents if parent.get("type") in MEDIA]

@@ -10,6 +10,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from . import cards
 from .errors import GraphError, invalid, required
 from .state import account, object_body, of, owned
 from .world import Template, World
@@ -114,6 +115,10 @@ def _components(body: dict[str, Any]) -> list[dict[str, Any]]:
         raise required("components")
     if not any(str(part.get("type")).upper() == "BODY" for part in components):
         raise invalid("A template needs a BODY component")
+    try:
+        cards.check_new(components, str(body.get("category", "MARKETING")))
+    except (AttributeError, KeyError, TypeError):
+        raise invalid("Param components has the wrong shape") from None
     return components
 
 

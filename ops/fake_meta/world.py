@@ -114,6 +114,7 @@ class World:
         self.accounts: dict[str, Account] = {}
         self.customers: dict[tuple[str, str], Customer] = {}
         self.media: dict[str, Media] = {}
+        self.sessions: dict[str, int] = {}  # example files to come, and how long each is
         self.templates: dict[str, Template] = {}
         self.sent: deque[Sent] = deque(maxlen=KEPT)
         self.reads: deque[Read] = deque(maxlen=KEPT)

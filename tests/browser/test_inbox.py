@@ -11,6 +11,12 @@ from tests.browser.screens import Desk, Screens, picture
 from tests.meta import script
 from tests.system import PASSWORD, Guest, Hotel, System, calling, eventually
 
+OFFER = [
+    {"type": "LIMITED_TIME_OFFER", "limited_time_offer": {"text": "Só hoje", "has_expiration": True}},
+    {"type": "BUTTONS", "buttons": [
+        {"type": "COPY_CODE", "example": "VERAO"}, {"type": "URL", "text": "Ver", "url": "https://a.example/"},
+    ]},
+]  # fmt: skip
 BODY = {"type": "BODY", "text": "Olá, {{1}}! Seu quarto é o {{2}}."}
 
 
@@ -96,11 +102,15 @@ async def test_a_closed_window_offers_templates_with_a_preview(
         "components": [BODY],
     }
     async with calling() as client:
-        assert (await client.post(f"{system.graph_url}/_fake/templates", json=made)).is_success
+        for template in (made, {**made, "name": "verao", "category": "MARKETING", "components": [BODY, *OFFER]}):
+            assert (await client.post(f"{system.graph_url}/_fake/templates", json=template)).is_success
     await hotel.admin.post("/api/templates/sync")
     await bruno.open(rita)
     await bruno.page.get_by_role("button", name="Escolher um modelo").click()
-    await bruno.page.get_by_role("button", name="Quarto").click()
+    offer = bruno.page.get_by_role("button", name="Verao")
+    await expect(offer).to_be_disabled()
+    await expect(offer).to_contain_text("esta página não preenche o prazo de uma oferta")
+    await bruno.page.get_by_role("button", name="Quarto Utilidade").click()
     await bruno.page.get_by_label("{{2}}").fill("204")
     await expect(bruno.page.get_by_label("Prévia")).to_have_text("Olá, Rita! Seu quarto é o 204.")
     await bruno.page.get_by_role("button", name="Enviar modelo").click()

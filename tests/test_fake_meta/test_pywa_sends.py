@@ -1,12 +1,22 @@
 """pywa, an independent client, sends every type through the fake, which judges each body as Meta does."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from pywa_async import WhatsApp, types
 from pywa_async.errors import WhatsAppError
-from pywa_async.types.templates import BodyText, CopyCodeButton, HeaderImage, QuickReplyButton, TemplateLanguage
+from pywa_async.types.templates import (
+    BodyText,
+    Carousel,
+    CarouselCard,
+    CopyCodeButton,
+    HeaderImage,
+    LimitedTimeOffer,
+    QuickReplyButton,
+    TemplateLanguage,
+)
 
 from .actors import DORA_DIALLED, WABA, Meta
 
@@ -127,3 +137,43 @@ async def test_pywa_fills_a_template_by_names(pywa: WhatsApp, fake: Meta) -> Non
 async def test_a_template_filled_by_too_few_is_refused(pywa: WhatsApp) -> None:
     with pytest.raises(WhatsAppError, match="132000"):
         await pywa.send_template(DORA_DIALLED, "welcome", PT, [BodyText.params("Dora")])
+
+
+CARD_PARTS = [{"type": "HEADER", "format": "IMAGE", "example": {"header_handle": ["4::x"]}}]
+CODES = [{"type": "COPY_CODE", "example": "A"}, {"type": "URL", "text": "Ver", "url": "https://a.example/"}]
+FOR_MARKETING = {
+    "rooms": [{"type": "CAROUSEL", "cards": [{"components": CARD_PARTS}] * 2}],
+    "summer": [
+        {"type": "LIMITED_TIME_OFFER", "limited_time_offer": {"text": "Hoje", "has_expiration": True}},
+        {"type": "BUTTONS", "buttons": CODES},
+    ],
+}
+
+
+@pytest.fixture
+async def marketing(fake: Meta, pywa: WhatsApp) -> None:
+    """A carousel and an offer that ends."""
+    for name, parts in FOR_MARKETING.items():
+        new = {"name": name, "language": "pt_BR", "category": "MARKETING"}
+        await fake.post("templates", wabaId=WABA, components=[{"type": "BODY", "text": "Veja"}, *parts], **new)
+
+
+@pytest.mark.usefixtures("marketing")
+async def test_pywa_fills_the_cards_of_a_carousel(pywa: WhatsApp, fake: Meta) -> None:
+    media = await _upload(pywa, "image/png")
+    cards = [CarouselCard.params(params=[HeaderImage.params(image=media)], index=place) for place in range(2)]
+    await pywa.send_template(DORA_DIALLED, "rooms", PT, [Carousel.params(cards=cards)])
+    [carousel] = (await _body(fake))["template"]["components"]
+    assert [card["card_index"] for card in carousel["cards"]] == [0, 1]
+    assert carousel["cards"][1]["components"][0]["parameters"][0]["image"] == {"id": media}
+    with pytest.raises(WhatsAppError, match="132012"):
+        await pywa.send_template(DORA_DIALLED, "rooms", PT, [Carousel.params(cards=cards[:1])])
+
+
+@pytest.mark.usefixtures("marketing")
+async def test_pywa_fills_an_offer_that_ends(pywa: WhatsApp, fake: Meta) -> None:
+    ends = LimitedTimeOffer.params(expiration_time=datetime(2027, 1, 1, tzinfo=UTC))
+    await pywa.send_template(DORA_DIALLED, "summer", PT, [ends, CopyCodeButton.params(coupon_code="A", index=0)])
+    assert (await _body(fake))["template"]["components"][0]["type"].lower() == "limited_time_offer"
+    with pytest.raises(WhatsAppError, match="132012"):
+        await pywa.send_template(DORA_DIALLED, "summer", PT, [CopyCodeButton.params(coupon_code="A", index=0)])

@@ -14,6 +14,17 @@ const variables = (text) => [
   ...new Set([...(text ?? "").matchAll(/\{\{\s*([^{}]*?)\s*\}\}/g)].map(([, name]) => name)),
 ];
 
+// What this page has no fields for: it is shown, and not offered.
+function unfilled(template) {
+  const format = upper(part(template, "HEADER")?.format) || "TEXT";
+  const buttons = (part(template, "BUTTONS")?.buttons ?? []).map((button) => upper(button.type));
+  if (part(template, "CAROUSEL")) return say("os cartões de um carrossel", "the cards of a carousel");
+  if (part(template, "LIMITED_TIME_OFFER")?.limited_time_offer?.has_expiration)
+    return say("o prazo de uma oferta", "the end of an offer");
+  if (buttons.some((type) => type === "COPY_CODE" || type === "OTP")) return say("um código", "a code");
+  return format === "TEXT" || MEDIA[format] ? null : say("este cabeçalho", "this header");
+}
+
 const title = (template) => capital(template.name.replaceAll("_", " "));
 
 // send(body, shown, sendAt): the template as the API takes it, and its text for the screen.
@@ -51,10 +62,19 @@ function chooser(conversation, pick) {
                 {},
                 el(
                   "button",
-                  { type: "button", onclick: () => pick(template) },
+                  { type: "button", disabled: Boolean(unfilled(template)), onclick: () => pick(template) },
                   el("strong", {}, title(template)),
                   el("span", { class: "hint" }, `${category(template.category)} · ${template.language}`),
                   el("span", { class: "template-text" }, part(template, "BODY")?.text ?? ""),
+                  unfilled(template) &&
+                    el(
+                      "span",
+                      { class: "hint template-text" },
+                      say(
+                        `Não pode ser enviado daqui: esta página não preenche ${unfilled(template)}.`,
+                        `It cannot be sent from here: this page does not fill ${unfilled(template)}.`,
+                      ),
+                    ),
                 ),
               ),
             )
