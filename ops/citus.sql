@@ -22,7 +22,7 @@ FROM unnest(ARRAY[
     'contact_erasures', 'contact_imports', 'contact_import_lines', 'contact_import_errors',
     'conversations', 'conversation_counts', 'conversation_entries', 'conversation_tags', 'drafts', 'snoozes',
     'media', 'media_uploads', 'media_leftovers',
-    'messages', 'message_words', 'parked_statuses',
+    'messages', 'message_files', 'message_words', 'parked_statuses',
     'feed_heads', 'feed_events', 'idempotency_keys', 'dead_letters',
     'templates', 'template_syncs', 'quick_replies', 'tags',
     'stays', 'stay_messages', 'stay_sends'

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from crm.core import config
+from crm.core import config, sentinel
 from crm.core.config import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -197,3 +197,29 @@ def test_no_command_starts_without_its_settings(command: str) -> None:
     done = subprocess.run(run, env={}, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"missing environment variables: {', '.join(REQUIRED)}\n"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "host:6379",
+        "redis+sentinel://host/crm",
+        "redis+sentinel://host:26379",
+        "redis+sentinel://:p@a:1,b/crm/0",
+        "redis+sentinel://:p@a:1/crm/zero",
+    ],
+)
+def test_an_address_of_redis_that_cannot_be_read_is_named(url: str) -> None:
+    assert "REDIS_URL" in complaint(REDIS_URL=url)
+
+
+def test_an_address_with_sentinels_is_read_whole() -> None:
+    url = load(REDIS_URL="redis+sentinel://:p%40ss@one:26379,10.0.0.2:26380/crm/2").redis
+    read = sentinel.read(url)
+    assert (read.sentinels, read.name) == ([("one", 26379), ("10.0.0.2", 26380)], "crm")
+    assert (read.db, read.password) == (2, "p@ss")
+
+
+@pytest.mark.parametrize("seconds", ["0", "301"])
+def test_a_replica_may_not_lag_for_ever(seconds: str) -> None:
+    assert "DATABASE_REPLICA_LAG" in complaint(DATABASE_REPLICA_LAG=seconds)

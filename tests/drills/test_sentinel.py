@@ -12,7 +12,7 @@ from redis import Redis as Client
 from redis.exceptions import RedisError
 
 from crm import app
-from crm.core import config, queue, sentinel
+from crm.core import queue
 from ops.dev import processes
 from ops.dev.home import Home
 from ops.fake_meta import app as fake_meta
@@ -207,17 +207,3 @@ async def test_a_sentinel_that_is_away_is_passed_over(watched: Watched) -> None:
 def test_sentinels_let_nobody_in_without_the_password(watched: Watched) -> None:
     with pytest.raises(RedisError):
         Client.from_url(f"redis://127.0.0.1:{watched.sentinels[1].port}").ping()
-
-
-@pytest.mark.parametrize(
-    "url", ["redis+sentinel://host/crm", "redis+sentinel://host:26379", "redis+sentinel://:p@a:1,b/crm/0"]
-)
-def test_an_address_that_cannot_be_read_stops_the_start(url: str, place: Home) -> None:
-    with pytest.raises(SystemExit, match="REDIS_URL"):
-        config.load({**place.environ(), "REDIS_URL": url})
-
-
-def test_an_address_is_read_whole() -> None:
-    read = sentinel.read("redis+sentinel://:p%40ss@one:26379,10.0.0.2:26380/crm/2")
-    assert (read.sentinels, read.name) == ([("one", 26379), ("10.0.0.2", 26380)], "crm")
-    assert (read.db, read.password) == (2, "p@ss")
