@@ -102,25 +102,26 @@ def test_only_tls_1_2_and_1_3_are_spoken(door: Door, version: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
-    assert greeted(door, context, DOMAIN) == (version.replace("_", ".") if version in NEW else None)
+    said = "TLSV1_ALERT_PROTOCOL_VERSION" if version in OLD else version.replace("_", ".")
+    assert greeted(door, context, DOMAIN) == said
 
 
 @pytest.mark.parametrize("name", [None, "evil.test", "127.0.0.1"])
 def test_who_asks_for_no_name_of_ours_sees_no_certificate(door: Door, name: str | None) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    assert greeted(door, context, name) is None
+    assert greeted(door, context, name) == "TLSV1_UNRECOGNIZED_NAME"
     assert greeted(door, context, f"aurora.{HOTELS}") == "TLSv1.3"
 
 
 def greeted(door: Door, context: ssl.SSLContext, name: str | None) -> str | None:
-    """Which TLS is spoken after a handshake, None when it is refused."""
+    """Which TLS is spoken after a handshake, or the alert by which it is refused."""
     try:
         line = socket.create_connection(("127.0.0.1", door.tls))
         with line, context.wrap_socket(line, server_hostname=name) as wrapped:
             return wrapped.version()
-    except ssl.SSLError:
-        return None
+    except ssl.SSLError as error:
+        return error.reason
 
 
 async def test_a_socket_is_upgraded_and_a_guests_message_comes_through_it(
