@@ -26,6 +26,7 @@ from tests.system import PASSWORD, Guest, Hotel, System, calling, serving, signa
 from tests.visitors import bearer, fresh, login, proxied
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="nginx is missing: apt-get install nginx")
+OWN_NAMES = "chat.aurora.test, chat.a-very-long-name-of-a-hotel-that-somebody-registered.brisa.test"
 WEBHOOK, MEGABYTE = "/webhooks/whatsapp", 1024 * 1024
 _addresses = (f"127.1.{number // 250}.{number % 250 + 1}" for number in itertools.count())
 
@@ -58,7 +59,7 @@ async def mirror() -> AsyncIterator[Door]:
     """A door in front of what tells what came through."""
     methods = ["GET", "POST", "PUT"]
     async with serving(Starlette(routes=[Route("/{path:path}", echo, methods=methods)])) as url:
-        with doors.opened(url, EDGE_PROXIES="127.7.0.0/16") as door:
+        with doors.opened(url, EDGE_PROXIES="127.7.0.0/16", CERT_DOMAINS=OWN_NAMES) as door:
             yield door
 
 
@@ -311,6 +312,12 @@ async def test_a_name_below_the_hotels_domain_names_the_hotel(door: Door, hotel_
     async with door.visitor(next(_addresses), f"{hotel_a.slug}.{HOTELS}") as client:
         answer = await login(client, hotel_a.logins["attendant"], PASSWORD)
     assert (answer.status_code, answer.json()["tenant"]["slug"]) == (200, hotel_a.slug)
+
+
+async def test_a_hotels_own_name_is_answered_as_soon_as_it_stands_in_the_certificate(mirror: Door) -> None:
+    for name in OWN_NAMES.split(", "):
+        async with mirror.visitor(name=name) as client:
+            assert dict((await client.get("/")).json()["headers"])["host"] == name
 
 
 async def test_with_the_api_away_people_are_told_so_and_when_to_come_again() -> None:
