@@ -151,6 +151,7 @@ async def test_a_socket_stays_open_over_a_change_of_colour(blue: str, green: str
             await asyncio.to_thread(door.reload)
             async with door.visitor() as client:
                 await eventually_says(client, "green")
+            await asyncio.sleep(1.5)  # what serves it now is an old worker
             await old.send("?")
             assert await asyncio.wait_for(old.recv(), 5) == "blue"
             async with connect(f"wss://{DOMAIN}/ws", **where) as new:
