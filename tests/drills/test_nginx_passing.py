@@ -103,8 +103,9 @@ SPELLINGS = [
 @pytest.mark.parametrize("path", [*SPELLINGS, "/auth/register", "/auth/change-password", "/admin/queues/sign-in"])
 async def test_whoever_asks_for_passwords_too_fast_is_told_to_wait(mirror: Door, path: str) -> None:
     whence = address()
-    told = await asked_raw(mirror, whence, path, 30)
-    assert (told.count(200), told.count(429)) == (21, 9)  # one, and a burst of 20; the next comes after 2 seconds
+    told = await asked_raw(mirror, whence, path, 40)
+    assert told[:21] == [200] * 21  # one, and a burst of 20
+    assert told.count(429) > 10  # the next comes after 2 seconds
     assert await asked_raw(mirror, whence, "/api/contacts", 30) == [200] * 30
     assert await asked_raw(mirror, whence, WEBHOOK, 30) == [200] * 30
 
@@ -118,12 +119,10 @@ async def test_tokens_are_limited_too_but_a_whole_hotel_behind_one_address_is_no
 
 
 async def test_a_refusal_by_nginx_says_when_to_come_again(mirror: Door) -> None:
-    whence = address()
-    await asked_raw(mirror, whence, "/auth/login", 21)
-    async with mirror.visitor(whence) as client:
-        answer = await client.post("/auth/login")
-    assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
-    assert int(answer.headers["Retry-After"]) >= 2
+    async with mirror.visitor(address()) as client:
+        answers = [await client.post("/auth/login") for _ in range(30)]
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert (refused.json()["code"], refused.headers["Retry-After"]) == ("rate_limited", "10")
 
 
 async def asked_raw(door: Door, whence: str, path: str, times: int) -> list[int]:
