@@ -5,12 +5,13 @@ import json
 import os
 import re
 import shutil
+import signal
 import ssl
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +110,11 @@ class Door:
             return False
 
     def stop(self) -> None:
+        """nginx, and what `start` left running beside it, which would end with the container."""
         if self.process:
             processes.stop([self.process])
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGTERM)
 
     def reload(self) -> None:
         """As ops/deploy does: ask whether the files are good, and have them read."""
