@@ -1,15 +1,17 @@
 """The installation's own door: ops/nginx as it stands, run by Debian's nginx in front of an API of the tests."""
 
+import itertools
 import json
 import os
 import re
 import shutil
+import signal
 import ssl
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,21 @@ CONF = Path(__file__).parents[2] / "ops" / "nginx"
 PROGRAM = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 DOMAIN, HOTELS = "crm.test", "hotels.test"
 USER = "www-data"  # nobody special, as in the container
+WEBHOOK, MEGABYTE = "/webhooks/whatsapp", 1024 * 1024
+SPOOFED = {
+    "X-Forwarded-For": "6.6.6.6, 7.7.7.7",
+    "X-Real-IP": "6.6.6.6",
+    "Forwarded": "for=6.6.6.6",
+    "X-Forwarded-Host": "evil.test",
+    "X-Forwarded-Proto": "http",
+}
+_numbers = itertools.count()
+
+
+def address() -> str:
+    """An address of the loopback that nobody came from yet."""
+    number = next(_numbers)
+    return f"127.1.{number // 250}.{number % 250 + 1}"
 
 
 class Door:
@@ -93,8 +110,11 @@ class Door:
             return False
 
     def stop(self) -> None:
+        """nginx, and what `start` left running beside it, which would end with the container."""
         if self.process:
             processes.stop([self.process])
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGTERM)
 
     def reload(self) -> None:
         """As ops/deploy does: ask whether the files are good, and have them read."""
