@@ -90,12 +90,13 @@ def worker() -> None:
 @click.option(
     "--worker", "of_worker", is_flag=True, help="Ask the worker (WORKER_METRICS_PORT), not the API (PORT)."
 )
-def health(of_worker: bool) -> None:
+@click.option("--ready", is_flag=True, help="Ask the API for Postgres, Redis and migrations too.")
+def health(of_worker: bool, ready: bool) -> None:
     """Say whether the API, or the worker, beside this command is alive; ends with 1 when it is not."""
     from crm import health
 
     try:
-        click.echo(health.worker() if of_worker else health.api())
+        click.echo(health.worker() if of_worker else health.api(ready))
     except health.Ill as ill:
         raise click.ClickException(str(ill)) from ill
 
