@@ -8,14 +8,14 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
 
-from crm.core import config, crypto, db, log, sql
-from crm.core.config import Settings
-from crm.core.fields import normal_email
+if TYPE_CHECKING:  # what runs every few seconds in every container, `health`, starts without any of these
+    from crm.core.config import Settings
+    from crm.core.crypto import Box
 
 _ROOT = Path(__file__).parents[1]
 
@@ -82,6 +82,18 @@ def worker() -> None:
     uvloop.run(main())
 
 
+@cli.command()
+@click.argument("process", type=click.Choice(["api", "worker"]), default="api")
+def health(process: str) -> None:
+    """Ask the process of this machine whether it works; ends with 0, or with 1 and what is wrong."""
+    from crm import health as asking
+
+    try:
+        click.echo(asking.ask(process))
+    except asking.Unwell as unwell:
+        raise click.ClickException(str(unwell)) from unwell
+
+
 @cli.command("migrate")
 @click.option("--plan", is_flag=True, help="Only say what would be applied.")
 def migrate_(plan: bool) -> None:
@@ -108,8 +120,14 @@ def rollback(steps: int) -> None:
 @click.option("--email", required=True)
 @click.option("--name", required=True)
 def create_admin(email: str, name: str) -> None:
-    """Add a super admin; the password comes in CRM_ADMIN_PASSWORD. One that exists is left alone."""
-    password = os.environ.get("CRM_ADMIN_PASSWORD", "")
+    """Add a super admin; the password comes in CRM_ADMIN_PASSWORD or the file of CRM_ADMIN_PASSWORD_FILE.
+
+    One that exists is left alone.
+    """
+    from crm.core import config, crypto, db, sql
+    from crm.core.fields import normal_email
+
+    password = config.read("CRM_ADMIN_PASSWORD")
     if len(password) < 8:
         raise click.ClickException("CRM_ADMIN_PASSWORD: needs at least 8 characters")
     settings = _settings()
@@ -134,8 +152,9 @@ def rotate_keys() -> None:
     click.echo(f"resealed {count} of {total} channels; the others had the newest key already")
 
 
-async def _reseal(settings: Settings) -> tuple[int, int]:
+async def _reseal(settings: "Settings") -> tuple[int, int]:
     from crm.channels import SealedRow
+    from crm.core import crypto, db, sql
 
     box, queries = crypto.Box(settings.keys), sql.load("channels")
     database = await db.Database.open(settings, 30, 2)
@@ -159,7 +178,7 @@ async def _reseal(settings: Settings) -> tuple[int, int]:
     return count, len(rows)
 
 
-def _fresh(box: crypto.Box, sealed: bytes | None, tenant: UUID, column: str) -> bytes | None:
+def _fresh(box: "Box", sealed: bytes | None, tenant: UUID, column: str) -> bytes | None:
     if sealed is None or box.fresh(sealed):
         return sealed
     return box.seal(box.open(sealed, tenant, column), tenant, column)
@@ -181,7 +200,9 @@ _tool("bench", "ops.bench")
 _tool("torture", "ops.torture")
 
 
-def _settings() -> Settings:
+def _settings() -> "Settings":
+    from crm.core import config, log
+
     settings = config.load()
     log.setup(settings.log_level)
     return settings
@@ -191,9 +212,10 @@ def _migrating(work: Callable[[str], list[str]]) -> list[str]:
     """Run it on DATABASE_OWNER_URL; what refuses is told in a sentence."""
     import psycopg
 
+    from crm.core import config
     from crm.core.migrate import Refused
 
-    url = os.environ.get("DATABASE_OWNER_URL", "")
+    url = config.read("DATABASE_OWNER_URL")
     if not url:
         raise click.ClickException("missing environment variables: DATABASE_OWNER_URL")
     try:

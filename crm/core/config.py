@@ -90,16 +90,20 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
+def read(name: str, env: Mapping[str, str] | None = None) -> str:
+    """A variable, or what the file holds that `NAME_FILE` names, or nothing. Raises SystemExit."""
+    env = os.environ if env is None else env
+    path = env.get(f"{name}_FILE")
+    if env.get(name) or not path:
+        return env.get(name, "")
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise SystemExit(f"{name}_FILE: cannot read the file it names ({error.strerror})") from error
+
+
 def _with_files(env: Mapping[str, str]) -> dict[str, str]:
-    values = dict(env)
-    for name, path in env.items():
-        plain = name.removesuffix("_FILE")
-        if plain != name and plain.lower() in Settings.__struct_fields__ and not env.get(plain):
-            try:
-                values[plain] = Path(path).read_text().strip()
-            except OSError as error:
-                raise SystemExit(f"{name}: cannot read the file it names ({error.strerror})") from error
-    return values
+    return {**env, **{name.upper(): read(name.upper(), env) for name in Settings.__struct_fields__}}
 
 
 def _problems(settings: Settings) -> list[str]:

@@ -80,6 +80,11 @@ paused = Gauge(
 logins = Counter("crm_logins_total", "Logins: ok, refused, limited.", ["outcome"], registry=registry)
 
 
+worker_turn = Gauge(
+    "crm_worker_turn_seconds", "Since the worker last went on to its next piece of work.", registry=registry
+)
+
+
 @contextmanager
 def served(host: str, port: int) -> Iterator[None]:
     """Serve the numbers of a process that has no doors of its own, such as the worker; port 0 serves nothing."""
