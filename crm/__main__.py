@@ -1,7 +1,4 @@
-"""The command line: python -m crm COMMAND. Each command reads its settings from the environment.
-
-Commands import what they need themselves: `health` runs every half minute beside a process, on one core.
-"""
+"""The command line: python -m crm COMMAND. Each command reads its settings from the environment."""
 
 import asyncio
 import os
@@ -16,7 +13,7 @@ from uuid import UUID
 
 import click
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what runs every few seconds in every container, `health`, starts without any of these
     from crm.core.config import Settings
     from crm.core.crypto import Box
 
@@ -87,24 +84,22 @@ def worker() -> None:
 
 
 @cli.command()
-@click.option(
-    "--worker", "of_worker", is_flag=True, help="Ask the worker (WORKER_METRICS_PORT), not the API (PORT)."
-)
+@click.argument("process", type=click.Choice(["api", "worker"]), default="api")
 @click.option("--ready", is_flag=True, help="Ask the API for Postgres, Redis and migrations too.")
-def health(of_worker: bool, ready: bool) -> None:
-    """Say whether the API, or the worker, beside this command is alive; ends with 1 when it is not."""
-    from crm import health
+def health(process: str, ready: bool) -> None:
+    """Ask the process of this machine whether it works; ends with 0, or with 1 and what is wrong."""
+    from crm import health as asking
 
     try:
-        click.echo(health.worker() if of_worker else health.api(ready))
-    except health.Ill as ill:
-        raise click.ClickException(str(ill)) from ill
+        click.echo(asking.ready() if ready else asking.ask(process))
+    except asking.Unwell as unwell:
+        raise click.ClickException(str(unwell)) from unwell
 
 
 @cli.command("migrate")
 @click.option("--plan", is_flag=True, help="Only say what would be applied.")
 @click.option(
-    "--before", is_flag=True, help="Only what the version before bears; its *_post_* wait until it is gone."
+    "--before", is_flag=True, help="Only what the version before bears: its *_post_* wait until it is gone."
 )
 @click.option("--fits", is_flag=True, help="Only say whether this version can run on the database as it is.")
 def migrate_(plan: bool, before: bool, fits: bool) -> None:
@@ -134,11 +129,14 @@ def rollback(steps: int) -> None:
 @click.option("--email", required=True)
 @click.option("--name", required=True)
 def create_admin(email: str, name: str) -> None:
-    """Add a super admin; the password comes in CRM_ADMIN_PASSWORD. One that exists is left alone."""
-    from crm.core import crypto, db, sql
+    """Add a super admin; the password comes in CRM_ADMIN_PASSWORD or the file of CRM_ADMIN_PASSWORD_FILE.
+
+    One that exists is left alone.
+    """
+    from crm.core import config, crypto, db, sql
     from crm.core.fields import normal_email
 
-    password = _secret("CRM_ADMIN_PASSWORD")
+    password = config.read("CRM_ADMIN_PASSWORD")
     if len(password) < 8:
         raise click.ClickException("CRM_ADMIN_PASSWORD: needs at least 8 characters")
     settings = _settings()
@@ -219,20 +217,14 @@ def _settings() -> "Settings":
     return settings
 
 
-def _secret(name: str) -> str:
-    """A variable that only one command needs; `NAME_FILE` names a file that holds it. Raises SystemExit."""
-    from crm.core import config
-
-    return config.secret(name)
-
-
 def _migrating(work: Callable[[str], Answer]) -> Answer:
     """Run it on DATABASE_OWNER_URL; what refuses is told in a sentence."""
     import psycopg
 
+    from crm.core import config
     from crm.core.migrate import Refused
 
-    url = _secret("DATABASE_OWNER_URL")
+    url = config.read("DATABASE_OWNER_URL")
     if not url:
         raise click.ClickException("missing environment variables: DATABASE_OWNER_URL")
     try:

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -258,13 +259,14 @@ async def _sweep_for_ever(jobs: Jobs, stop: asyncio.Event) -> None:
     rounds += [(TEMPLATES_EVERY, "templates", jobs.read_templates), (REMOVE_EVERY, "remove", jobs.remove)]
     rounds += [(ERASE_EVERY, "erase", jobs.look_through), (FORGET_EVERY, "forget", jobs.forget_old)]
     rounds += [(FOLD_EVERY, "fold", partial(fold, jobs.rails)), (TIDY_EVERY, "tidy", partial(tidy, jobs.rails))]
-    turn = 0
+    turn, went_on = 0, time.monotonic()
+    metrics.worker_turn.set_function(lambda: time.monotonic() - went_on)
     while not stop.is_set():
         for every, name, work in rounds:
+            went_on = time.monotonic()
             if turn % every == 0:
                 await _safely(name, work)
         turn += 1
-        metrics.round_at.set_to_current_time()
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), SWEEP_SECONDS)
 

@@ -90,12 +90,12 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
-def secret(name: str, env: Mapping[str, str] | None = None) -> str:
-    """A variable, or what the file holds that `NAME_FILE` names; "" without either. Raises SystemExit."""
-    values = os.environ if env is None else env
-    path = values.get(f"{name}_FILE")
-    if values.get(name) or not path:
-        return values.get(name, "")
+def read(name: str, env: Mapping[str, str] | None = None) -> str:
+    """A variable, or what the file holds that `NAME_FILE` names, or nothing. Raises SystemExit."""
+    env = os.environ if env is None else env
+    path = env.get(f"{name}_FILE")
+    if env.get(name) or not path:
+        return env.get(name, "")
     try:
         return Path(path).read_text().strip()
     except OSError as error:
@@ -103,7 +103,7 @@ def secret(name: str, env: Mapping[str, str] | None = None) -> str:
 
 
 def _with_files(env: Mapping[str, str]) -> dict[str, str]:
-    return {**env, **{name: secret(name, env) for name in map(str.upper, Settings.__struct_fields__)}}
+    return {**env, **{name.upper(): read(name.upper(), env) for name in Settings.__struct_fields__}}
 
 
 def _problems(settings: Settings) -> list[str]:

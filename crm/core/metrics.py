@@ -71,9 +71,6 @@ tenants_oldest = Gauge(
     registry=registry,
 )
 buried = Counter("crm_dead_letters_total", "Things that could not be worked, by kind.", ["kind"], registry=registry)
-round_at = Gauge(
-    "crm_worker_round_timestamp_seconds", "When this worker last looked for what waits.", registry=registry
-)
 letters = Gauge(
     "crm_dead_letters_waiting", "Dead letters nobody has looked into, by tenant.", ["tenant"], registry=registry
 )
@@ -81,6 +78,11 @@ paused = Gauge(
     "crm_channels_paused", "Channels Meta lets us send nothing over, by tenant.", ["tenant"], registry=registry
 )
 logins = Counter("crm_logins_total", "Logins: ok, refused, limited.", ["outcome"], registry=registry)
+
+
+worker_turn = Gauge(
+    "crm_worker_turn_seconds", "Since the worker last went on to its next piece of work.", registry=registry
+)
 
 
 @contextmanager

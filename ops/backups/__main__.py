@@ -13,7 +13,7 @@ from ops.backups import making, mirror, proving, restoring, settings
 from ops.backups.place import Failed, Place
 
 _AGAIN_SECONDS = 900  # after a failure; the next night comes anyway
-KEY = click.option("--key", "key_file", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False),
+KEY = click.option("--key", "key_file", required=True, type=click.Path(path_type=Path, exists=True),
                    help="The file with the private key (AGE-SECRET-KEY-…).")  # fmt: skip
 
 

@@ -47,7 +47,7 @@ _ALWAYS = {"folder": "/backups", "media_url": "file:///var/lib/crm/media"}
 
 def load(env: Mapping[str, str] | None = None) -> Settings:
     """Raises Failed."""
-    given = {field: text for field, name in VARIABLES.items() if (text := config.secret(name, env))}
+    given = {field: text for field, name in VARIABLES.items() if (text := config.read(name, env))}
     settings = msgspec.convert({**_ALWAYS, **given}, Settings, dec_hook=lambda kind, text: kind(text))
     if settings.ping_url and not settings.ping_url.startswith("https://"):
         raise Failed("BACKUP_PING_URL: must begin with https://")

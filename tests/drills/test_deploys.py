@@ -45,8 +45,7 @@ class Host:
         """An operator's command: how it ends, and what it says."""
         env = {
             **os.environ,
-            "COMPOSE": f"{sys.executable} {Path(__file__).with_name('engine.py')}",
-            "ENGINE": "true",  # every image is there
+            **{name: f"{sys.executable} {Path(__file__).with_name('engine.py')}" for name in ("COMPOSE", "DOCKER")},
             "READY_SECONDS": "4",
             "DRAIN_SECONDS": "1",
         }
@@ -103,8 +102,8 @@ async def host(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Host]:
 
 async def installed(host: Host) -> None:
     """As ops/install leaves it: version 1 runs in the colour `backend`."""
-    (host.folder / "ops").mkdir()
-    for name in ("deploy", "rollback", "build", "stack"):
+    shutil.copytree(ROOT / "ops" / "setup", host.folder / "ops" / "setup")
+    for name in ("compose", "deploy", "rollback", "stack"):
         shutil.copy(ROOT / "ops" / name, host.folder / "ops" / name)
     (host.folder / "state/colour").mkdir(parents=True)
     (host.folder / "state/colour/upstream.conf").write_text("server backend:3001 max_fails=0;\n")

@@ -1,0 +1,1 @@
+"""What builds and runs containers; `ops/test tests/containers`."""
