@@ -145,7 +145,8 @@ SELECT
     language,
     tags,
     attributes,
-    blocked
+    blocked,
+    erased_at
 FROM kept
 WHERE was <> marketing_opt_out
 ORDER BY id;
@@ -184,7 +185,8 @@ SELECT
     language,
     tags,
     attributes,
-    blocked
+    blocked,
+    erased_at
 FROM contacts
 WHERE id = :id;
 
@@ -377,7 +379,8 @@ SELECT
     language,
     tags,
     attributes,
-    blocked
+    blocked,
+    erased_at
 FROM contacts
 WHERE merged_into IS NULL AND id < :before
 ORDER BY id DESC
@@ -410,7 +413,8 @@ SELECT
     c.language,
     c.tags,
     c.attributes,
-    c.blocked
+    c.blocked,
+    c.erased_at
 FROM crm.contacts_found(:words, :tag, :blocked, :opted_out, :stay, :before, :skip, :max) AS found (id)
 CROSS JOIN
     LATERAL ( -- noqa: ST05
@@ -510,7 +514,8 @@ SELECT
     language,
     tags,
     attributes,
-    blocked
+    blocked,
+    erased_at
 FROM made;
 
 -- name: holder(match_key text) -> value uuid
