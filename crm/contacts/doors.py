@@ -90,9 +90,6 @@ async def change(call: Call) -> WholeContactOut:
         raise NotFound
     if row.blocked != row.was_blocked:
         await audit.note(call, tx, "contact.blocked" if row.blocked else "contact.unblocked", contact)
-    if row.was_blocked and not row.blocked:
-        async with tx.seeing_all():
-            await tx.none(_sql.reveal, contact=contact)
     answer = await _whole(call, contact)
     await call.rails.feed.append(tx, [updated(await merging.found(tx, contact))])
     return answer
