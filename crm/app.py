@@ -37,6 +37,7 @@ from crm import (
     tenants,
     users,
     web,
+    whose,
 )
 from crm.core import edge, openapi, rails
 from crm.core.config import Settings
@@ -61,6 +62,7 @@ doors: Sequence[Door] = [
     *tags.routes,
     *spreadsheets.routes,  # before contacts, whose /api/contacts/{id} would take their paths
     *contacts.routes,
+    *whose.routes,
     *privacy.routes,
     *stays.routes,
     *channels.routes,

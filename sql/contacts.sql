@@ -145,7 +145,8 @@ SELECT
     language,
     tags,
     attributes,
-    blocked
+    blocked,
+    erased_at
 FROM kept
 WHERE was <> marketing_opt_out
 ORDER BY id;
@@ -184,7 +185,8 @@ SELECT
     language,
     tags,
     attributes,
-    blocked
+    blocked,
+    erased_at
 FROM contacts
 WHERE id = :id;
 
@@ -377,7 +379,8 @@ SELECT
     language,
     tags,
     attributes,
-    blocked
+    blocked,
+    erased_at
 FROM contacts
 WHERE merged_into IS NULL AND id < :before
 ORDER BY id DESC
@@ -410,7 +413,8 @@ SELECT
     c.language,
     c.tags,
     c.attributes,
-    c.blocked
+    c.blocked,
+    c.erased_at
 FROM crm.contacts_found(:words, :tag, :blocked, :opted_out, :stay, :before, :skip, :max) AS found (id)
 CROSS JOIN
     LATERAL ( -- noqa: ST05
@@ -510,7 +514,8 @@ SELECT
     language,
     tags,
     attributes,
-    blocked
+    blocked,
+    erased_at
 FROM made;
 
 -- name: holder(match_key text) -> value uuid
@@ -570,43 +575,6 @@ LIMIT 100;
 SELECT id
 FROM contacts
 WHERE id = ANY(:ids::uuid[]) AND blocked AND merged_into IS NULL;
-
--- name: reveal(contact uuid) -> none
--- The list shows what a contact wrote while it was blocked, at its place and as read.
--- Index: conversations_contact_ix, messages_history_ix
-WITH newest AS (
-    SELECT
-        last.*,
-        own.id AS conversation_id
-    FROM conversations AS own
-    CROSS JOIN
-        LATERAL ( -- noqa: ST05
-            SELECT
-                id,
-                direction,
-                type,
-                content,
-                status,
-                created_at
-            FROM messages
-            WHERE conversation_id = own.id AND status NOT IN ('SCHEDULED', 'CANCELED')
-            ORDER BY created_at DESC, id DESC
-            LIMIT 1
-        ) AS last
-    WHERE own.contact_id = :contact
-)
-
-UPDATE conversations AS c
-SET
-    last_message_id = newest.id,
-    last_message_direction = newest.direction,
-    last_message_type = newest.type,
-    last_message_preview = left(coalesce(newest.content, '[' || newest.type || ']'), 120),
-    last_message_status = newest.status,
-    last_message_at = newest.created_at,
-    updated_at = now()
-FROM newest
-WHERE c.id = newest.conversation_id AND newest.id IS DISTINCT FROM c.last_message_id;
 
 -- name: move_stays(gone uuid, survivor uuid) -> many MadeRow
 -- A merged contact's stays become the survivor's, but for a reservation that both have.

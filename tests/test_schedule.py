@@ -12,7 +12,8 @@ URL = "/api/messages/scheduled"
 
 
 def at(hours: float) -> str:
-    return (datetime.now(UTC) + timedelta(hours=hours)).isoformat()
+    """So many hours from now, as exact as answers tell it: what is cut off would hide an end that is inclusive."""
+    return (datetime.now(UTC) + timedelta(hours=hours)).isoformat(timespec="milliseconds")
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ async def later(dora: Guest, hours: float, **more: Any) -> dict[str, Any]:
     return await send(dora.hotel, await dora.conversation(), "depois", sendAt=at(hours), **more)
 
 
-async def test_a_calendar_shows_what_is_to_be_sent_from_a_moment_to_another(dora: Guest) -> None:
+async def test_a_calendar_shows_what_is_to_be_sent_from_a_moment_until_before_another(dora: Guest) -> None:
     made = [await later(dora, hours) for hours in (5.1, 5.3, 5.2)]
     ids = {message["id"] for message in made}
     stretch = {"from": made[0]["sendAt"], "to": made[1]["sendAt"], "limit": 1}

@@ -211,3 +211,51 @@ async def test_a_picture_of_a_hidden_conversation_is_not_there(desk: Desk, syste
     await eventually(fetched)
     for door in ("", "/thumbnail"):
         assert (await desk.hotel.attendant.get(f"/api/media/{media}{door}")).status_code == 404
+
+
+@pytest.mark.parametrize(("kind", "seen"), [("own", True), ("others", False)])
+async def test_unblocking_tells_those_who_see_the_conversation(desk: Desk, kind: str, seen: bool) -> None:
+    await desk.restrict(OWN)
+    url, key = f"/api/contacts/{await _contact(desk, kind)}", desk.keys[kind]
+    await desk.hotel.admin.patch(url, json={"blocked": True})
+    await desk.arrives(kind, f"bloqueada {kind}")
+    await eventually(lambda: _kept(desk, kind))
+    async with listening(desk.hotel.attendant) as bruno, listening(desk.hotel.admin) as alice:
+        assert (await desk.hotel.attendant.patch(url, json={"blocked": False})).status_code == 200
+        await desk.arrives("nobodys")
+        assert (await _told_of(alice), await _told_of(bruno)) == ({key}, {key} if seen else set())
+    shown = (await desk.hotel.admin.get(f"/api/conversations/{key}")).json()
+    assert shown["lastMessage"]["preview"] == f"bloqueada {kind}"
+
+
+async def _told_of(ear: Ear) -> set[str]:
+    """Which conversations are told anew, until the message that everybody hears."""
+    found: set[str] = set()
+    while (frame := await ear.frame())["event"] != "message:new":
+        found |= {frame["data"]["conversation"]["id"]} if frame["event"] == "conversation:updated" else set()
+    return found
+
+
+async def _contact(desk: Desk, kind: str) -> str:
+    return str((await desk.hotel.admin.get(f"/api/conversations/{desk.keys[kind]}")).json()["contact"]["id"])
+
+
+async def _kept(desk: Desk, kind: str) -> bool:
+    url = f"/api/conversations/{desk.keys[kind]}/messages"
+    return bool((await desk.hotel.admin.get(url)).json()["data"][0]["content"] == f"bloqueada {kind}")
+
+
+async def test_a_merge_moves_also_what_the_merger_does_not_see(desk: Desk) -> None:
+    await desk.restrict(OWN)
+    gone, into = [await _contact(desk, kind) for kind in ("others", "own")]
+    async with listening(desk.hotel.attendant) as bruno, listening(desk.hotel.admin) as alice:
+        answer = await desk.hotel.attendant.post(f"/api/contacts/{gone}/merge", json={"intoId": into})
+        assert answer.status_code == 200, answer.text
+        await desk.arrives("nobodys")
+        heard = [await _told_of(ear) for ear in (alice, bruno)]
+    moved = (await desk.hotel.admin.get(f"/api/conversations/{desk.keys['others']}")).json()
+    assert moved["contact"]["id"] == into
+    assert heard == [{desk.keys["own"], desk.keys["others"]}, {desk.keys["own"]}]
+    assert (await desk.hotel.attendant.post(f"/api/contacts/{gone}/unmerge")).status_code == 200
+    back = (await desk.hotel.admin.get(f"/api/conversations/{desk.keys['others']}")).json()
+    assert back["contact"]["id"] == gone

@@ -1,19 +1,38 @@
 """People who write to the hotel, found by any name Meta knows them by (Meta: BSUID, phone number quirks)."""
 
 from crm.contacts import attributes, doors, listing
+from crm.contacts.doors import change
+from crm.contacts.doors import merge as merge_asked
+from crm.contacts.doors import unmerge as unmerge_asked
 from crm.contacts.knowing import blocked, hold, learn_bsuid, learn_wa_id, meet, move, opt_out, recipient, seen
 from crm.contacts.listing import matching
 from crm.contacts.merging import found, merge
 from crm.contacts.phones import country, match_key, typed_phone
-from crm.contacts.shapes import Choice, Moved, Person, updated
+from crm.contacts.shapes import (
+    Change,
+    Choice,
+    ContactOut,
+    Merge,
+    MergeOut,
+    Moved,
+    Person,
+    WholeContactOut,
+    updated,
+)
 
 routes = [*listing.routes, *doors.routes, *attributes.routes]
 
 __all__ = [
+    "Change",
     "Choice",
+    "ContactOut",
+    "Merge",
+    "MergeOut",
     "Moved",
     "Person",
+    "WholeContactOut",
     "blocked",
+    "change",
     "country",
     "found",
     "hold",
@@ -23,11 +42,13 @@ __all__ = [
     "matching",
     "meet",
     "merge",
+    "merge_asked",
     "move",
     "opt_out",
     "recipient",
     "routes",
     "seen",
     "typed_phone",
+    "unmerge_asked",
     "updated",
 ]

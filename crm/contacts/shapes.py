@@ -103,6 +103,7 @@ class ContactRow(msgspec.Struct, frozen=True):
     tags: list[str]
     attributes: dict[str, Any]
     blocked: bool
+    erased_at: datetime | None
 
 
 class MergeRow(msgspec.Struct, frozen=True):
@@ -135,6 +136,7 @@ class ContactOut(msgspec.Struct, frozen=True, rename="camel"):
     tags: list[str]
     attributes: dict[str, Any]
     blocked: bool
+    erased_at: str | None
 
 
 class ChangedRow(msgspec.Struct, frozen=True):
@@ -240,6 +242,7 @@ def shown(row: ContactRow) -> ContactOut:
         row.tags,
         row.attributes,
         row.blocked,
+        maybe_stamp(row.erased_at),
     )
 
 

@@ -168,9 +168,17 @@ async def test_a_note_that_was_begun_never_stands_as_a_message(bruno: Desk, alic
     await text.fill("")
 
 
+async def _long_ago(guest: Guest, text: str) -> None:
+    """The guest's text, and after it more than the page shows when it opens."""
+    nodes = [guest.message(text=text), *(guest.message(text=f"mensagem {number}") for number in range(80))]
+    for at, node in enumerate(nodes):
+        node["timestamp"] = str(int(time.time()) - 600 + at)
+    await guest.hotel.webhook(guest.body(*nodes))
+    await eventually(lambda: guest.seen(nodes[-1]["id"]))
+
+
 async def test_a_quick_reply_is_filled_and_a_found_message_stands_in_its_place(bruno: Desk, dora: Guest) -> None:
-    await dora.writes("Preciso de um berço azul")
-    await dora.writes("E de um cobertor")
+    await _long_ago(dora, "Preciso de um berço azul")
     await dora.hotel.attendant.post(
         "/api/quick-replies", json={"shortcut": "ola", "content": "Olá, {{contact.name}}!"}
     )
@@ -181,6 +189,7 @@ async def test_a_quick_reply_is_filled_and_a_found_message_stands_in_its_place(b
     await text.press("Enter")
     await expect(text).to_have_value("Olá, Dora!")
     await text.fill("")
+    await expect(bruno.message("Preciso de um berço azul")).to_have_count(0)
     await bruno.page.get_by_label("Buscar").fill("berço azul")
     await bruno.page.locator(".hits a").click()
     await expect(bruno.message("Preciso de um berço azul")).to_be_in_viewport()

@@ -1,0 +1,64 @@
+"""Contacts unblocked, made one and taken apart: who sees their conversations is told how these stand now."""
+
+from uuid import UUID
+
+import msgspec
+
+from crm import contacts, conversations
+from crm.contacts import Change, ContactOut, Merge, MergeOut, WholeContactOut
+from crm.core import sql
+from crm.core.access import ATTENDANT
+from crm.core.feed import Event
+from crm.core.http import Call, Door
+
+_sql = sql.load("whose")
+_MOST = 100  # conversations told of: a person has few, and a page shows the newest
+
+
+class WhoseRow(msgspec.Struct, frozen=True):
+    """A conversation of the contact."""
+
+    id: UUID
+
+
+async def change(call: Call) -> WholeContactOut:
+    """Change what is given; unblocked, its conversations show again. Raises NotFound, ValidationFailed."""
+    await contacts.hold(call.tx)  # what comes in meanwhile is of a blocked contact, or of one that is not
+    was_blocked = (await contacts.found(call.tx, call.id())).blocked
+    answer = await contacts.change(call)
+    if was_blocked and not answer.blocked:
+        async with call.tx.seeing_all():
+            await call.tx.none(_sql.reveal, contact=answer.id)
+        await _tell(call, [answer.id])
+    return answer
+
+
+async def merge(call: Call) -> ContactOut:
+    """Make a contact part of another. Raises NotFound, Conflict."""
+    answer = await contacts.merge_asked(call)
+    await _tell(call, [answer.id])
+    return answer
+
+
+async def unmerge(call: Call) -> MergeOut:
+    """Undo the last merge of a contact. Raises NotFound, Conflict."""
+    answer = await contacts.unmerge_asked(call)
+    await _tell(call, [answer.from_id, answer.into_id])
+    return answer
+
+
+async def _tell(call: Call, people: list[UUID]) -> None:
+    """Told of all, also of what the caller does not see: each socket gets what its own person sees."""
+    async with call.tx.seeing_all():
+        rows = await call.tx.many(_sql.talks, WhoseRow, contacts=people, max=_MOST)
+        stand = await conversations.shown_of(call.tx, [row.id for row in rows])
+    events = [Event("conversation:updated", key, {"conversation": one}) for key, one in stand.items()]
+    await call.rails.feed.append(call.tx, events)
+
+
+_ONE = "/api/contacts/{id}"
+routes = [
+    Door(method="PATCH", path=_ONE, handler=change, role=ATTENDANT, body=Change, answer=WholeContactOut),
+    Door(method="POST", path=f"{_ONE}/merge", handler=merge, role=ATTENDANT, body=Merge, answer=ContactOut),
+    Door(method="POST", path=f"{_ONE}/unmerge", handler=unmerge, role=ATTENDANT, answer=MergeOut),
+]
