@@ -1,5 +1,11 @@
 -- What operators ask. Called by crm/operations.py and crm/__main__.py.
 
+-- name: applied_migrations() -> value text
+-- All migrations applied, separated by spaces: the version that comes, or comes back, is compared with them.
+-- as: system
+SELECT coalesce(string_agg(migration_id, ' '), '')
+FROM _yoyo_migration;
+
 -- name: newest_migration() -> value text
 -- The newest migration applied, as yoyo keeps it.
 -- as: system

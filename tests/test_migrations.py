@@ -195,3 +195,34 @@ def test_a_missing_address_is_named(command: list[str]) -> None:
 def test_a_database_that_is_away_is_told_in_a_line(home: Home) -> None:
     away = Scratch(home, "no_such_database")
     assert "no_such_database" in refused(start(away, "migrate"))
+
+
+@pytest.fixture
+def closing(migrated: Scratch, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Scratch:
+    """A version with one migration more, which closes the way back to the version before."""
+    folder = tmp_path / "migrations"
+    shutil.copytree(schema.FOLDER, folder)
+    (folder / "9998_post_close.sql").write_text("COMMENT ON SCHEMA public IS 'closed';\n")
+    monkeypatch.setattr(schema, "FOLDER", folder)
+    monkeypatch.setattr(schema, "edited", list)
+    return migrated
+
+
+def test_what_closes_the_way_back_waits_until_it_is_asked_for(closing: Scratch) -> None:
+    assert migrate.plan(closing.url("owner"), before=True) == []
+    assert migrate.apply(closing.url("owner"), before=True) == []
+    migrate.fits(closing.url("owner"))  # what waits is not lacking
+    assert migrate.apply(closing.url("owner")) == ["9998_post_close"]
+
+
+def test_a_version_says_whether_it_fits_the_database(closing: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrate.apply(closing.url("owner"))
+    (schema.FOLDER / "9998_post_close.sql").unlink()  # the version before does not know it
+    with pytest.raises(migrate.Refused, match="9998_post_close closed the way back"):
+        migrate.fits(closing.url("owner"))
+
+
+def test_a_version_whose_migrations_are_missing_does_not_fit(closing: Scratch) -> None:
+    (schema.FOLDER / "9999_more.sql").write_text("SELECT 1;\n")
+    with pytest.raises(migrate.Refused, match="lacks 9999_more"):
+        migrate.fits(closing.url("owner"))

@@ -5,7 +5,7 @@ from yoyo import get_backend, read_migrations
 from yoyo.backends import DatabaseBackend
 from yoyo.migrations import MigrationList
 
-from crm.core import schema
+from crm.core import schema, sql
 
 _LOCK = 7_236_178_236_001  # any constant: two migrating processes ask for the same one
 
@@ -27,7 +27,7 @@ def fits(url: str) -> None:
     """
     backend, migrations = _open(url)
     known = {migration.id for migration in migrations}
-    applied = {row[0] for row in backend.execute("SELECT migration_id FROM _yoyo_migration").fetchall()}
+    applied = set(backend.execute(sql.load("operations").applied_migrations.text).fetchone()[0].split())
     if closed := sorted(name for name in applied - known if schema.closes(name)):
         raise Refused(f"this version no longer fits the database: {', '.join(closed)} closed the way back to it")
     if missing := sorted(name for name in known - applied if not schema.closes(name)):
