@@ -77,7 +77,7 @@ async def test_lanes_of_one_number_share_its_rate(hotel: Hotel, system: System) 
     talks = await asyncio.gather(*[guest.conversation() for guest in guests])
     before = len(await accepted(system, hotel))
     sent = await asyncio.gather(*[send(hotel, talk) for talk in talks])
-    await asyncio.gather(*[becomes(hotel, message, "READ") for message in sent])
+    await asyncio.gather(*[becomes(hotel, message, "READ", seconds=30) for message in sent])
     taken = (await accepted(system, hotel))[before:]
     assert len(taken) == 24
     assert _span(sorted(taken, key=lambda row: row["at"])) > 0.8  # of 1.15

@@ -23,9 +23,9 @@ async def hotel(system: System) -> Hotel:
     return hotel
 
 
-async def script(system: System, *actions: dict[str, Any]) -> None:
-    """What Meta does with the next calls about templates, one after the other."""
-    rules = [{"match": {"path": "/message_templates"}, "action": action} for action in actions]
+async def script(system: System, hotel: Hotel, *actions: dict[str, Any]) -> None:
+    """What Meta does with the next calls about this account's templates; the worker reads those of others."""
+    rules = [{"match": {"path": f"/{hotel.waba_id}/message_templates"}, "action": action} for action in actions]
     async with calling() as client:
         answer = await client.post(f"{system.graph_url}/_fake/script", json={"rules": rules})
     assert answer.status_code == 204, answer.text
@@ -45,7 +45,7 @@ async def templates(hotel: Hotel, **query: Any) -> set[str]:
 
 async def test_a_long_list_is_read_whole_even_when_its_cursor_expires(system: System, hotel: Hotel) -> None:
     there = {one["name"] for one in await asyncio.gather(*(at_meta(system, hotel) for _ in range(205)))}
-    await script(system, PASS, {"error": {"code": 131059}})  # the second page's cursor is not known any more
+    await script(system, hotel, PASS, {"error": {"code": 131059}})  # the second page's cursor is not known any more
     answer = (await hotel.admin.post(f"{PATH}/sync")).json()
     assert (answer["added"], answer["accounts"][0]["error"]) == (205, None)
     assert await templates(hotel) == there
@@ -56,7 +56,7 @@ async def test_a_template_whose_answer_was_lost_is_looked_up_and_made_once(
     cut: str, answers: list[int], system: System, hotel: Hotel
 ) -> None:
     wanted = new()
-    await script(system, {"cut": cut})
+    await script(system, hotel, {"cut": cut})
     assert [(await hotel.admin.post(PATH, json=wanted)).status_code for _ in answers] == answers
     assert (await hotel.admin.post(f"{PATH}/sync")).json()["added"] == 0
     assert await templates(hotel) == {wanted["name"]}
@@ -74,14 +74,14 @@ async def test_a_template_whose_answer_was_lost_is_looked_up_and_made_once(
 async def test_metas_refusals_are_told_apart(
     error: dict[str, Any], status: int, code: str, system: System, hotel: Hotel
 ) -> None:
-    await script(system, {"error": error})
+    await script(system, hotel, {"error": error})
     assert told(await hotel.admin.post(PATH, json=new())) == (status, code)
     assert await templates(hotel) == set()
 
 
 async def test_a_list_whose_fields_meta_does_not_know_is_asked_for_without(system: System, hotel: Hotel) -> None:
     there = await at_meta(system, hotel)
-    await script(system, {"error": {"status": 400, "code": 100}})
+    await script(system, hotel, {"error": {"status": 400, "code": 100}})
     assert (await hotel.admin.post(f"{PATH}/sync")).json()["added"] == 1
     assert await templates(hotel) == {there["name"]}
 
