@@ -30,6 +30,8 @@ FURNITURE = [
     SELECT tenant_id, id, '\\x00', 'image/png', '1' FROM channels WHERE tenant_id = $1 LIMIT 1""",
     """INSERT INTO channel_notices (tenant_id, channel_id, kind, severity)
     SELECT tenant_id, id, 'quality_low', 'WARNING' FROM channels WHERE tenant_id = $1 LIMIT 1""",
+    """INSERT INTO channel_hours (tenant_id, channel_id, hour)
+    SELECT tenant_id, id, '2000-01-01' FROM channels WHERE tenant_id = $1 LIMIT 1""",
     """INSERT INTO templates (tenant_id, waba_id, name, language, category, status, components)
     VALUES ($1, '1', 'welcome', 'pt_BR', 'UTILITY', 'APPROVED', '[]')""",
     "INSERT INTO template_syncs (tenant_id, waba_id, due_at) VALUES ($1, '1', now())",

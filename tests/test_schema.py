@@ -7,7 +7,7 @@ from tests.conftest import Sql
 # The three look-ups made before a tenant is known (migrations/0003_channels.sql).
 ROUTING = {"channels_phone_number_key", "channels_waba_ix", "channels_verify_token_key"}
 # Platform tables, out of the app's reach.
-PLATFORM = {"webhook_events", "webhook_waiting", "workers", "prices"}
+PLATFORM = {"webhook_events", "webhook_waiting", "workers", "prices", "disk_days"}
 
 OURS = """
 FROM pg_class AS c

@@ -1,20 +1,25 @@
 """A hotel's WhatsApp numbers: their doors, their secrets, and where Meta's numbers lead."""
 
 from crm.channels import check, codes, doors
-from crm.channels.health import EAR_SECONDS, hear, works
+from crm.channels.health import EAR_SECONDS, works
 from crm.channels.routing import only, report, rest, routes_of, sender, stopped
 from crm.channels.shapes import RestingTenantRow, RouteRow, SealedRow, SenderRow
+from crm.channels.silence import FIRST, NoticedTenantRow, hear, judge, noticed
 from crm.channels.tokens import token
 
 routes = [*doors.routes, *check.routes, *codes.routes]
 
 __all__ = [
     "EAR_SECONDS",
+    "FIRST",
+    "NoticedTenantRow",
     "RestingTenantRow",
     "RouteRow",
     "SealedRow",
     "SenderRow",
     "hear",
+    "judge",
+    "noticed",
     "only",
     "report",
     "rest",

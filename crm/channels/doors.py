@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from crm import audit
-from crm.channels import health, notices, views
+from crm.channels import health, notices, silence, views
 from crm.channels.notices import NoticeOut
 from crm.channels.shapes import ChannelOut, ChannelRow, Channels, Create, Patch
 from crm.core import sql
@@ -119,7 +119,7 @@ async def _stands_anew(call: Call, row: ChannelRow, change: Patch) -> None:
     """What the change makes of the channel's health: another number knows nothing, a new token is not known yet."""
     now, kinds = datetime.now(UTC), []
     if change.whatsapp_phone_number_id or change.whatsapp_business_account_id:
-        await health.forget(call.tx, row.id)
+        await silence.forget(call.tx, row.id)
         kinds = list(notices.KINDS)
     if change.whatsapp_access_token:
         await health.keep(call.tx, [row.id], now, access="UNKNOWN")
@@ -134,7 +134,7 @@ async def delete(call: Call) -> None:
     """Take a number out of use: its history stays, its phone number id is free again. Raises NotFound."""
     if not await call.tx.count(_sql.delete, id=call.id()):
         raise NotFound
-    await health.forget(call.tx, call.id())
+    await silence.forget(call.tx, call.id())
     await notices.end(call.tx, [call.id()], list(notices.KINDS))
     await audit.note(call, call.tx, "channel.deleted", call.id())
 

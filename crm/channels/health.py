@@ -56,15 +56,16 @@ async def keep(tx: Tx, channels: Iterable[UUID], at: datetime, **words: str | No
     return {(row.channel_id, row.name) for row in rows}
 
 
-async def hear(tx: Tx, sounds: Mapping[tuple[UUID, str], datetime]) -> None:
+async def hear(tx: Tx, sounds: Mapping[tuple[UUID, str], datetime]) -> set[tuple[UUID, str]]:
     """Traffic of channels (`webhook`, `refused`, `inbound`, `status`), its time: at most once in 5 seconds each.
 
-    One statement for a whole batch, and none while the last one is fresh: a busy channel costs nothing.
+    One statement for a whole batch, and none while the last one is fresh: a busy channel costs nothing. Answers
+    what was written and is newer than all before.
     """
     due = _due(sounds, EAR_SECONDS)
     if not due:
-        return
-    await tx.many(
+        return set()
+    rows = await tx.many(
         _sql.heard,
         NewsRow,
         channels=[channel for channel, _ in due],
@@ -73,6 +74,7 @@ async def hear(tx: Tx, sounds: Mapping[tuple[UUID, str], datetime]) -> None:
         ats=[sounds[key] for key in due],
     )
     _remember(tx, due)
+    return {(row.channel_id, row.name) for row in rows}
 
 
 async def works(tx: Tx, channel: UUID) -> None:

@@ -18,6 +18,7 @@ _sql = sql.load("notices")
 Severity = Literal["INFO", "WARNING", "CRITICAL"]
 TOKEN_REFUSED, SENDING_STOPPED, CHECK_FAILED = "token_refused", "sending_stopped", "check_failed"
 QUALITY_LOW, LIMIT_LOWERED, NAME_REFUSED = "quality_low", "limit_lowered", "name_refused"
+SILENT = "silent"
 RESTS = (TOKEN_REFUSED, SENDING_STOPPED)  # what a new token or a resumed channel ends
 
 
@@ -189,6 +190,17 @@ KINDS: dict[str, Kind] = {
         "CRITICAL",
         Words("O WhatsApp recusa os envios deste número.", _LOOK.what_to_do),
         Words("WhatsApp refuses what this number sends.", _LOOK_EN.what_to_do),
+    ),
+    SILENT: Kind(
+        "WARNING",
+        Words(
+            "Nenhum cliente escreveu a este número, embora a esta hora costumem escrever.",
+            "Escreva ao número por um celular. Se nada aparecer, abra a verificação do canal e siga os passos.",
+        ),
+        Words(
+            "No customer has written to this number, though at this time they usually do.",
+            "Write to the number from a phone. If nothing appears, open the channel's check and do what it asks.",
+        ),
     ),
     TOKEN_REFUSED: Kind(
         "CRITICAL",

@@ -166,6 +166,13 @@ class Database:
                 continue
             pool.terminate()
 
+    def connections(self) -> dict[str, tuple[int, int]]:
+        """How many connections are busy and idle, by role."""
+        pools = {"app": self._app, "system": self._system}
+        return {
+            role: (pool.get_size() - pool.get_idle_size(), pool.get_idle_size()) for role, pool in pools.items()
+        }
+
     def tenant(self, tenant: UUID, caller: Caller | None = None) -> "Transaction":
         """A transaction that sees one tenant; jobs give no caller. Raises Unauthenticated, TenantSuspended."""
         return Transaction(self._app, tenant, _opening(tenant, caller))
