@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -170,6 +170,9 @@ async def work(rails: Rails) -> int:
                 ids=[event.id for event in left],
                 counts=[ignored[event.id] for event in left],
             )
+    now = datetime.now(UTC)
+    for event in events:
+        metrics.lag.observe(max(0.0, (now - event.received_at).total_seconds()))
     return len(events)
 
 
@@ -279,8 +282,8 @@ async def _apply_together(rails: Rails, tenant: UUID, parts: Parts) -> None:
         risen += await messages.learn(tx, reports)
         done += await contacts.opt_out(tx, await messages.opted_out(tx, risen))
         arrived: list[Event] = await messages.receive(tx, inbound)
-        await channels.hear(tx, envelope.sounds(parts, inbound, reports))
-        await rails.feed.append(tx, [*done, *arrived, *risen])
+        heard = await channels.hear(tx, envelope.sounds(parts, inbound, reports))
+        await rails.feed.append(tx, [*done, *arrived, *risen, *heard])
     metrics.elements.labels("status").inc(len(reports))
     told = sum(event.event == "message:new" for event in arrived)
     metrics.elements.labels("message").inc(told)

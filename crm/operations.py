@@ -1,7 +1,6 @@
 """Doors for operators: is it up, is it ready, what are the numbers, what does the API offer."""
 
 import ipaddress
-from collections.abc import Sequence
 from contextlib import suppress
 
 import asyncpg
@@ -9,14 +8,11 @@ import msgspec
 from redis.exceptions import RedisError
 from starlette.responses import HTMLResponse, Response
 
-from crm.channels import RestingTenantRow
+from crm import gauges
 from crm.core import crypto, metrics, reference, schema, sql
 from crm.core.errors import Forbidden, Problem
 from crm.core.http import PUBLIC, Call, Door
 from crm.core.rails import Rails
-from crm.dead_letters import WaitingLettersRow
-from crm.jobs import WaitingRow
-from crm.messages import WaitingSendsRow
 
 _sql = sql.load("operations")
 
@@ -70,8 +66,9 @@ async def numbers(call: Call) -> Response:
     given = call.request.headers.get("authorization", "").removeprefix("Bearer ")
     if not (token and crypto.same(given, token)) and not _comes_from_inside(call):
         raise Forbidden
+    gauges.around(call.rails)
     with suppress(Problem):  # the process' own numbers are worth most while Postgres is away
-        await _gauge(call.rails)
+        await gauges.rows(call.rails)
     return Response(metrics.page(), media_type=metrics.CONTENT_TYPE)
 
 
@@ -84,28 +81,6 @@ def _comes_from_inside(call: Call) -> bool:
         return ipaddress.ip_address(call.ip).is_private
     except ValueError:
         return False
-
-
-async def _gauge(rails: Rails) -> None:
-    """What only Postgres knows; a tenant for which nothing waits any more has no line."""
-    inbound, sends, letters = (sql.load(name) for name in ("inbound", "sends", "dead_letters"))
-    waiting: dict[str, Sequence[WaitingRow | WaitingSendsRow]] = {}
-    async with rails.db.system() as tx:
-        waiting["webhook_events"] = await tx.many(inbound.waiting, WaitingRow)
-        waiting["sends"] = await tx.many(sends.waiting, WaitingSendsRow)
-        buried = await tx.many(letters.waiting_by_tenant, WaitingLettersRow)
-        resting = await tx.many(sql.load("channels").resting, RestingTenantRow)
-    for gauge in (metrics.tenants_oldest, metrics.letters, metrics.paused):
-        gauge.clear()
-    for what, rows in waiting.items():
-        metrics.waiting.labels(what).set(sum(row.rows for row in rows))
-        metrics.oldest.labels(what).set(max((row.oldest for row in rows), default=0))
-        for row in reversed(rows):  # the oldest last: a tenant may have several lanes
-            metrics.tenants_oldest.labels(what, row.slug or "").set(row.oldest)
-    for letter in buried:
-        metrics.letters.labels(letter.slug).set(letter.rows)
-    for tenant in resting:
-        metrics.paused.labels(tenant.slug).set(tenant.channels)
 
 
 async def openapi(call: Call) -> Response:

@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 from saq import Worker
 
 from crm import (
+    channels,
     conversations,
     inbound,
     media,
@@ -26,7 +27,7 @@ from crm import (
     stays,
     templates,
 )
-from crm.core import log, metrics, queue, rails, sql
+from crm.core import log, metrics, queue, rails, sql, surroundings
 from crm.core.config import Settings
 from crm.core.errors import Problem, Unavailable
 from crm.core.rails import Rails
@@ -39,7 +40,7 @@ IMPORTS = 2, 1  # files of contacts worked at once, and of one tenant
 FETCHES = 4, 2  # media fetched at once, and of one tenant: messages come first
 SWEEP_SECONDS, DRAIN_SECONDS = 1.0, 20
 SEEN_EVERY, REMOVE_EVERY, ERASE_EVERY, TEMPLATES_EVERY, FOLD_EVERY, TIDY_EVERY = 5, 5, 5, 10, 60, 3600  # sweeps
-FORGET_EVERY = 600  # sweeps, too
+FORGET_EVERY, SILENCE_EVERY, DISK_EVERY = 600, 30, 600  # sweeps, too
 
 
 class QuietWorker(Worker[Any]):
@@ -61,6 +62,7 @@ class Jobs:
         self._draining: asyncio.Task[None] | None = None
         self._drain_again = False
         self._aside: dict[str, asyncio.Task[None]] = {}
+        self._judged = channels.FIRST
 
     def drain(self) -> None:
         """Work the raw events that wait; asked again meanwhile, once more."""
@@ -155,6 +157,19 @@ class Jobs:
     async def plan_stays(self) -> None:
         """Begin to plan the messages of stays that are due."""
         self._begin("stays", partial(stays.plan_due, self.rails, self._goes_on))
+
+    async def judge(self) -> None:
+        """Begin to look for silent numbers, some hotels at a time; many of them hold up no sweep."""
+        self._begin("silence", self._judge)
+
+    async def _judge(self) -> None:
+        self._judged = await channels.judge(self.rails, self._judged)
+
+    async def measure(self) -> None:
+        """Keep what is free on the disk of the files, for the doctor."""
+        disk = surroundings.disk(self.rails.settings)
+        async with self.rails.db.system() as tx:
+            await tx.none(_operations.disk_seen, free=disk.free, size=disk.size)
 
     async def remove(self) -> None:
         """Begin to delete the bytes that no file names; a slow store holds up no sweep."""
@@ -258,6 +273,7 @@ async def _sweep_for_ever(jobs: Jobs, stop: asyncio.Event) -> None:
     ]
     rounds += [(TEMPLATES_EVERY, "templates", jobs.read_templates), (REMOVE_EVERY, "remove", jobs.remove)]
     rounds += [(ERASE_EVERY, "erase", jobs.look_through), (FORGET_EVERY, "forget", jobs.forget_old)]
+    rounds += [(SILENCE_EVERY, "silence", jobs.judge), (DISK_EVERY, "disk", jobs.measure)]
     rounds += [(FOLD_EVERY, "fold", partial(fold, jobs.rails)), (TIDY_EVERY, "tidy", partial(tidy, jobs.rails))]
     turn, went_on = 0, time.monotonic()
     metrics.worker_turn.set_function(lambda: time.monotonic() - went_on)
@@ -292,5 +308,6 @@ async def tidy(rails: Rails) -> None:
             ("idempotency", "tidy"),
             ("messages", "tidy"),
             ("operations", "tidy_workers"),
+            ("operations", "tidy_disk_days"),
         ):
             await tx.count(getattr(sql.load(name), query_name))

@@ -39,3 +39,18 @@ WHERE id = :id;
 -- as: system
 DELETE FROM workers
 WHERE seen_at < now() - INTERVAL '1 hour';
+
+-- name: disk_seen(free bigint, size bigint) -> none
+-- Keeps the least that was free today on the disk of the media folder.
+-- Index: disk_days_pkey
+-- as: system
+INSERT INTO disk_days AS d (day, free_bytes, size_bytes)
+VALUES ((now() AT TIME ZONE 'UTC')::date, :free, :size)
+ON CONFLICT (day) DO UPDATE
+    SET free_bytes = least(d.free_bytes, excluded.free_bytes), size_bytes = excluded.size_bytes;
+
+-- name: tidy_disk_days() -> count
+-- Forgets how full the disk was two months ago.
+-- as: system
+DELETE FROM disk_days
+WHERE day < now() - INTERVAL '60 days';

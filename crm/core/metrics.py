@@ -24,11 +24,23 @@ requests = Histogram(
 turned_away = Counter(
     "crm_http_turned_away_total", "Requests answered 503 at once because too many were inside.", registry=registry
 )
+pool = Gauge(
+    "crm_db_pool_connections",
+    "Connections of this process, by state.",
+    ["role", "state"],
+    registry=registry,
+)
 pool_wait = Histogram(
     "crm_db_pool_wait_seconds", "Wait for a database connection.", buckets=_SECONDS, registry=registry
 )
 webhooks = Counter(
     "crm_webhook_events_total", "Webhook POSTs: stored, refused, failed.", ["outcome"], registry=registry
+)
+lag = Histogram(
+    "crm_webhook_lag_seconds",
+    "From the moment a webhook was stored to the commit of what it brought.",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200),
+    registry=registry,
 )
 refused_numbers = Counter(
     "crm_webhook_refused_numbers_total",
@@ -71,12 +83,35 @@ tenants_oldest = Gauge(
     registry=registry,
 )
 buried = Counter("crm_dead_letters_total", "Things that could not be worked, by kind.", ["kind"], registry=registry)
+# Of what is told by tenant, the 20 with the most; the sums are of all.
 letters = Gauge(
     "crm_dead_letters_waiting", "Dead letters nobody has looked into, by tenant.", ["tenant"], registry=registry
 )
+letters_all = Gauge("crm_dead_letters_open", "Dead letters nobody has looked into, in all.", registry=registry)
 paused = Gauge(
     "crm_channels_paused", "Channels Meta lets us send nothing over, by tenant.", ["tenant"], registry=registry
 )
+paused_all = Gauge(
+    "crm_channels_paused_open", "Channels Meta lets us send nothing over, in all.", registry=registry
+)
+silent = Gauge(
+    "crm_channels_silent",
+    "Channels silent against earlier weeks, by tenant.",
+    ["tenant"],
+    registry=registry,
+)
+notices = Gauge(
+    "crm_channel_notices", "Channels with an open notice of a kind, INFO left out.", ["kind"], registry=registry
+)
+disk = Gauge("crm_disk_bytes", "The disk under the media folder: free, size.", ["what"], registry=registry)
+# With a label: one that is not watched then has no line.
+certificate = Gauge(
+    "crm_certificate_ends_timestamp_seconds", "Until when the certificate is valid.", ["of"], registry=registry
+)
+backup = Gauge(
+    "crm_backup_timestamp_seconds", "When a backup last was good, tried, verified.", ["what"], registry=registry
+)
+backup_failed = Gauge("crm_backup_failed", "Whether the last backup failed.", registry=registry)
 logins = Counter("crm_logins_total", "Logins: ok, refused, limited.", ["outcome"], registry=registry)
 
 
