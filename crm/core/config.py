@@ -49,6 +49,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     database_replica_lag: int = 5
     pgbouncer: bool = False
     webhook_events_days: int = 30
+    sentry_dsn: str = ""
+    certificate_file: str = ""
+    backup_dir: str = ""
 
     @property
     def redis(self) -> str:
@@ -125,7 +128,7 @@ def _problems(settings: Settings) -> list[str]:
         problems.append("WEBHOOK_EVENTS_DAYS: between 2 and 3650")
     problems += _misplaced(settings)
     if settings.app_env == "production":
-        problems += _weak(settings)
+        problems += weak(settings)
     return problems
 
 
@@ -143,7 +146,7 @@ def _misplaced(settings: Settings) -> list[str]:
     return problems
 
 
-def _weak(settings: Settings) -> list[str]:
+def weak(settings: Settings) -> list[str]:
     """What only production refuses: placeholders, and a webhook that nobody could sign."""
     problems = []
     signing = ("whatsapp_app_secret", "whatsapp_webhook_verify_token")
