@@ -96,6 +96,17 @@ def health(process: str, ready: bool) -> None:
         raise click.ClickException(str(unwell)) from unwell
 
 
+@cli.command()
+@click.option("--api", "api_url", default="", help="Where an API answers; without it the one beside this command.")
+def doctor(api_url: str) -> None:
+    """Look at everything: a line each, ok or what to do. Ends with 0, 1 (something to do) or 2 (not all seen)."""
+    from crm import doctor
+
+    lines = asyncio.run(doctor.consult(api_url))
+    click.echo(doctor.screen(lines))
+    sys.exit(doctor.verdict(lines))
+
+
 @cli.command("migrate")
 @click.option("--plan", is_flag=True, help="Only say what would be applied.")
 @click.option(
@@ -210,10 +221,11 @@ _tool("torture", "ops.torture")
 
 
 def _settings() -> "Settings":
-    from crm.core import config, log
+    from crm.core import config, faults, log
 
     settings = config.load()
     log.setup(settings.log_level)
+    faults.watch(settings)
     return settings
 
 
