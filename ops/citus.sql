@@ -10,14 +10,14 @@ SELECT create_reference_table('public.tenants');
 SELECT create_reference_table('public.channels');
 SELECT create_reference_table('public.prices');
 
--- Local tables of the coordinator, which nothing of a tenant is joined with: webhook_events, webhook_waiting, workers.
+-- Local tables of the coordinator, which nothing of a tenant is joined with: webhook_events, webhook_waiting, workers, disk_days.
 
 -- Distributed by tenant: all rows of a hotel lie on one machine, so its keys, foreign keys and joins stay there.
 SELECT create_distributed_table('public.users', 'tenant_id');
 SELECT create_distributed_table('public.' || name, 'tenant_id', colocate_with => 'public.users')
 FROM unnest(ARRAY[
     'sessions', 'audit_log', 'departments', 'department_members', 'retentions',
-    'channel_health', 'channel_notices',
+    'channel_health', 'channel_hours', 'channel_notices',
     'contacts', 'contact_identities', 'contact_aliases', 'contact_attributes', 'contact_counts', 'contact_merges',
     'contact_erasures', 'contact_imports', 'contact_import_lines', 'contact_import_errors',
     'conversations', 'conversation_counts', 'conversation_entries', 'conversation_tags', 'drafts', 'snoozes',

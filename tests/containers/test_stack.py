@@ -9,7 +9,7 @@ import stat
 import httpx
 import pytest
 
-from tests.containers.site import DOMAIN, Site
+from tests.containers.site import DOMAIN, VERSION, Site
 from tests.sockets import at_socket
 from tests.system import calling, eventually
 
@@ -131,3 +131,32 @@ def test_a_second_installation_changes_nothing(site: Site) -> None:
     assert (all_of(), {name: site.container(name) for name in SERVICES}) == (before, ids)
     assert "password:" not in told
     assert stat.S_IMODE((site.folder / ".env.production").stat().st_mode) == 0o600
+
+
+async def test_another_version_comes_and_goes_by_the_operators_commands(site: Site) -> None:
+    """The same image under another tag: what is tried here is ops/deploy on real containers."""
+    for name in ("crm", "crm-backup"):
+        site.engine.run("podman", "tag", f"localhost/{name}:{VERSION}", f"localhost/{name}:next")
+    told = site.engine.run("ops/deploy", "next", "--without-backup", cwd=site.folder).stdout
+    assert "next runs" in told
+    upstream = site.folder / "state" / "colour" / "upstream.conf"
+    assert upstream.read_text() == "server backend-green:3001 max_fails=0;\n"
+    running = states(site)
+    assert running["backend-green"] == running["worker"] == ("running", "healthy")
+    assert "backend" not in running
+    async with site.client() as client:
+        assert (await client.get("/health/ready")).status_code == 200
+    site.engine.run("ops/rollback", cwd=site.folder)
+    assert upstream.read_text() == "server backend:3001 max_fails=0;\n"
+    assert (site.folder / "state" / "version").read_text() == f"{VERSION}\n"
+    async with site.client() as client:
+        assert (await client.get("/health/ready")).status_code == 200
+
+
+def test_the_doctor_looks_at_everything(site: Site) -> None:
+    done = site.engine.run(
+        "ops/compose", "exec", "-T", "backend", "python3", "-m", "crm", "doctor", cwd=site.folder, check=False
+    )
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    for line in ("postgres", "redis", "backup", "certificate"):
+        assert line in done.stdout.lower()
