@@ -22,6 +22,7 @@ class Load:
     failed: list[str] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
+    seqs: set[int] = field(default_factory=set)
     closings: list[int | None] = field(default_factory=list)
 
     @property
@@ -108,6 +109,8 @@ async def hears(ear: Ear, load: Load, ends: asyncio.Event, seq: int) -> int:
             load.closings.append(await ear.closed())
             return seq
         seq = max(seq, frame.get("seq") or 0)
-        if frame["event"] == "message:new":
+        # What happens between signing in and the replay comes twice, under one seq: a page tells them by it.
+        if frame["event"] == "message:new" and frame["seq"] not in load.seqs:
+            load.seqs.add(frame["seq"])
             load.heard.append(frame["data"]["message"]["wamid"])
     return seq
