@@ -59,6 +59,80 @@ FROM contacts AS c
 CROSS JOIN unnest(ARRAY[c.wa_id, c.bsuid, c.phone]) AS n (value)
 WHERE c.id = ANY(:contacts) AND n.value IS NOT NULL;
 
+-- name: names(contacts uuid[]) -> many NeedleRow
+-- By which words people name contacts.
+-- Index: contacts_pkey
+SELECT DISTINCT n.value
+FROM contacts AS c
+CROSS JOIN unnest(ARRAY[c.name, c.profile_name, c.username, c.email]) AS n (value)
+WHERE c.id = ANY(:contacts::uuid[]) AND n.value IS NOT NULL;
+
+-- name: mentions(asked text, max bigint) -> many MentionRow
+-- Where these words still stand in what is said and noted, the newest first, and how many places there are.
+-- Read whole: under row security @@ reaches no index, and an erasure is rare.
+-- plan: custom
+WITH places AS (
+    SELECT
+        'message' AS kind,
+        message_id AS id,
+        conversation_id,
+        at
+    FROM message_words
+    WHERE words @@ crm.asked(ARRAY[:asked])
+    UNION ALL
+    SELECT
+        'note',
+        id,
+        conversation_id,
+        created_at
+    FROM conversation_entries
+    WHERE content IS NOT NULL AND to_tsvector('crm.portuguese', content) @@ crm.asked(ARRAY[:asked])
+    UNION ALL
+    SELECT
+        'draft',
+        user_id,
+        conversation_id,
+        updated_at
+    FROM drafts
+    WHERE to_tsvector('crm.portuguese', content) @@ crm.asked(ARRAY[:asked])
+)
+
+SELECT
+    kind,
+    id,
+    conversation_id,
+    count(*) OVER () AS total
+FROM places
+ORDER BY at DESC, id DESC
+LIMIT :max;
+
+-- name: in_groups(needles text[]) -> many GroupMessageRow
+-- What a person wrote in groups, held: only the message itself says who of the group wrote it.
+-- Index: conversations_contact_ix, messages_history_ix
+SELECT
+    m.id,
+    m.conversation_id
+FROM contacts AS g
+INNER JOIN conversations AS c ON g.tenant_id = c.tenant_id AND g.id = c.contact_id
+INNER JOIN messages AS m ON c.tenant_id = m.tenant_id AND c.id = m.conversation_id
+WHERE
+    g.is_group AND m.erased_at IS NULL
+    AND (
+        m.payload #>> '{author,from}' = ANY(:needles::text[])
+        OR m.payload #>> '{author,from_user_id}' = ANY(:needles)
+    )
+ORDER BY m.id
+FOR NO KEY UPDATE OF m;
+
+-- name: blank_group_events(messages uuid[], conversations uuid[]) -> count
+-- Events of groups that tell of these messages tell that somebody was erased; of the others' messages they stay.
+-- Index: feed_events_pkey
+UPDATE feed_events AS e
+SET event = 'contact:erased', data = '{"contactIds":[],"conversationIds":[]}'
+WHERE
+    e.conversation_id = ANY(:conversations::uuid[])
+    AND EXISTS (SELECT FROM unnest(:messages::uuid[]) AS m (id) WHERE position(m.id::text IN e.data) > 0);
+
 -- name: files(conversations uuid[]) -> many FileRow
 -- The files of these conversations' messages.
 -- Index: messages_history_ix, message_files_pkey, media_pkey
@@ -245,18 +319,26 @@ SELECT
 FROM tenants
 WHERE id = (SELECT crm.current_tenant_id());
 
--- name: look_through(contact uuid, needles text[]) -> none
+-- name: look_through(contact uuid, needles text[], in_groups uuid[]) -> none
 -- Lets the worker look through the raw webhooks of about when a person wrote, and of when Meta told of what we wrote:
 -- their bodies have no index by person, and all of them are read by nobody.
--- Index: conversations_contact_ix, messages_history_ix
+-- Index: conversations_contact_ix, messages_history_ix, messages_pkey
 INSERT INTO contact_erasures (contact_id, needles, lanes, spans)
 SELECT
     :contact,
     :needles::text[],
     (SELECT coalesce(array_agg(phone_number_id), '{}') FROM channels),
     coalesce(range_agg(tstzrange(near.at - INTERVAL '5 minutes', near.at + INTERVAL '5 minutes')), '{}')
-FROM conversations AS c
-INNER JOIN messages AS m ON c.tenant_id = m.tenant_id AND c.id = m.conversation_id
+FROM (
+    SELECT m.*
+    FROM conversations AS c
+    INNER JOIN messages AS m ON c.tenant_id = m.tenant_id AND c.id = m.conversation_id
+    WHERE c.contact_id = :contact
+    UNION ALL
+    SELECT m.*
+    FROM messages AS m
+    WHERE m.id = ANY(:in_groups::uuid[])
+) AS m
 CROSS JOIN
     LATERAL (
         SELECT uuid_extract_timestamp(m.id) AS at
@@ -264,8 +346,7 @@ CROSS JOIN
         SELECT m.created_at
         UNION ALL
         SELECT (t.value ->> 'seenAt')::timestamptz FROM jsonb_array_elements(m.timeline) AS t
-    ) AS near
-WHERE c.contact_id = :contact;
+    ) AS near;
 
 -- name: waiting() -> many WaitingErasureRow
 -- Erasures whose raw webhooks are still to be looked through.

@@ -7,7 +7,7 @@ from crm.contacts.doors import unmerge as unmerge_asked
 from crm.contacts.knowing import blocked, hold, learn_bsuid, learn_wa_id, meet, move, opt_out, recipient, seen
 from crm.contacts.listing import matching
 from crm.contacts.merging import found, merge
-from crm.contacts.phones import country, match_key, typed_phone
+from crm.contacts.phones import both_digits, country, match_key, typed_phone
 from crm.contacts.shapes import (
     Change,
     Choice,
@@ -32,6 +32,7 @@ __all__ = [
     "Person",
     "WholeContactOut",
     "blocked",
+    "both_digits",
     "change",
     "country",
     "found",

@@ -21,6 +21,13 @@ def match_key(number: str) -> str:
     return digits
 
 
+def both_digits(number: str) -> list[str]:
+    """A number's digits as they are and, of a Brazilian mobile, with and without its ninth digit."""
+    key = match_key(number)
+    short = number.isdecimal() and len(key) == 12 and key.startswith("55") and key[4] in "6789"
+    return [key, f"{key[:4]}9{key[4:]}"] if short else [number]
+
+
 def typed_phone(text: str, pointer: str = "/to") -> str:
     """A phone as a person types it, in E.164. Raises ValidationFailed that names the field."""
     try:

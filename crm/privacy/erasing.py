@@ -15,7 +15,8 @@ from crm.core import sql
 from crm.core.db import Tx
 from crm.core.errors import NotFound
 from crm.core.feed import Event
-from crm.privacy.shapes import Counts, FamilyRow, FileRow, NeedleRow, Receipt, TalkRow, receipt
+from crm.privacy import forgetting, mentions
+from crm.privacy.shapes import Counts, FamilyRow, FileRow, GroupMessageRow, NeedleRow, Receipt, TalkRow, receipt
 
 _sql = sql.load("privacy")
 
@@ -49,25 +50,45 @@ async def erase(tx: Tx, contact: UUID) -> tuple[Receipt, list[Event]]:
     talked = await talks(tx, people)
     counts = Counts(contacts=len(people), conversations=len(talked))
     words = await needles(tx, people)
+    asked = await mentions.words(tx, people, words)
     counts.dead_letters = await tx.count(_sql.bury, needles=words)
+    written = await _in_groups(tx, words)
     for one in people:
-        await tx.none(_sql.look_through, contact=one, needles=words)
+        await tx.none(_sql.look_through, contact=one, needles=words, in_groups=[row.id for row in written])
     counts.media = await _forget_files(tx, talked)
     while blanked := await tx.count(_sql.blank, conversations=talked, max=BATCH):
         counts.messages += blanked
+    groups = await _silence(tx, written, counts)
     await tx.none(_sql.blank_conversations, ids=talked)
     await tx.none(_sql.blank_entries, conversations=talked)
     await tx.none(_sql.forget_stays, contacts=people)
     await tx.none(_sql.forget_identities, contacts=people)
-    counts.events = await tx.count(_sql.blank_events, contacts=people, conversations=talked)
-    written = receipt(contact, datetime.now(UTC), counts)
-    await tx.none(_sql.blank_contacts, ids=people, erasure=written)
-    return written, await _events(tx, people, talked)
+    counts.events += await tx.count(_sql.blank_events, contacts=people, conversations=talked)
+    counts.mentions, counts.places = await mentions.places(tx, asked)
+    done = receipt(contact, datetime.now(UTC), counts)
+    await tx.none(_sql.blank_contacts, ids=people, erasure=done)
+    return done, await _events(tx, people, talked, groups)
 
 
 async def needles(tx: Tx, people: Sequence[UUID]) -> list[str]:
     """The words by which Meta names the person."""
     return [row.value for row in await tx.many(_sql.needles, NeedleRow, contacts=list(people))]
+
+
+async def _in_groups(tx: Tx, words: Sequence[str]) -> list[GroupMessageRow]:
+    """What the person wrote in groups, whose messages are not in a conversation of the person's own."""
+    numbers = {form for word in words for form in (word, *contacts.both_digits(word))}
+    return await tx.many(_sql.in_groups, GroupMessageRow, needles=sorted(numbers))
+
+
+async def _silence(tx: Tx, written: Sequence[GroupMessageRow], counts: Counts) -> list[UUID]:
+    """Blank what the person wrote in groups, while the others' messages stay; the conversations of these groups."""
+    ids = [row.id for row in written]
+    groups = sorted({row.conversation_id for row in written})
+    counts.messages += len(ids)
+    counts.media += await forgetting.silence(tx, ids)
+    counts.events += await tx.count(_sql.blank_group_events, messages=ids, conversations=groups)
+    return groups
 
 
 async def _forget_files(tx: Tx, talked: list[UUID]) -> int:
@@ -78,10 +99,10 @@ async def _forget_files(tx: Tx, talked: list[UUID]) -> int:
     return len({row.id for row in after if row.state == "DELETED"} & set(before))
 
 
-async def _events(tx: Tx, people: list[UUID], talked: list[UUID]) -> list[Event]:
+async def _events(tx: Tx, people: list[UUID], talked: list[UUID], groups: list[UUID]) -> list[Event]:
     """Who shows the person drops what it shows."""
     events = [Event("contact:erased", None, {"contactIds": people, "conversationIds": talked})]
-    for conversation in talked:
+    for conversation in (*talked, *groups):
         row = await conversations.found(tx, conversation)
         events.append(Event("conversation:updated", conversation, {"conversation": conversations.shown(row)}))
     return events

@@ -94,14 +94,16 @@ async def _batch(rails: Rails, tenant: UUID, night: NightRow, talked: list[UUID]
         else:
             place = {"conversations": talked, "since": night.since, "cut": night.cut}
             old = await tx.many(_sql.old, OldRow, max=BATCH, **place)
-        await _silence(tx, [row.id for row in old])
+        await silence(tx, [row.id for row in old])
     return len(old)
 
 
-async def _silence(tx: Tx, messages: list[UUID]) -> None:
-    """Blank messages, and delete the files that no other message has."""
-    if messages:
-        silenced = await tx.many(_sql.silence, SilencedRow, ids=messages)
-        files = {row.media_id for row in silenced if row.media_id}
-        alone = await tx.many(_sql.alone, FileRow, ids=list(files))
-        await media.forget(tx, [row.id for row in alone])
+async def silence(tx: Tx, messages: list[UUID]) -> int:
+    """Blank messages, and delete the files that no other message has; how many files."""
+    if not messages:
+        return 0
+    silenced = await tx.many(_sql.silence, SilencedRow, ids=messages)
+    files = {row.media_id for row in silenced if row.media_id}
+    alone = [row.id for row in await tx.many(_sql.alone, FileRow, ids=list(files)) if row.state != "DELETED"]
+    await media.forget(tx, alone)
+    return len(alone)

@@ -1,12 +1,14 @@
 """The shapes of privacy: who is meant, what is told of them, and the receipt of an erasure."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
 from crm.core.page import stamp
+
+Kind = Literal["message", "note", "draft"]
 
 
 class FamilyRow(msgspec.Struct, frozen=True):
@@ -53,6 +55,22 @@ class NeedleRow(msgspec.Struct, frozen=True):
     value: str
 
 
+class GroupMessageRow(msgspec.Struct, frozen=True):
+    """A message that the person wrote in a group."""
+
+    id: UUID
+    conversation_id: UUID
+
+
+class MentionRow(msgspec.Struct, frozen=True):
+    """A place where somebody else speaks of the person, and how many there are in all."""
+
+    kind: Kind
+    id: UUID
+    conversation_id: UUID
+    total: int
+
+
 class WaitingErasureRow(msgspec.Struct, frozen=True):
     """An erasure whose raw webhooks are still to be looked through."""
 
@@ -77,8 +95,20 @@ class RawRow(msgspec.Struct, frozen=True):
     body: bytes
 
 
+class Place(msgspec.Struct, frozen=True, rename="camel"):
+    """Where others speak of the person; the id of a draft is its writer's."""
+
+    kind: Kind
+    id: UUID
+    conversation_id: UUID
+
+
 class Receipt(msgspec.Struct, frozen=True, rename="camel"):
-    """What was erased: how many rows of each; they stay, with their times, and say nothing any more."""
+    """What was erased: how many rows of each; they stay, with their times, and say nothing any more.
+
+    `mentions`: how many messages, notes and drafts of others have the person's full name or number; `places`: the
+    newest 200 of them, which a human is to read. They are as they were.
+    """
 
     contact_id: UUID
     erased_at: str
@@ -88,6 +118,8 @@ class Receipt(msgspec.Struct, frozen=True, rename="camel"):
     media: int
     events: int
     dead_letters: int
+    mentions: int = 0
+    places: list[Place] = []
 
 
 class Counts(msgspec.Struct):
@@ -99,6 +131,8 @@ class Counts(msgspec.Struct):
     media: int = 0
     events: int = 0
     dead_letters: int = 0
+    mentions: int = 0
+    places: list[Place] = []
 
 
 def receipt(contact: UUID, at: datetime, counts: Counts) -> Receipt:

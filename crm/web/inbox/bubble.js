@@ -231,7 +231,20 @@ function unsent(message) {
   );
 }
 
+// For a quarter of an hour Meta may still tell, and the API lets nobody decide.
 function uncertain(message) {
+  return message.error?.action === "send_again_or_arrived" ? undecided(message) : awaited();
+}
+
+function awaited() {
+  const said = say(
+    "O WhatsApp ainda não disse se esta mensagem chegou. Em até 15 minutos você poderá decidir.",
+    "WhatsApp has not yet said whether this message arrived. Within 15 minutes you can decide.",
+  );
+  return el("div", { class: "trouble warn" }, icon("question"), el("p", {}, said));
+}
+
+function undecided(message) {
   return el(
     "div",
     { class: "trouble warn" },

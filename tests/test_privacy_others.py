@@ -1,0 +1,100 @@
+"""An erased person in what others wrote, and in groups: the one is told of and stays, the other goes."""
+
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from crm.privacy.mentions import spellings
+from tests import meta
+from tests.conftest import Sql
+from tests.system import Guest, Hotel, System, eventually, unique_phone
+from tests.test_media import held
+from tests.test_media_room import emptied
+from tests.test_privacy import contact_of, data_of, traces, works
+
+
+@pytest.fixture
+async def sara(hotel_a: Hotel) -> Guest:
+    sara = Guest(hotel_a, unique_phone(), name=f"Sára Xavier{uuid4().hex[:12]}")
+    await sara.writes("Oi")
+    return sara
+
+
+@pytest.fixture
+async def tom(hotel_a: Hotel) -> Guest:
+    tom = Guest(hotel_a, unique_phone(), name="Tom")
+    await tom.writes("Bom dia")
+    return tom
+
+
+async def erased(alice: httpx.AsyncClient, contact: str) -> dict[str, object]:
+    answer = await alice.post(f"/api/contacts/{contact}/erase")
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def test_the_receipt_names_every_place_where_others_speak_of_the_person(
+    sara: Guest, tom: Guest, alice: httpx.AsyncClient
+) -> None:
+    number = f"({sara.wa_id[2:4]}) {sara.wa_id[4:-4]}-{sara.wa_id[-4:]}"
+    for text in (
+        f"minha esposa é a {sara.name.lower().replace('á', 'a')}, avise",
+        f"O fone dela: {number}!",
+        "Nada",
+    ):
+        await tom.writes(text)
+    url = f"/api/conversations/{(await tom.conversation())['id']}"
+    note = (await alice.post(f"{url}/notes", json={"content": f"Ver +{sara.wa_id}"})).json()
+    await alice.put(f"{url}/draft", json={"content": f"Cara {sara.name}"})
+    before = [message["content"] for message in await tom.history()]
+    receipt = await erased(alice, await contact_of(sara))
+    me = (await alice.get("/auth/me")).json()
+    spoke = [("message", message["id"]) for message in (await tom.history())[1:3]]
+    wanted = {*spoke, ("note", note["id"]), ("draft", me.get("user", me)["id"])}
+    places = receipt["places"]
+    assert isinstance(places, list)
+    assert ({(place["kind"], place["id"]) for place in places}, receipt["mentions"]) == (wanted, 4)
+    assert {place["conversationId"] for place in places} == {url.rpartition("/")[2]}
+    assert [message["content"] for message in await tom.history()] == before
+
+
+async def test_who_is_spoken_of_by_nobody_else_has_no_places(sara: Guest, alice: httpx.AsyncClient) -> None:
+    await sara.writes(f"Sou a {sara.name}")
+    receipt = await erased(alice, await contact_of(sara))
+    assert (receipt["mentions"], receipt["places"]) == (0, [])
+
+
+def test_a_number_is_looked_for_as_people_write_it() -> None:
+    wanted = {"5548999887766", "48 99988-7766", "48 9988-7766", "48999887766", "99988-7766", "554899887766"}
+    assert wanted <= spellings("554899887766")
+    assert "+1 202-555-0100" in spellings("12025550100")
+    assert spellings("BR.1234567890") == {"BR.1234567890"}
+
+
+async def test_of_a_group_the_persons_own_messages_go_and_the_others_stay(
+    sara: Guest, tom: Guest, system: System, alice: httpx.AsyncClient, as_owner: Sql
+) -> None:
+    group, hotel = f"group-{uuid4().hex}", sara.hotel
+    file = {"id": await held(system, hotel, data_of(sara)), "caption": f"eu, {sara.name}"}
+    mine = [
+        {**sara.message(text=f"aqui {sara.name}"), "group_id": group},
+        {**sara.message(), "type": "image", "image": file, "group_id": group},
+    ]
+    mine[1].pop("text", None)
+    both = [*mine, {**tom.message(text="salve grupo"), "group_id": group}]
+    await meta.told(hotel, as_owner, hotel.envelope(contacts=[sara.profile(), tom.profile()], messages=both))
+    receipt = await erased(alice, await contact_of(sara))
+    await works(system)
+    said = """SELECT m.content FROM messages AS m JOIN conversations AS c ON c.id = m.conversation_id
+              JOIN contact_identities AS i ON i.contact_id = c.contact_id WHERE i.value = $1 ORDER BY m.content"""
+    assert [row[0] for row in await as_owner(said, group)] == ["salve grupo", None, None]
+    assert (receipt["messages"], receipt["media"]) == (3, 1)
+    assert await emptied(system, hotel, data_of(sara))
+
+    async def gone() -> bool:
+        raw = await meta.stored(as_owner, sara.name)
+        return not raw and await traces(as_owner, hotel, sara.name) == []
+
+    assert await eventually(gone, 20)
+    assert await meta.stored(as_owner, "salve grupo") == 1
