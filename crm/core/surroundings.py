@@ -11,6 +11,7 @@ from cryptography import x509
 from crm.core.config import Settings
 
 STATE = "state.json"  # in BACKUP_DIR: what the backups say of themselves
+BACKUP_HOURS = 26  # a good backup may be so old: one a night, and two hours to make it
 
 
 class Disk(msgspec.Struct, frozen=True):
@@ -27,7 +28,7 @@ class Certificate(msgspec.Struct, frozen=True):
     own: bool
 
 
-class Backup(msgspec.Struct, frozen=True, rename="camel"):
+class Backup(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """What BACKUP_DIR/state.json says; a time is None until it has happened once."""
 
     last_good: datetime | None = None

@@ -17,7 +17,7 @@ from crm.doctor.patient import Patient
 POLICIES = ("volatile-lru", "noeviction")
 SLOW_SHARE = 0.01  # of the waits for a connection, longer than a second
 CLOCK_SECONDS, META_SECONDS = 2.0, 5.0  # Meta tells whole seconds
-CERTIFICATE_DAYS, BACKUP_HOURS, VERIFIED_DAYS = 14, 26, 35
+CERTIFICATE_DAYS, VERIFIED_DAYS = 14, 35
 
 
 async def redis(patient: Patient) -> Line:
@@ -113,7 +113,7 @@ async def backups(patient: Patient) -> Line:
         return Line("backups", False, "no backup yet", fix)
     age = datetime.now(UTC) - said.last_good
     detail = f"the last good one is {age / timedelta(hours=1):.0f} hours old"
-    if said.last_error is not None or age > timedelta(hours=BACKUP_HOURS):
+    if said.last_error is not None or age > timedelta(hours=surroundings.BACKUP_HOURS):
         return Line("backups", False, detail + (", the last try failed" if said.last_error else ""), fix)
     trial = "ops/backup verify --key FILE restores the newest for trial, with the private key."
     if said.last_verified is None:

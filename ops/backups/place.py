@@ -6,16 +6,27 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
+
+from crm.core.surroundings import STATE, Backup
 
 DAYS, WEEKS = 7, 4  # kept: the newest backup of each of so many days, and of each of so many weeks
 _NAME = "%Y-%m-%dT%H%M%SZ"
 DUMP, GLOBALS, MEDIA_LIST = "database.dump.age", "globals.sql.age", "media.txt"
+ERASED = "erased.jsonl"
 
 
 class Failed(Exception):
     """Something could not be done; the text says what, and what to do."""
+
+
+class Ghost(msgspec.Struct, frozen=True, order=True):
+    """Somebody who was erased, by ids."""
+
+    tenant: UUID
+    contact: UUID
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -60,13 +71,9 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         return sum(part.size for part in self.parts)
 
 
-class State(msgspec.Struct, rename="camel", omit_defaults=True):
-    """How backups stand: what `state.json` says to metrics and doctor."""
+class State(Backup, frozen=True, rename="camel", omit_defaults=True):
+    """How backups stand: what metrics and doctor read of it, and what `list` shows beside."""
 
-    last_tried: datetime | None = None
-    last_good: datetime | None = None
-    last_error: str | None = None
-    last_verified: datetime | None = None
     verified: str | None = None
     size: int | None = None
     media_bytes: int | None = None
@@ -78,7 +85,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.media = folder / "media"
-        self.erased = folder / "erased.jsonl"
+        self.erased = folder / ERASED
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def names(self) -> list[str]:
@@ -105,19 +112,26 @@ class Place:
         """The media it names."""
         return (self.folder / name / MEDIA_LIST).read_text().split()
 
+    def ghosts(self) -> set[Ghost]:
+        """Who was erased, as far as any backup knew."""
+        lines = self.erased.read_bytes().splitlines() if self.erased.exists() else []
+        return {msgspec.json.decode(line, type=Ghost) for line in lines}
+
+    def remember(self, ghosts: set[Ghost]) -> None:
+        """Keep their ids too: a restore of an older backup must not bring them back (LGPD, art. 18)."""
+        write(self.erased, msgspec.json.Encoder().encode_lines(sorted(self.ghosts() | ghosts)))
+
     def state(self) -> State:
         """What is known; a damaged file is as none."""
         try:
-            return msgspec.json.decode((self.folder / "state.json").read_bytes(), type=State)
+            return msgspec.json.decode((self.folder / STATE).read_bytes(), type=State)
         except (OSError, msgspec.DecodeError):
             return State()
 
     def note(self, **changes: object) -> None:
         """Change what state.json says, at once or not at all."""
-        state = self.state()
-        for name, value in changes.items():
-            setattr(state, name, value)
-        write(self.folder / "state.json", msgspec.json.format(msgspec.json.encode(state)), mode=0o644)
+        state = msgspec.structs.replace(self.state(), **changes)
+        write(self.folder / STATE, msgspec.json.format(msgspec.json.encode(state)), mode=0o644)
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -4,31 +4,22 @@ import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import UUID
+from typing import Any
 
-import msgspec
-from psycopg import sql
+from psycopg import Connection, sql
 
 from crm import privacy
 from crm.core import db, pools
 from crm.core.errors import NotFound
 from ops.backups import database, media, mirror, proving, sealing
-from ops.backups.place import Failed, Place
+from ops.backups.place import Failed, Ghost, Place
 from ops.backups.settings import Settings, need
 
 _HOLDS = "SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
-_ERASED = "SELECT tenant_id, id FROM contacts WHERE erased_at IS NOT NULL"
 _RIGHTS = (
     "REVOKE ALL ON DATABASE {} FROM PUBLIC",
     "GRANT CONNECT ON DATABASE {} TO crm_app, crm_system, crm_backup",
 )
-
-
-class Ghost(msgspec.Struct, frozen=True):
-    """Somebody who was erased, by ids."""
-
-    tenant: UUID
-    contact: UUID
 
 
 def restore(settings: Settings, name: str | None, key_file: Path, *, yes: bool) -> Iterator[str]:
@@ -44,7 +35,7 @@ def restore(settings: Settings, name: str | None, key_file: Path, *, yes: bool) 
             mirror.fetch(settings, place, name)
             yield f"{name} fetched from {settings.mirror_url}"
         manifest = place.chosen(name)
-        ghosts = _ghosts(place) | _erased_here(settings, target, yes)
+        ghosts = place.ghosts() | _erased_here(settings, target, yes)
         yield from proving.read_whole(place, manifest, key)
         with proving.scratch(settings, f"{target}_restoring") as there:
             proving.restored(settings, place, manifest, key, there)
@@ -61,7 +52,7 @@ def restore(settings: Settings, name: str | None, key_file: Path, *, yes: bool) 
 def _erased_here(settings: Settings, target: str, yes: bool) -> set[Ghost]:
     """Who was erased in the database that is to be replaced. Raises Failed when it may not be."""
     with database.connected(settings.admin_url) as admin:
-        if not admin.execute("SELECT FROM pg_database WHERE datname = %s", [target]).fetchall():
+        if not _exists(admin, target):
             return set()
     with database.connected(settings.admin_url, target) as old:
         if not database.value(old, _HOLDS):
@@ -69,7 +60,7 @@ def _erased_here(settings: Settings, target: str, yes: bool) -> set[Ghost]:
         if not yes:
             raise Failed(f"the database {target} holds data: stop api and worker, then say --yes to replace it")
         known = database.value(old, "SELECT to_regclass('public.contacts')")
-        return {Ghost(*row) for row in old.execute(_ERASED).fetchall()} if known else set()
+        return database.erased(old) if known else set()
 
 
 def _exchanged(settings: Settings, target: str, there: str) -> Iterator[str]:
@@ -77,7 +68,7 @@ def _exchanged(settings: Settings, target: str, there: str) -> Iterator[str]:
     with database.connected(settings.admin_url) as admin:
         for line in _RIGHTS:
             admin.execute(sql.SQL(line).format(sql.Identifier(there)))
-        if admin.execute("SELECT FROM pg_database WHERE datname = %s", [target]).fetchall():
+        if _exists(admin, target):
             before = f"{target}_before_{datetime.now(UTC):%Y%m%d_%H%M%S}"
             admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [target])
             _rename(admin, target, before)
@@ -85,13 +76,12 @@ def _exchanged(settings: Settings, target: str, there: str) -> Iterator[str]:
         _rename(admin, there, target)
 
 
-def _rename(admin: object, old: str, new: str) -> None:
-    admin.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(new)))  # type: ignore[attr-defined]
+def _exists(admin: "Connection[Any]", name: str) -> bool:
+    return bool(admin.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchall())
 
 
-def _ghosts(place: Place) -> set[Ghost]:
-    lines = place.erased.read_text().splitlines() if place.erased.exists() else []
-    return {msgspec.json.decode(line, type=Ghost) for line in lines}
+def _rename(admin: "Connection[Any]", old: str, new: str) -> None:
+    admin.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(new)))
 
 
 async def _forgotten(url: str, ghosts: set[Ghost]) -> int:
@@ -99,7 +89,7 @@ async def _forgotten(url: str, ghosts: set[Ghost]) -> int:
     pool = await pools.pool(url, 2, 300)
     opened = db.Database(pool, pool)
     count = 0
-    for ghost in sorted(ghosts, key=lambda ghost: (ghost.tenant, ghost.contact)):
+    for ghost in sorted(ghosts):
         try:
             async with opened.tenant(ghost.tenant) as tx:
                 _, events = await privacy.erase(tx, ghost.contact)

@@ -8,8 +8,6 @@ import pyrage
 
 from ops.backups.place import Failed, Part
 
-_PIECE = 256 * 1024
-
 
 class _Hashed:
     """What is written goes on, counted and hashed."""
@@ -73,8 +71,5 @@ def unseal(source: Path, target: Any, key: Any) -> None:
 
 def hashed(path: Path) -> str:
     """The SHA-256 of a file."""
-    found = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            found.update(piece)
-    return found.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
