@@ -7,6 +7,7 @@ from prometheus_client import Gauge
 from crm import channels
 from crm.channels import RestingTenantRow
 from crm.core import metrics, sql, surroundings
+from crm.core.db import Tx
 from crm.core.rails import Rails
 from crm.dead_letters import WaitingLettersRow
 from crm.jobs import WaitingRow
@@ -19,14 +20,12 @@ Waiting = dict[str, Sequence[WaitingRow | WaitingSendsRow]]
 
 async def rows(rails: Rails) -> None:
     """What only Postgres knows. Raises Unavailable."""
-    waiting: Waiting = {}
     async with rails.db.system() as tx:
-        waiting["webhook_events"] = await tx.many(sql.load("inbound").waiting, WaitingRow)
-        waiting["sends"] = await tx.many(sql.load("sends").waiting, WaitingSendsRow)
+        found = await waiting(tx)
         buried = await tx.many(sql.load("dead_letters").waiting_by_tenant, WaitingLettersRow)
         resting = await tx.many(sql.load("channels").resting, RestingTenantRow)
         noticed = await channels.noticed(tx)
-    _tell_waiting(waiting)
+    _tell_waiting(found)
     metrics.letters_all.set(sum(row.rows for row in buried))
     metrics.paused_all.set(sum(row.channels for row in resting))
     _highest(metrics.letters, [(row.slug, row.rows) for row in buried])
@@ -35,6 +34,14 @@ async def rows(rails: Rails) -> None:
     metrics.notices.clear()
     for row in noticed:
         metrics.notices.labels(row.kind).inc(row.channels)
+
+
+async def waiting(tx: Tx) -> Waiting:
+    """The raw webhooks and sends that wait, by lane and tenant, as the system's role."""
+    return {
+        "webhook_events": await tx.many(sql.load("inbound").waiting, WaitingRow),
+        "sends": await tx.many(sql.load("sends").waiting, WaitingSendsRow),
+    }
 
 
 def _tell_waiting(waiting: Waiting) -> None:

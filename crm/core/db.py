@@ -168,10 +168,8 @@ class Database:
 
     def connections(self) -> dict[str, tuple[int, int]]:
         """How many connections are busy and idle, by role."""
-        pools = {"app": self._app, "system": self._system}
-        return {
-            role: (pool.get_size() - pool.get_idle_size(), pool.get_idle_size()) for role, pool in pools.items()
-        }
+        of = {"app": self._app, "system": self._system}
+        return {role: (pool.get_size() - pool.get_idle_size(), pool.get_idle_size()) for role, pool in of.items()}
 
     def tenant(self, tenant: UUID, caller: Caller | None = None) -> "Transaction":
         """A transaction that sees one tenant; jobs give no caller. Raises Unauthenticated, TenantSuspended."""

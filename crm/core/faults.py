@@ -70,8 +70,6 @@ def _exception(value: dict[str, Any]) -> dict[str, Any]:
     frames = (value.get("stacktrace") or {}).get("frames") or []
     stack = {"frames": [{name: frame[name] for name in _FRAME if name in frame} for frame in frames]}
     mechanism = value.get("mechanism") or {}
-    links = {
-        name: mechanism[name] for name in ("type", "handled", "exception_id", "parent_id") if name in mechanism
-    }
+    links = {name: mechanism[name] for name in _LINK if name in mechanism}
     named: dict[str, Any] = {name: value[name] for name in ("type", "module") if name in value}
     return {**named, "mechanism": {"type": "generic", **links}, "stacktrace": stack}

@@ -5,14 +5,12 @@ from itertools import groupby
 
 import msgspec
 
-from crm import channels
+from crm import channels, gauges
 from crm.core import schema, sql, surroundings
 from crm.core.db import PLATFORM
 from crm.dead_letters import WaitingLettersRow
 from crm.doctor.lines import Line
 from crm.doctor.patient import Patient
-from crm.jobs import WaitingRow
-from crm.messages import WaitingSendsRow
 
 _sql, _operations = sql.load("doctor"), sql.load("operations")
 
@@ -65,8 +63,7 @@ async def migrations(patient: Patient) -> Line:
 async def queues(patient: Patient) -> Line:
     """What waits, and for how long."""
     async with patient.db.system() as tx:
-        raw = await tx.many(sql.load("inbound").waiting, WaitingRow)
-        sends = await tx.many(sql.load("sends").waiting, WaitingSendsRow)
+        raw, sends = (await gauges.waiting(tx)).values()
     oldest = max([*(row.oldest for row in raw), *(row.oldest for row in sends)], default=0.0)
     waiting = f"{sum(row.rows for row in raw)} webhooks and {sum(row.rows for row in sends)} sends wait"
     fix = "docker compose restart worker loses nothing; sends alone: the line numbers says whose number rests."
