@@ -16,7 +16,9 @@ import httpx
 import pytest
 
 from crm import app, worker
+from crm.core import rails
 from crm.core.config import Settings
+from crm.core.rails import Rails
 from ops.dev.home import Home
 from ops.fake_meta import app as fake_meta
 from tests import scratch
@@ -75,6 +77,14 @@ async def system(home: Home, settings: Settings, graph_url: str) -> AsyncIterato
         yield system
         stop.set()
         await work
+
+
+@pytest.fixture
+async def laid(settings: Settings) -> AsyncIterator[Rails]:
+    """Connections of a worker of the test's own."""
+    laid = await rails.lay(settings, rails.JOB_SECONDS)
+    yield laid
+    await laid.close()
 
 
 @pytest.fixture(scope="session")

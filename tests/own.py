@@ -23,8 +23,14 @@ ROOT_EMAIL = "root@platform.example"
 
 @contextmanager
 def own_home(path: Path) -> Iterator[Home]:
-    """Postgres and Redis of their own, migrated, with a super admin."""
-    home = Home(path, {})
+    """Postgres and Redis of their own, migrated."""
+    with running(Home(path, {})) as home:
+        yield home
+
+
+@contextmanager
+def running(home: Home) -> Iterator[Home]:
+    """Its servers, up and migrated."""
     try:
         home.start()
         migrate.apply(home.database_url("owner"))

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from crm.core import migrate
 from ops.dev import postgres
 from ops.dev.home import Home
+from tests.own import running
 
 CONF = Path(__file__).parents[1] / "ops" / "postgres" / "postgresql.conf"
 
@@ -31,9 +31,5 @@ def production(path: Path, **settings: object) -> Iterator[Home]:
     """A home whose Postgres is production's, with the roles, migrated."""
     home = Home(path, {})
     home.postgres = Postgres(home, **settings)
-    try:
-        home.start()
-        migrate.apply(home.database_url("owner"))
+    with running(home):
         yield home
-    finally:
-        home.stop()

@@ -1,6 +1,5 @@
 """The silence alarm: a number that hears nothing while the same hours of earlier weeks were busy."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,8 +9,6 @@ import pytest
 
 from crm import channels
 from crm.channels import health, silence
-from crm.core import rails
-from crm.core.config import Settings
 from crm.core.rails import Rails
 from tests.conftest import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_phone
@@ -19,14 +16,6 @@ from tests.system import Guest, Hotel, System, eventually, unique_phone
 NOW = datetime.now(UTC)
 HOUR = NOW.replace(minute=0, second=0, microsecond=0)
 COUNT = "INSERT INTO channel_hours (tenant_id, channel_id, hour, n) VALUES ($1, $2, $3, $4)"
-
-
-@pytest.fixture
-async def laid(settings: Settings) -> AsyncIterator[Rails]:
-    """Connections of a worker of the test's own."""
-    laid = await rails.lay(settings, rails.JOB_SECONDS)
-    yield laid
-    await laid.close()
 
 
 @pytest.fixture

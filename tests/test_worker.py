@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
 
@@ -15,7 +14,6 @@ import pytest
 from redis.asyncio import Redis
 
 from crm import app, worker
-from crm.core import rails
 from crm.core.config import Settings
 from crm.core.rails import Rails
 from ops.dev import processes
@@ -30,14 +28,6 @@ UNTOLD = """WITH raw AS (INSERT INTO webhook_events (body) VALUES ($1) RETURNING
             INSERT INTO webhook_waiting (lane, received_at, id, bytes) SELECT '', received_at, id, 1 FROM raw"""
 QUEUE = """INSERT INTO messages (tenant_id, conversation_id, direction, type, status, content, next_attempt_at)
            VALUES ($1, $2, 'OUTBOUND', 'text', 'QUEUED', $3, now()) RETURNING id"""
-
-
-@pytest.fixture
-async def laid(settings: Settings) -> AsyncIterator[Rails]:
-    """Connections of a worker of the test's own."""
-    laid = await rails.lay(settings, rails.JOB_SECONDS)
-    yield laid
-    await laid.close()
 
 
 @pytest.fixture
