@@ -250,8 +250,8 @@ WHERE
         AND EXISTS (SELECT FROM unnest(:contacts::uuid[]) AS c (id) WHERE position(c.id::text IN e.data) > 0)
     );
 
--- name: blank_contacts(ids uuid[], erasure jsonb) -> none
--- Contacts that say nothing of the person, with the receipt.
+-- name: blank_contacts(ids uuid[], erasure jsonb, at timestamptz) -> none
+-- Contacts that say nothing of the person, with the receipt and its time.
 -- Index: contacts_pkey
 UPDATE contacts
 SET
@@ -265,7 +265,7 @@ SET
     language = NULL,
     tags = '{}',
     attributes = '{}',
-    erased_at = now(),
+    erased_at = :at,
     erasure = :erasure,
     updated_at = now()
 WHERE id = ANY(:ids::uuid[]);

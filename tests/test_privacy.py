@@ -89,7 +89,7 @@ async def test_an_erased_person_stands_in_no_table_and_what_was_counted_stays(
     )
     assert (await alice.get(f"/api/contacts/{contact}")).json()["erasedAt"] is None
     receipt = (await alice.post(f"/api/contacts/{contact}/erase")).json()
-    assert (await alice.get(f"/api/contacts/{contact}")).json()["erasedAt"][:19] == receipt["erasedAt"][:19]
+    assert (await alice.get(f"/api/contacts/{contact}")).json()["erasedAt"] == receipt["erasedAt"]
     assert (receipt["messages"], receipt["media"], receipt["contacts"]) == (len(before), 1, 1)
     assert await eventually(lambda: silent(as_owner, hotel, sara.wa_id, sara.name, "meu rg", "rg.png"), 20)
     after = """SELECT id::text, direction, type, content FROM messages WHERE conversation_id = $1

@@ -65,8 +65,9 @@ async def erase(tx: Tx, contact: UUID) -> tuple[Receipt, list[Event]]:
     await tx.none(_sql.forget_identities, contacts=people)
     counts.events += await tx.count(_sql.blank_events, contacts=people, conversations=talked)
     counts.mentions, counts.places = await mentions.places(tx, asked)
-    done = receipt(contact, datetime.now(UTC), counts)
-    await tx.none(_sql.blank_contacts, ids=people, erasure=done)
+    at = datetime.now(UTC)
+    done = receipt(contact, at, counts)
+    await tx.none(_sql.blank_contacts, ids=people, erasure=done, at=at)
     return done, await _events(tx, people, talked, groups)
 
 
