@@ -4,9 +4,6 @@ Alice (admin) and Bruno (attendant) work at hotel A, Carla (attendant) at hotel 
 """
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any
@@ -22,7 +19,7 @@ from crm.core.rails import Rails
 from ops.dev.home import Home
 from ops.fake_meta import app as fake_meta
 from tests import scratch
-from tests.own import ROOT_EMAIL, add_root, own_home, settings_of
+from tests.own import FINISHED, ROOT_EMAIL, add_root, own_home, settings_of
 from tests.scratch import Scratch
 from tests.system import PASSWORD, Guest, Hotel, System, calling, serving, unique_phone
 from tests.visitors import fresh, proxied, visitor
@@ -35,20 +32,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         yield home
 
 
-@pytest.fixture(scope="session")
-def finished(home: Home) -> Iterator[Scratch]:
-    """A database with every migration, which others are made like; nobody may be connected to it."""
-    with scratch.database(home) as made:
-        environ = {**os.environ, "DATABASE_OWNER_URL": made.url("owner")}
-        command = [sys.executable, "-m", "crm", "migrate"]
-        subprocess.run(command, env=environ, stdout=subprocess.DEVNULL, check=True)
-        yield made
-
-
 @pytest.fixture
-def migrated(home: Home, finished: Scratch) -> Iterator[Scratch]:
+def migrated(home: Home) -> Iterator[Scratch]:
     """A database with every migration."""
-    with scratch.database(home, finished.name) as made:
+    with scratch.database(home, FINISHED) as made:
         yield made
 
 

@@ -6,9 +6,8 @@ import psycopg
 import pytest
 
 from crm.core import sql
-from ops.dev.home import Home
-from tests import scratch
 from tests.conftest import Sql
+from tests.scratch import Scratch
 from tests.system import Guest, Hotel, System, unique_phone
 
 PEOPLE: list[dict[str, Any]] = [
@@ -118,26 +117,23 @@ async def test_the_functions_ids_are_the_transactions_hotels_alone(
     assert await as_app(query) == []
 
 
-def test_a_search_reads_what_it_finds_and_not_the_hotels_history(home: Home, finished: scratch.Scratch) -> None:
+def test_a_search_reads_what_it_finds_and_not_the_hotels_history(migrated: Scratch) -> None:
     """Rows of an index or the table that one search of the app's role fetches, counted by Postgres itself."""
-    with scratch.database(home, finished.name) as made:
-        made.run("INSERT INTO tenants (slug, name, email) VALUES ('grande', 'Grande', 'a@b.example')")
-        made.run("""INSERT INTO contacts (tenant_id, name, wa_id)
-            SELECT id, 'Dora ' || left(md5(n::text), 8), n::text FROM tenants, generate_series(1, 3000) AS n
-            WHERE slug = 'grande'""")
-        made.run("ANALYZE contacts")
-        [[tenant, name]] = made.run("SELECT tenant_id, split_part(name, ' ', 2) FROM contacts ORDER BY id LIMIT 1")
-        page = sql.load("contacts").page_filtered.text
-        last = "ffffffff-ffff-ffff-ffff-ffffffffffff"
-        values = [f"ARRAY['%{name}%']", "NULL", "NULL", "NULL", "NULL", f"'{last}'", "0", "21"]
-        for place in range(8, 0, -1):
-            page = page.replace(f"${place}", values[place - 1])
-        with psycopg.connect(made.url("app")) as connection:
-            connection.execute("SELECT set_config('app.tenant_id', %s, TRUE)", (str(tenant),))
-            connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
-            assert len(connection.execute(page.encode()).fetchall()) == 1
-            read = (
-                "SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables WHERE relname = 'contacts'"
-            )
-            [[rows]] = connection.execute(read).fetchall()
-        assert rows < 50
+    migrated.run("INSERT INTO tenants (slug, name, email) VALUES ('grande', 'Grande', 'a@b.example')")
+    migrated.run("""INSERT INTO contacts (tenant_id, name, wa_id)
+        SELECT id, 'Dora ' || left(md5(n::text), 8), n::text FROM tenants, generate_series(1, 3000) AS n
+        WHERE slug = 'grande'""")
+    migrated.run("ANALYZE contacts")
+    [[tenant, name]] = migrated.run("SELECT tenant_id, split_part(name, ' ', 2) FROM contacts ORDER BY id LIMIT 1")
+    page = sql.load("contacts").page_filtered.text
+    last = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+    values = [f"ARRAY['%{name}%']", "NULL", "NULL", "NULL", "NULL", f"'{last}'", "0", "21"]
+    for place in range(8, 0, -1):
+        page = page.replace(f"${place}", values[place - 1])
+    with psycopg.connect(migrated.url("app")) as connection:
+        connection.execute("SELECT set_config('app.tenant_id', %s, TRUE)", (str(tenant),))
+        connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+        assert len(connection.execute(page.encode()).fetchall()) == 1
+        read = "SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables WHERE relname = 'contacts'"
+        [[rows]] = connection.execute(read).fetchall()
+    assert rows < 50

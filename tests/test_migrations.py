@@ -96,8 +96,10 @@ def test_everything_undone_leaves_nothing_and_applied_again_is_the_same(migrated
     assert crm(migrated, "rollback", "--steps", "100", "--yes").splitlines() == [
         f"undid {name}" for name in ALL[::-1]
     ]
-    left = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname !~ 'yoyo'"
-    assert migrated.run(left) == [(0,)]
+    left = """SELECT relname FROM pg_class AS c
+        WHERE relnamespace = 'public'::regnamespace AND relname !~ 'yoyo'
+            AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND deptype = 'e')"""  # an extension's views
+    assert migrated.run(left) == []
     assert migrated.run("SELECT to_regnamespace('crm')") == [(None,)]
     assert crm(migrated, "rollback", "--yes") == "nothing to undo"
     crm(migrated, "migrate")

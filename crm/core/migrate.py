@@ -1,5 +1,8 @@
 """Migrations by yoyo, with what it lacks: a lock that dies with its holder, and checksums of what was applied."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
 import psycopg
 from yoyo import get_backend, read_migrations
 from yoyo.backends import DatabaseBackend
@@ -16,8 +19,8 @@ class Refused(Exception):
 
 def plan(url: str, *, before: bool = False) -> list[str]:
     """The migrations that would be applied."""
-    backend, migrations = _open(url)
-    return [migration.id for migration in _due(backend, migrations, before)]
+    with _opened(url) as (backend, migrations):
+        return [migration.id for migration in _due(backend, migrations, before)]
 
 
 def fits(url: str) -> None:
@@ -25,9 +28,9 @@ def fits(url: str) -> None:
 
     The database may have more than this version knows: only what closes the way back must be known.
     """
-    backend, migrations = _open(url)
-    known = {migration.id for migration in migrations}
-    applied = set(backend.execute(sql.load("operations").applied_migrations.text).fetchone()[0].split())
+    with _opened(url) as (backend, migrations):
+        known = {migration.id for migration in migrations}
+        applied = set(backend.execute(sql.load("operations").applied_migrations.text).fetchone()[0].split())
     if closed := sorted(name for name in applied - known if schema.closes(name)):
         raise Refused(f"this version no longer fits the database: {', '.join(closed)} closed the way back to it")
     if missing := sorted(name for name in known - applied if not schema.closes(name)):
@@ -42,8 +45,7 @@ def apply(url: str, *, before: bool = False) -> list[str]:
     changed = schema.edited()
     if changed:
         raise Refused(f"edited after being recorded in {schema.CHECKSUMS.name}: {', '.join(changed)}")
-    with _Alone(url):
-        backend, migrations = _open(url)
+    with _Alone(url), _opened(url) as (backend, migrations):
         todo = _due(backend, migrations, before)
         backend.apply_migrations(todo)
         return [migration.id for migration in todo]
@@ -51,8 +53,7 @@ def apply(url: str, *, before: bool = False) -> list[str]:
 
 def roll_back(url: str, steps: int) -> list[str]:
     """Undo the newest `steps` migrations; the ids undone. Raises Refused when one cannot be undone."""
-    with _Alone(url):
-        backend, migrations = _open(url)
+    with _Alone(url), _opened(url) as (backend, migrations):
         undo = list(backend.to_rollback(migrations))[:steps]
         for migration in undo:
             if not (schema.FOLDER / f"{migration.id}.rollback.sql").exists():
@@ -66,9 +67,11 @@ def _due(backend: DatabaseBackend, migrations: MigrationList, before: bool) -> M
     return todo.filter(lambda migration: not schema.closes(migration.id)) if before else todo
 
 
-def _open(url: str) -> tuple[DatabaseBackend, MigrationList]:
+@contextmanager
+def _opened(url: str) -> Iterator[tuple[DatabaseBackend, MigrationList]]:
     backend = get_backend(url.replace("postgresql://", "postgresql+psycopg://", 1))
-    return backend, read_migrations(str(schema.FOLDER))
+    with closing(backend.connection):
+        yield backend, read_migrations(str(schema.FOLDER))
 
 
 class _Alone:
