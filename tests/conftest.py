@@ -4,6 +4,9 @@ Alice (admin) and Bruno (attendant) work at hotel A, Carla (attendant) at hotel 
 """
 
 import asyncio
+import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any
@@ -11,6 +14,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+import uvloop
 
 from crm import app, worker
 from crm.core import rails
@@ -23,6 +27,26 @@ from tests.own import FINISHED, ROOT_EMAIL, add_root, own_home, settings_of
 from tests.scratch import Scratch
 from tests.system import PASSWORD, Guest, Hotel, System, calling, serving, unique_phone
 from tests.visitors import fresh, proxied, visitor
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The event loop of production, and a folder of this run's own.
+
+    The usual folder is closed by each other run to the user that Postgres runs as: its files were out of its reach.
+    """
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    if not hasattr(config, "workerinput"):
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.mkdtemp(prefix="crm-tests-")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """What a run that failed leaves is kept, with the servers' logs."""
+    if not hasattr(session.config, "workerinput"):
+        folder = os.environ["PYTEST_DEBUG_TEMPROOT"]
+        if exitstatus == 0:
+            shutil.rmtree(folder)
+        else:
+            print(f"\nkept: {folder}")
 
 
 @pytest.fixture(scope="session")

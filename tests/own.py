@@ -27,15 +27,21 @@ FINISHED = "finished"  # a database of each home with every migration, which oth
 
 @contextmanager
 def own_home(path: Path) -> Iterator[Home]:
-    """Postgres and Redis of their own, migrated: a copy of one that is made once a run."""
+    """Postgres and Redis of their own, migrated."""
+    with running(copied(path)) as home:
+        yield home
+
+
+def copied(path: Path) -> Home:
+    """A migrated home in a folder of the test's: a copy of one that is made once a run."""
     run = next((folder for folder in path.parents if folder.parent.name.startswith("pytest-of-")), path.parent)
     with (run / "home.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (run / "home").exists():
             _make(run / "home.new").rename(run / "home")
+    path.mkdir(exist_ok=True)
     subprocess.run(["cp", "-a", f"{run}/home/.", path], check=True)
-    with running(Home(path, {})) as home:
-        yield home
+    return Home(path, {})
 
 
 def _make(path: Path) -> Path:
