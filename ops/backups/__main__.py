@@ -1,7 +1,7 @@
 """`python -m ops.backups`: make, list, verify and restore backups; ends with 0, or with 1 and a sentence."""
 
+import math
 import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,6 @@ from crm.core.surroundings import BACKUP_HOURS
 from ops.backups import making, mirror, proving, restoring, settings
 from ops.backups.place import Failed, Place
 
-_AGAIN_SECONDS = 900  # after a failure; the next night comes anyway
 KEY = click.option("--key", "key_file", required=True, type=click.Path(path_type=Path, exists=True),
                    help="The file with the private key (AGE-SECRET-KEY-…).")  # fmt: skip
 
@@ -88,20 +87,9 @@ def key() -> None:
 
 
 @cli.command()
-def nightly() -> None:
-    """Make one every night at BACKUP_AT (UTC), for ever; after a failure again in a quarter of an hour, thrice."""
-    known = settings.load()
-    while True:
-        wait = seconds_until(known.hour, datetime.now(UTC))
-        print(f"next backup in {wait / 3600:.1f} h", flush=True)
-        time.sleep(wait)
-        for _ in range(4):
-            try:
-                _tell(making.progress(making.now(known)))
-                break
-            except Failed as failed:
-                print(f"the backup failed: {failed}", flush=True)
-                time.sleep(_AGAIN_SECONDS)
+def wait() -> None:
+    """Print the seconds until BACKUP_AT (UTC); `ops/backups/nightly` waits them."""
+    print(math.ceil(seconds_until(settings.load().hour, datetime.now(UTC))))
 
 
 def seconds_until(hour: tuple[int, int], moment: datetime) -> float:

@@ -22,6 +22,8 @@ from tests.own import own_system
 from tests.system import Guest, Hotel, System, calling, eventually, unique_phone
 from tests.test_media_look import picture
 
+ROOT = Path(__file__).parents[2]
+
 
 @dataclass
 class Host:
@@ -225,3 +227,32 @@ def test_backups_are_kept_by_the_day_and_by_the_week() -> None:
 def test_the_night_begins_at_its_hour() -> None:
     at = datetime(2026, 11, 28, 2, 59, 30, tzinfo=UTC)
     assert [seconds_until((3, 0), at), seconds_until((2, 59), at)] == [30, 86_400 - 30]
+
+
+def nights(host: Host, folder: Path, last: int, **changes: str) -> list[int]:
+    """The seconds that ops/backups/nightly asks a `sleep` for that does not sleep; the last one ends it."""
+    programs = {
+        "sleep": f'#!/bin/sh\ncd {folder}\necho "$1" >>waited\n[ "$(wc -l <waited)" -lt {last} ] || kill $PPID',
+        "python3": f'#!/bin/sh\nexec {sys.executable} "$@"',
+    }
+    for name, text in programs.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    env = {**os.environ, **host.environ, **changes, "PATH": f"{folder}:{os.environ['PATH']}"}
+    subprocess.run([ROOT / "ops/backups/nightly"], cwd=ROOT, env=env, timeout=120, check=False)
+    return [int(line) for line in (folder / "waited").read_text().split()]
+
+
+def test_each_night_a_backup_is_made(host: Host, tmp_path: Path) -> None:
+    before = set(host.place.names())
+    first, second = nights(host, tmp_path, 2)
+    assert 0 < second <= first <= 86_400
+    assert set(host.place.names()) - before
+
+
+def test_one_that_failed_is_tried_again_and_then_the_next_night_is_waited_for(host: Host, tmp_path: Path) -> None:
+    before = host.place.names()
+    waited = nights(host, tmp_path, 6, BACKUP_DATABASE_URL="postgresql://crm_backup:x@127.0.0.1:1/crm")
+    assert waited[1:5] == [900] * 4
+    assert 0 < waited[5] <= waited[0]
+    assert host.place.names() == before
