@@ -186,6 +186,9 @@ async def _stay(websocket: WebSocket, who: Who, comer: ComerRow) -> None:
     except Closed as closed:
         socket.close(closed.code)
         await asyncio.wait_for(writer, 2)
+    except asyncio.CancelledError:
+        if not socket.dropped:
+            raise
     finally:
         if socket.expires:
             socket.expires.cancel()

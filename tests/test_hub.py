@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -243,7 +244,9 @@ async def _dropped_since(before: float) -> bool:
     return dropped() > before
 
 
-async def test_who_does_not_read_is_dropped_and_nobody_waits_for_them(laid: Rails, hotel: Hotel) -> None:
+async def test_who_does_not_read_is_dropped_and_nobody_waits_for_them(
+    laid: Rails, hotel: Hotel, caplog: pytest.LogCaptureFixture
+) -> None:
     async with narrow(hotel.admin) as stuck, listening(hotel.attendant) as reads:
         before = dropped()
         stuck.socket.transport.pause_reading()
@@ -255,6 +258,7 @@ async def test_who_does_not_read_is_dropped_and_nobody_waits_for_them(laid: Rail
         assert await stuck.closed(10) in {1006, 1013}
         await happen(laid, hotel, "on")
         assert await numbers(reads, 1) == ["on"]
+    assert [line.getMessage() for line in caplog.records if line.levelno >= logging.ERROR] == []
 
 
 async def test_who_was_dropped_comes_back_and_resumes(laid: Rails, hotel: Hotel, guest: Guest) -> None:

@@ -91,12 +91,29 @@ async def test_a_jump_to_a_moment_shows_what_follows_and_leads_both_ways(guest: 
     assert newer + part + older == texts[::-1]
 
 
-async def test_a_jump_past_the_end_shows_nothing_and_leads_back(guest: Guest) -> None:
-    await guest.writes("Olá")
-    part, place = await _part(guest.hotel, await guest.conversation(), at="2099-01-01T00:00:00Z")
+@pytest.mark.parametrize("follow", [0, 2])
+async def test_a_jump_near_the_end_fills_its_page_with_what_came_before(
+    follow: int, guest: Guest, as_owner: Sql
+) -> None:
+    texts = (await _long_talk(guest, as_owner, 12))[::-1]
+    conversation = await guest.conversation()
+    url = f"/api/conversations/{conversation['id']}/messages"
+    history = (await guest.hotel.attendant.get(url)).json()["data"]
+    moment = history[follow - 1]["createdAt"] if follow else "2099-01-01T00:00:00Z"
+    part, place = await _part(guest.hotel, conversation, at=moment, limit=8)
+    assert part == texts[:8]
+    older, _ = await _part(guest.hotel, conversation, before=place["nextCursor"])
+    newer, _ = await _part(guest.hotel, conversation, after=place["prevCursor"])
+    assert (newer, older) == ([], texts[8:])
+
+
+async def test_a_jump_into_a_conversation_without_messages_shows_none(guest: Guest) -> None:
+    made = await guest.hotel.attendant.post("/api/conversations", json={"to": f"+{guest.wa_id}"})
+    part, place = await _part(guest.hotel, made.json(), at="2026-11-24T10:00:00Z")
     assert part == []
-    older, _ = await _part(guest.hotel, await guest.conversation(), before=place["nextCursor"])
-    assert older == ["Olá"]
+    await guest.writes("Olá")
+    newer, _ = await _part(guest.hotel, made.json(), after=place["prevCursor"])
+    assert newer == ["Olá"]
 
 
 BAD_PLACES = ["at=2026-11-24T10:00:00", "at=x", "at=2026-11-24T10:00:00Z&after=AAAA"]

@@ -7,6 +7,7 @@ import httpx
 import psycopg
 import pytest
 
+from crm.messages import search
 from ops.dev.home import Home
 from tests.conftest import Sql
 from tests.system import Guest, Hotel, unique_phone
@@ -42,11 +43,19 @@ def word() -> str:
         ("Preciso cancelar", "cancelei"),
         ("Obrigado🙏", "obrigado"),
         ("O café da manhã", '"café da manhã"'),
+        ("Aceitam cães?", "cão"),
+        ("Quem tem a chave?", "quem chave"),
+        ("Preciso de mais toalhas", "mais toalhas"),
     ],
 )
 async def test_any_form_of_a_word_is_found(guest: Guest, word: str, written: str, asked: str) -> None:
     await guest.writes(f"{written} {word}")
     assert texts(await found(guest.hotel.attendant, f"{asked} {word}")) == {f"{written} {word}"}
+
+
+async def test_every_word_whose_other_number_is_not_asked_is_one_the_dictionary_leaves_out(as_owner: Sql) -> None:
+    kept = "SELECT word FROM unnest($1::text[]) AS word WHERE to_tsvector('crm.portuguese', word) <> ''"
+    assert await as_owner(kept, sorted(search.LEFT_OUT)) == []
 
 
 async def test_all_words_are_wanted_and_those_with_a_minus_are_not(guest: Guest, word: str) -> None:

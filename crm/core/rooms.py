@@ -24,8 +24,8 @@ class Socket:
     """One open socket: a bounded queue and the task that writes it. `send` is ASGI's."""
 
     __slots__ = (
-        "_frames", "_more", "_send", "closing", "departments", "expires", "joined", "last", "name", "replaying",
-        "session", "task", "tenant", "user", "visiting", "writing_since",
+        "_frames", "_more", "_send", "closing", "departments", "dropped", "expires", "joined", "last", "name",
+        "replaying", "session", "task", "tenant", "user", "visiting", "writing_since",
     )  # fmt: skip
 
     def __init__(self, send: Send, who: Who, tenant: UUID, name: str) -> None:
@@ -38,6 +38,7 @@ class Socket:
         self.last = 0  # the last event a restricted socket was shown
         self.closing: int | None = None
         self.writing_since: float | None = None
+        self.dropped = False  # its handler was ended for it had stopped reading
         self.replaying = False
         self.expires: asyncio.TimerHandle | None = None
         self.task = asyncio.current_task()
@@ -100,6 +101,7 @@ class Socket:
         """End the handler of a peer that has stopped reading: a close frame would wait behind the rest."""
         if self.writing_since is not None and now - self.writing_since > STUCK_SECONDS and self.task:
             metrics.dropped.labels(str(SLOW)).inc()
+            self.dropped = True
             self.task.cancel()
 
 

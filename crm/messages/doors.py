@@ -20,12 +20,17 @@ _sql = sql.load("messages")
 
 
 async def history(call: Call) -> History:
-    """A part of a conversation's messages, newest first; with `at`, those from that moment on. Raises NotFound."""
+    """A part of a conversation's messages, newest first. Raises NotFound.
+
+    With `at` those from that moment on, and, where they do not fill the page, the last ones before it.
+    """
     query: HistoryQuery = call.query
     conversation, start = call.id(), _start(query)
     if start:
         rows = await _part(call, _sql.after, conversation, after=start[0], after_id=start[1])
         rows.reverse()
+        if query.at and (room := query.limit - len(rows)) > 0:
+            rows += await _part(call, _sql.before, conversation, room, before=start[0], before_id=start[1])
     else:
         at, row = paging.read_cursor(query.before, "before") if query.before else (paging.FIRST, paging.LAST_ID)
         rows = await _part(call, _sql.before, conversation, before=at, before_id=row)
@@ -51,8 +56,11 @@ def _start(query: HistoryQuery) -> tuple[datetime, UUID] | None:
     return paging.read_cursor(query.after, "after") if query.after else None
 
 
-async def _part(call: Call, query: sql.Query, conversation: UUID, **place: Any) -> list[MessageRow]:
-    limit = call.query.limit + 1
+async def _part(
+    call: Call, query: sql.Query, conversation: UUID, most: int | None = None, **place: Any
+) -> list[MessageRow]:
+    """Without `most`: a page, and one more, which tells whether there is more."""
+    limit = most or call.query.limit + 1
     return await call.tx.many(query, MessageRow, conversation=conversation, max=limit, **place)
 
 

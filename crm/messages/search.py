@@ -26,6 +26,13 @@ _HIT = re.compile("\ue000(.*?)\ue001", re.DOTALL)
 _FORMS = (
     ("oes", "ao"), ("aes", "ao"), ("ais", "al"), ("eis", "el"), ("eis", "il"), ("ois", "ol"), ("ns", "m"),
 )  # fmt: skip
+# Words with such an end that the dictionary leaves out (portuguese.stop, read without accents): another number of
+# theirs would be looked for in their stead, and `mais toalhas` find only what is bad (mal).
+LEFT_OUT = {
+    "ao", "com", "depois", "em", "eram", "estavam", "estejam", "estiveram", "estiverem", "estivessem", "foram",
+    "forem", "fossem", "hajam", "houveram", "houverem", "houveriam", "houvessem", "mais", "nem", "num", "qual",
+    "quem", "sejam", "sem", "seriam", "tem", "tenham", "teriam", "tinham", "tiveram", "tiverem", "tivessem", "um",
+}  # fmt: skip
 
 
 class FoundRow(msgspec.Struct, frozen=True):
@@ -156,9 +163,11 @@ def _forms(piece: str) -> str:
     if piece.startswith(('"', "-")):
         return piece
     word = "".join(one for one in unicodedata.normalize("NFD", piece.lower()) if not unicodedata.combining(one))
+    if len(word) < 3 or word in LEFT_OUT:
+        return piece.replace('"', " ")
     forms = [word.removesuffix(end) + other for end, other in _FORMS if word.endswith(end)]
     forms += [word.removesuffix(other) + end for end, other in _FORMS if word.endswith(other)]
-    return " or ".join([piece.replace('"', " "), *forms]) if len(word) > 3 else piece.replace('"', " ")
+    return " or ".join([piece.replace('"', " "), *forms])
 
 
 async def _page(call: Call, chosen: list[FoundRow], pieces: list[str]) -> list[Hit]:

@@ -71,7 +71,7 @@ class MessageOut(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class HistoryQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which part of the history: what is older than `before`, newer than `after`, or from the time `at` on."""
+    """Which part of the history: before `before`, after `after`, or from `at` on (filled up from before it)."""
 
     before: paging.Cursor | None = None
     after: paging.Cursor | None = None

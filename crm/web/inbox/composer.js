@@ -141,7 +141,7 @@ class Composer {
       : has("GET", "/api/quick-replies")
         ? say("Mensagem, ou / para respostas rápidas", "Message, or / for quick replies")
         : say("Mensagem", "Message");
-    this.#text.placeholder = label;
+    this.#text.placeholder = !isNote && innerWidth <= 760 ? say("Mensagem", "Message") : label;
     this.#text.setAttribute("aria-label", label);
     this.#shut.hidden = !shut;
     this.#row.hidden = Boolean(shut);

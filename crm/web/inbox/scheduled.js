@@ -14,6 +14,7 @@ export async function showScheduled() {
   const read = async () => {
     try {
       const { data } = await call("GET", "/api/messages/scheduled", { query: { limit: 100 } });
+      await known(data);
       fill(
         rows,
         data.length
@@ -37,6 +38,13 @@ export async function showScheduled() {
     }
   };
   await read();
+}
+
+// Whom they are for: most conversations are in no list that was read, above all those put away until a stay.
+async function known(messages) {
+  const ids = new Set(messages.map((message) => message.conversationId));
+  const learn = async (id) => state.conversations.set(id, await call("GET", `/api/conversations/${id}`));
+  await Promise.allSettled([...ids].filter((id) => !state.conversations.has(id)).map(learn));
 }
 
 function row(message, dialog, read) {
