@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -205,12 +204,13 @@ def _fresh(box: "Box", sealed: bytes | None, tenant: UUID, column: str) -> bytes
 
 
 def _tool(name: str, module: str) -> None:
-    """A command of the checkout that production images leave out."""
+    """A command of the checkout that production images leave out; in this process' place, so signals reach it."""
 
     @cli.command(name, context_settings={"ignore_unknown_options": True}, add_help_option=False)
     @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
     def run(arguments: tuple[str, ...]) -> None:
-        sys.exit(subprocess.call([sys.executable, "-m", module, *arguments], cwd=_ROOT))  # noqa: S603
+        os.chdir(_ROOT)
+        os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606
 
     run.help = f"Runs {module} of the checkout."
 

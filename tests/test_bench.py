@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from tests.own import copied
@@ -22,3 +23,14 @@ def test_every_acknowledged_webhook_of_the_benchmark_is_a_message(tmp_path: Path
     assert re.search(r"^\| list \| [1-9]\d*[^|]*\|[^|]*\|[^|]*\| 0 \|", table, re.MULTILINE)
     sent, rows = re.search(r"(\d+) sent = (\d+) messages", table).groups()
     assert int(sent) == int(rows) > 0
+
+
+def test_a_command_of_the_checkout_is_the_process_that_was_started(tmp_path: Path) -> None:
+    """Else who stops it leaves its servers running."""
+    process = subprocess.Popen([sys.executable, "-m", "crm", "bench", "--home", tmp_path / "home"])
+    words = Path(f"/proc/{process.pid}/cmdline")
+    while "ops.bench" not in words.read_text():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
