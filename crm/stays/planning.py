@@ -31,9 +31,8 @@ async def plan_due(rails: Rails, go_on: Callable[[], bool]) -> None:
     async with rails.db.system() as tx:
         hotels = await tx.many(_sql.due_hotels, HotelRow)
     for hotel in hotels:
-        while go_on() and await spreading.spread(rails, hotel.tenant_id):
-            pass
-        while go_on() and await _plan(rails, hotel.tenant_id):
+        # A rule that changes while many stays are planned is spread before the next batch.
+        while go_on() and (await spreading.spread(rails, hotel.tenant_id) or await _plan(rails, hotel.tenant_id)):
             pass
 
 
