@@ -84,46 +84,128 @@ SELECT
     offset_days,
     to_char(at, 'HH24:MI') AS at,
     content,
-    template
+    template,
+    channel_id
 FROM stay_messages
 WHERE deleted_at IS NULL
 ORDER BY id;
 
--- name: add_rule(name text, anchor text, offset_days int, at text, content text, template jsonb, most bigint) -> maybe RuleRow
--- Adds a rule, unless the hotel has `most` already.
+-- name: add_rule(name text, anchor text, offset_days int, at text, content text, template jsonb, channel uuid, days int, most bigint) -> maybe RuleRow
+-- Adds a rule, unless the hotel has `most` already. Stays that ended up to so many days ago are to be looked at.
 -- Index: stay_messages_pkey
-INSERT INTO stay_messages (name, anchor, offset_days, at, content, template)
+INSERT INTO stay_messages (name, anchor, offset_days, at, content, template, channel_id, look_from)
 SELECT
     :name,
     :anchor,
     :offset_days,
     :at::text::time,
     :content,
-    :template
+    :template,
+    :channel,
+    (now() - :days::int * INTERVAL '1 day')::date
 WHERE (SELECT count(*) FROM stay_messages WHERE deleted_at IS NULL) < :most
-RETURNING id, name, anchor, offset_days, to_char(at, 'HH24:MI') AS at, content, template;
+RETURNING id, name, anchor, offset_days, to_char(at, 'HH24:MI') AS at, content, template, channel_id;
 
--- name: remove_rule(id uuid) -> count
+-- name: change_rule(id uuid, name text, anchor text, offset_days int, at text, new_body boolean, content text, template jsonb, new_channel boolean, channel uuid, days int) -> maybe RuleRow
+-- Changes what is not NULL; a body and a channel where they are said to be new. A new name alone moves no message.
+-- Index: stay_messages_pkey
+WITH wanted AS (
+    SELECT
+        tenant_id,
+        id,
+        coalesce(:name, name) AS name,
+        coalesce(:anchor, anchor) AS anchor,
+        coalesce(:offset_days, offset_days) AS offset_days,
+        coalesce(:at::text::time, at) AS at,
+        CASE WHEN :new_body THEN :content ELSE content END AS content,
+        CASE WHEN :new_body THEN :template ELSE template END AS template,
+        CASE WHEN :new_channel THEN :channel ELSE channel_id END AS channel_id
+    FROM stay_messages
+    WHERE id = :id AND deleted_at IS NULL
+    FOR NO KEY UPDATE
+)
+
+UPDATE stay_messages AS r
+SET
+    name = w.name,
+    anchor = w.anchor,
+    offset_days = w.offset_days,
+    at = w.at,
+    content = w.content,
+    template = w.template,
+    channel_id = w.channel_id,
+    revision = CASE
+        WHEN (r.content, r.template, r.channel_id) IS NOT DISTINCT FROM (w.content, w.template, w.channel_id)
+            THEN r.revision
+        ELSE r.revision + 1
+    END,
+    look_from = CASE
+        WHEN
+            (r.anchor, r.offset_days, r.at) IS NOT DISTINCT FROM (w.anchor, w.offset_days, w.at)
+            AND (r.content, r.template, r.channel_id) IS NOT DISTINCT FROM (w.content, w.template, w.channel_id)
+            THEN r.look_from
+        ELSE (now() - :days::int * INTERVAL '1 day')::date
+    END
+FROM wanted AS w
+WHERE r.tenant_id = w.tenant_id AND r.id = w.id
+RETURNING
+    r.id, r.name, r.anchor, r.offset_days, to_char(r.at, 'HH24:MI') AS at, r.content, r.template, r.channel_id;
+
+-- name: remove_rule(id uuid, days int) -> count
 -- A rule is not followed any more.
 -- Index: stay_messages_pkey
 UPDATE stay_messages
-SET deleted_at = now()
+SET deleted_at = now(), look_from = (now() - :days::int * INTERVAL '1 day')::date
 WHERE id = :id AND deleted_at IS NULL;
 
--- name: look_at_all(days int) -> none
--- Rules have changed: every stay that has not ended for so many days is looked at again.
+-- name: changed_rule() -> maybe ChangedRuleRow
+-- A rule whose change is not yet brought to all stays, held until the commit. What marks the stays is a statement of
+-- its own: it must see what was committed before this lock, and so before the rule's change.
+-- Index: stay_messages_look_ix
+SELECT
+    id,
+    look_from
+FROM stay_messages
+WHERE look_from IS NOT NULL
+ORDER BY id
+LIMIT 1
+FOR NO KEY UPDATE;
+
+-- name: next_end(since date) -> value date
+-- The first day, from this one on, on which a stay ends.
+-- Index: stays_leaving_ix
+SELECT check_out
+FROM stays
+WHERE check_out >= :since
+ORDER BY check_out
+LIMIT 1;
+
+-- name: look_at(since date, until date) -> none
+-- Stays that end from one day to another (not included) are looked at again. Also those that are due: a worker that
+-- has taken one may have read the rule as it was, so this waits for it.
 -- Index: stays_leaving_ix
 UPDATE stays
 SET due_at = now()
-WHERE check_out >= (now() - :days::int * INTERVAL '1 day')::date;
+WHERE check_out >= :since AND check_out < :until;
+
+-- name: looked(id uuid, since date) -> none
+-- From which day on stays are still to be looked at for this rule; NULL: none.
+-- Index: stay_messages_pkey
+UPDATE stay_messages
+SET look_from = :since
+WHERE id = :id;
 
 -- name: due_hotels() -> many HotelRow
--- Hotels with stays to look at. Ids only.
--- Index: stays_due_ix
+-- Hotels with stays to look at, or with rules that changed. Ids only.
+-- Index: stays_due_ix, stay_messages_look_ix
 -- as: system
-SELECT DISTINCT tenant_id
+SELECT tenant_id
 FROM stays
-WHERE due_at <= now();
+WHERE due_at <= now()
+UNION
+SELECT tenant_id
+FROM stay_messages
+WHERE look_from IS NOT NULL;
 
 -- name: claim(max bigint) -> many ClaimedStayRow
 -- Takes stays that are due; they are held until the commit, and no other worker waits for them.
@@ -152,6 +234,8 @@ SELECT
     r.id AS rule_id,
     r.content,
     r.template,
+    r.channel_id,
+    r.revision,
     s.code,
     s.check_in,
     s.check_out,
@@ -164,7 +248,8 @@ SELECT
             ) AT TIME ZONE t.timezone
     END AS wanted_at,
     x.message_id,
-    x.send_at
+    x.send_at,
+    coalesce(x.revision <> r.revision, FALSE) AS stale
 FROM stays AS s
 CROSS JOIN stay_messages AS r
 CROSS JOIN tenants AS t
@@ -172,11 +257,11 @@ INNER JOIN contacts AS p ON s.tenant_id = p.tenant_id AND s.contact_id = p.id
 LEFT JOIN stay_sends AS x ON s.tenant_id = x.tenant_id AND s.id = x.stay_id AND r.id = x.rule_id
 WHERE s.id = ANY(:ids::uuid[]) AND (r.deleted_at IS NULL OR x.rule_id IS NOT NULL);
 
--- name: take(stay uuid, rule uuid, at timestamptz) -> count
+-- name: take(stay uuid, rule uuid, revision int, at timestamptz) -> count
 -- This stay gets its message by this rule now, and never again: the key decides.
 -- Index: stay_sends_pkey
-INSERT INTO stay_sends (stay_id, rule_id, send_at)
-VALUES (:stay, :rule, :at)
+INSERT INTO stay_sends (stay_id, rule_id, revision, send_at)
+VALUES (:stay, :rule, :revision, :at)
 ON CONFLICT (tenant_id, stay_id, rule_id) DO NOTHING;
 
 -- name: taken_by(stay uuid, rule uuid, message uuid, at timestamptz) -> none

@@ -133,8 +133,9 @@ SELECT tenant_id, id, n, 0, 'phone', 'x', 'x' FROM contact_imports, generate_ser
 INSERT INTO contact_erasures (tenant_id, contact_id, needles, lanes, spans, done_at)
 SELECT tenant_id, id, '{}', '{}', '{}', CASE WHEN random() < 0.9 THEN now() END FROM contacts;
 INSERT INTO retentions (tenant_id, kept_since, seen_id) SELECT id, now() - INTERVAL '90 days', id FROM tenants;
-INSERT INTO stay_messages (tenant_id, name, anchor, offset_days, at, content, deleted_at)
-SELECT t.id, 'Rule ' || n, 'check_in', 0, '09:00', 'Olá', CASE WHEN n > 5 THEN now() END
+INSERT INTO stay_messages (tenant_id, name, anchor, offset_days, at, content, deleted_at, look_from)
+SELECT t.id, 'Rule ' || n, 'check_in', 0, '09:00', 'Olá', CASE WHEN n > 5 THEN now() END,
+    CASE WHEN random() < 0.02 THEN current_date END
 FROM tenants AS t, generate_series(1, 40) AS n WHERE t.slug <> 'platform';
 INSERT INTO stay_sends (tenant_id, stay_id, rule_id, send_at)
 SELECT s.tenant_id, s.id, r.id, now() FROM stays AS s INNER JOIN stay_messages AS r ON s.tenant_id = r.tenant_id

@@ -2,12 +2,17 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from crm import contacts
+from crm.core.rails import Rails
+from crm.stays import planning
+from crm.stays.shapes import ClaimedStayRow, PlanRow
 from tests.conftest import Sql
-from tests.system import Guest, Hotel, System, eventually, unique_phone
+from tests.system import Guest, Hotel, System, eventually, unique_number_id, unique_phone
 from tests.visitors import pointers
 
 ZONE = ZoneInfo("America/Sao_Paulo")
@@ -154,3 +159,160 @@ async def test_every_wrong_field_of_a_rule_is_named(hotel: Hotel) -> None:
     bare = {"name": "X", "anchor": "check_in", "offsetDays": 0, "at": "09:00"}
     for both in ({}, {"content": "Olá", "template": TEMPLATE}):
         assert pointers(await hotel.admin.post("/api/stay-messages", json={**bare, **both})) == {"/template"}
+
+
+async def rule(hotel: Hotel, name: str, **more: Any) -> str:
+    """The id of a rule with an approved template, two days before arrival."""
+    body = {"name": name, "anchor": "check_in", "offsetDays": -2, "at": "10:00", "template": TEMPLATE, **more}
+    made = await hotel.admin.post("/api/stay-messages", json=body)
+    assert made.status_code == 201, made.text
+    return str(made.json()["id"])
+
+
+async def change(hotel: Hotel, of: str, **new: Any) -> dict[str, Any]:
+    answer = await hotel.admin.patch(f"/api/stay-messages/{of}", json=new)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def end(hotel: Hotel, of: str) -> None:
+    assert (await hotel.admin.delete(f"/api/stay-messages/{of}")).status_code == 204
+
+
+BY_RULE = """SELECT m.id, m.status, m.send_at, m.content, m.channel_id FROM messages AS m
+    INNER JOIN stay_sends AS x ON x.message_id = m.id AND x.rule_id = $1
+    INNER JOIN stays AS s ON s.id = x.stay_id AND s.contact_id = $2"""
+SPREAD = "SELECT 1 FROM stay_messages WHERE id = $1 AND look_from IS NULL"
+
+
+async def settled(as_owner: Sql, of: str, contact: str) -> None:
+    """The worker has brought the rule to all stays, and has looked at this guest's."""
+    await eventually(lambda: as_owner(SPREAD, of))
+    await eventually(lambda: as_owner(QUIET, contact))
+
+
+async def by_rule(as_owner: Sql, of: str, contact: str) -> Any:
+    """The one message of a guest by a rule."""
+    await settled(as_owner, of, contact)
+    [row] = await as_owner(BY_RULE, of, contact)
+    return row
+
+
+async def test_what_is_scheduled_moves_with_the_rule(hotel: Hotel, as_owner: Sql) -> None:
+    of, dora = await rule(hotel, "Horário"), await person(hotel)
+    await stays(hotel, dora, 9)
+    before = await by_rule(as_owner, of, dora)
+    assert before["send_at"] == day(7).replace(hour=10)
+    await change(hotel, of, offsetDays=-3, at="11:30")
+    after = await by_rule(as_owner, of, dora)
+    assert (after["id"], after["status"]) == (before["id"], "SCHEDULED")
+    assert after["send_at"] == day(6).replace(hour=11, minute=30)
+    await end(hotel, of)
+
+
+async def test_other_words_are_scheduled_anew_once(hotel: Hotel, as_owner: Sql) -> None:
+    of, dora = await rule(hotel, "Palavras"), await person(hotel)
+    await stays(hotel, dora, 9)
+    before = await by_rule(as_owner, of, dora)
+    parts = [{"type": "text", "text": text} for text in ("{code}", "{room}", "{checkOut}")]
+    await change(hotel, of, template={**TEMPLATE, "components": [{"type": "body", "parameters": parts}]})
+    after = await by_rule(as_owner, of, dora)
+    assert after["content"] == f"Bem-vinda, R-1: quarto 12, de {day(11):%d/%m/%Y}."
+    assert (after["status"], after["send_at"]) == ("SCHEDULED", before["send_at"])
+    states = {
+        row["id"]: row["status"] for row in await as_owner(PLANNED, dora) if row["send_at"] == before["send_at"]
+    }
+    assert states == {before["id"]: "CANCELED", after["id"]: "SCHEDULED"}
+    await end(hotel, of)
+
+
+async def test_what_was_sent_stays_and_is_not_sent_again(hotel: Hotel, as_owner: Sql) -> None:
+    of, dora = await rule(hotel, "Enviada"), await person(hotel)
+    await stays(hotel, dora, 9)
+    sent = (await by_rule(as_owner, of, dora))["id"]
+    await as_owner("UPDATE messages SET send_at = now() WHERE id = $1", sent)
+    gone = "SELECT 1 FROM messages WHERE id = $1 AND status NOT IN ('SCHEDULED', 'QUEUED', 'SENDING')"
+    await eventually(lambda: as_owner(gone, sent))
+    count = len(await as_owner(PLANNED, dora))
+    await change(hotel, of, at="12:00", template={**TEMPLATE, "components": TEMPLATE["components"]})
+    await change(hotel, of, channelId=hotel.channel_id)
+    await settled(as_owner, of, dora)
+    assert (await by_rule(as_owner, of, dora))["id"] == sent
+    assert len(await as_owner(PLANNED, dora)) == count
+    await end(hotel, of)
+
+
+async def test_a_worker_that_planned_by_the_rule_as_it_was_is_set_right(
+    hotel: Hotel, as_owner: Sql, laid: Rails
+) -> None:
+    of, dora = await rule(hotel, "Corrida"), await person(hotel)
+    await eventually(lambda: as_owner(SPREAD, of))
+    async with laid.db.tenant(UUID(hotel.id)) as door:
+        await contacts.hold(door)  # no other worker plans meanwhile
+        await stays(hotel, dora, 9)
+        async with laid.db.tenant(UUID(hotel.id)) as tx:
+            taken = await tx.many(planning._sql.claim, ClaimedStayRow, max=50)
+            rows = await tx.many(planning._sql.plan, PlanRow, ids=[one.id for one in taken])
+            await change(hotel, of, channelId=hotel.channel_id, at="15:00")
+            for row in rows:
+                await planning._follow(laid, tx, row)
+    await settled(as_owner, of, dora)
+    [old, new] = [row for row in await as_owner(PLANNED, dora) if row["send_at"].date() == day(7).date()]
+    assert (old["status"], old["send_at"]) == ("CANCELED", day(7).replace(hour=10))
+    assert (new["status"], new["send_at"]) == ("SCHEDULED", day(7).replace(hour=15))
+    await end(hotel, of)
+
+
+async def test_a_change_to_a_time_that_is_past_writes_to_nobody_late(hotel: Hotel, as_owner: Sql) -> None:
+    of, dora = await rule(hotel, "Passado"), await person(hotel)
+    await stays(hotel, dora, 9)
+    before = await by_rule(as_owner, of, dora)
+    await change(hotel, of, offsetDays=-30, channelId=hotel.channel_id)
+    await settled(as_owner, of, dora)
+    assert await as_owner(BY_RULE, of, dora) == []
+    assert [row["status"] for row in await as_owner(PLANNED, dora) if row["id"] == before["id"]] == ["CANCELED"]
+    await end(hotel, of)
+
+
+async def test_a_new_name_alone_moves_no_message(hotel: Hotel, as_owner: Sql) -> None:
+    of = await rule(hotel, "Antes")
+    await eventually(lambda: as_owner(SPREAD, of))
+    assert (await change(hotel, of, name="Depois"))["name"] == "Depois"
+    [row] = await as_owner("SELECT revision, look_from FROM stay_messages WHERE id = $1", of)
+    assert (row["revision"], row["look_from"]) == (1, None)
+    notes = "SELECT 1 FROM audit_log WHERE action = 'stay_message.changed' AND tenant_id = $1"
+    assert await as_owner(notes, hotel.id)
+    await end(hotel, of)
+
+
+async def test_a_rule_has_a_text_or_a_template(hotel: Hotel) -> None:
+    of = await rule(hotel, "Um dos dois")
+    text = await change(hotel, of, content="Olá, {name}")
+    assert (text["content"], text["template"]) == ("Olá, {name}", None)
+    assert (await change(hotel, of, template=TEMPLATE, content=None))["content"] is None
+    for wrong in ({"content": None}, {"template": None}, {"content": "Olá", "template": TEMPLATE}):
+        assert pointers(await hotel.admin.patch(f"/api/stay-messages/{of}", json=wrong)) == {"/template"}
+    await end(hotel, of)
+    assert (await hotel.admin.patch(f"/api/stay-messages/{of}", json={"name": "X"})).status_code == 404
+
+
+async def test_a_rule_sends_from_the_number_it_names(hotel: Hotel, as_owner: Sql) -> None:
+    new = {"whatsappPhoneNumberId": unique_number_id(), "whatsappBusinessAccountId": hotel.waba_id}
+    second = (await hotel.admin.post("/api/channels", json=new)).json()["id"]
+    of, dora = await rule(hotel, "Número"), await person(hotel)
+    await stays(hotel, dora, 9)
+    assert str((await by_rule(as_owner, of, dora))["channel_id"]) == hotel.channel_id
+    assert (await change(hotel, of, channelId=second))["channelId"] == second
+    assert str((await by_rule(as_owner, of, dora))["channel_id"]) == second
+    assert (await change(hotel, of, channelId=None))["channelId"] is None
+    assert str((await by_rule(as_owner, of, dora))["channel_id"]) == hotel.channel_id
+    await end(hotel, of)
+
+
+async def test_another_hotels_number_is_named_as_the_wrong_field(hotel: Hotel, hotel_b: Hotel) -> None:
+    of = await rule(hotel, "Alheio")
+    theirs = {"channelId": hotel_b.channel_id}
+    assert pointers(await hotel.admin.patch(f"/api/stay-messages/{of}", json=theirs)) == {"/channelId"}
+    body = {"name": "X", "anchor": "check_in", "offsetDays": 0, "at": "09:00", "content": "Olá", **theirs}
+    assert pointers(await hotel.admin.post("/api/stay-messages", json=body)) == {"/channelId"}
+    await end(hotel, of)

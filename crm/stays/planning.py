@@ -14,6 +14,7 @@ from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound, ValidationFailed
 from crm.core.rails import Rails
 from crm.messages import Send
+from crm.stays import spreading
 from crm.stays.shapes import ClaimedStayRow, HotelRow, PlanRow
 
 log = logging.getLogger(__name__)
@@ -26,11 +27,12 @@ _LATER = timedelta(minutes=10)  # between two tries of what could not be schedul
 
 
 async def plan_due(rails: Rails, go_on: Callable[[], bool]) -> None:
-    """Look at the stays that are due, hotel by hotel."""
+    """Bring changed rules to their stays, and look at the stays that are due, hotel by hotel."""
     async with rails.db.system() as tx:
         hotels = await tx.many(_sql.due_hotels, HotelRow)
     for hotel in hotels:
-        while go_on() and await _plan(rails, hotel.tenant_id):
+        # A rule that changes while many stays are planned is spread before the next batch.
+        while go_on() and (await spreading.spread(rails, hotel.tenant_id) or await _plan(rails, hotel.tenant_id)):
             pass
 
 
@@ -48,14 +50,22 @@ async def _follow(rails: Rails, tx: Tx, row: PlanRow) -> None:
     """Bring the message of a stay by a rule to where it should be; what is past is not made up for."""
     now = datetime.now(UTC)
     ahead = row.wanted_at is not None and row.wanted_at > now
-    if row.message_id is not None and row.wanted_at != row.send_at:
+    missing = row.message_id is None
+    if ahead and row.stale:
+        missing = await _call_off(rails, tx, row)
+    elif not missing and row.wanted_at != row.send_at:
         await (_move(rails, tx, row) if ahead else _call_off(rails, tx, row))
-    elif row.message_id is None and ahead:
-        assert row.wanted_at is not None
-        opens = row.wanted_at - (_FARTHEST if row.template else _WINDOW)
-        if opens > now or not await _scheduled(rails, tx, row):
-            again = max(opens, now + _LATER)
-            await tx.none(_sql.look_again, id=row.stay_id, at=again)
+    if missing and ahead:
+        await _schedule(rails, tx, row, now)
+
+
+async def _schedule(rails: Rails, tx: Tx, row: PlanRow, now: datetime) -> None:
+    """Now, or at the next look when it is too soon or refused."""
+    assert row.wanted_at is not None
+    opens = row.wanted_at - (_FARTHEST if row.template else _WINDOW)
+    if opens > now or not await _scheduled(rails, tx, row):
+        again = max(opens, now + _LATER)
+        await tx.none(_sql.look_again, id=row.stay_id, at=again)
 
 
 async def _move(rails: Rails, tx: Tx, row: PlanRow) -> None:
@@ -67,12 +77,14 @@ async def _move(rails: Rails, tx: Tx, row: PlanRow) -> None:
         await rails.feed.append(tx, events)
 
 
-async def _call_off(rails: Rails, tx: Tx, row: PlanRow) -> None:
-    """Cancel it, so that it may be planned anew; what a person canceled, or what was sent, stays as it is."""
+async def _call_off(rails: Rails, tx: Tx, row: PlanRow) -> bool:
+    """Whether it was canceled, so that it may be planned anew; what a person canceled, or what was sent, stays."""
     assert row.message_id is not None
-    if events := await messages.call_off(tx, row.message_id):
+    events = await messages.call_off(tx, row.message_id)
+    if events:
         await tx.none(_sql.drop_send, stay=row.stay_id, rule=row.rule_id)
         await rails.feed.append(tx, events)
+    return bool(events)
 
 
 async def _scheduled(rails: Rails, tx: Tx, row: PlanRow) -> bool:
@@ -80,8 +92,8 @@ async def _scheduled(rails: Rails, tx: Tx, row: PlanRow) -> bool:
     place = {"stay": row.stay_id, "rule": row.rule_id}
     try:
         async with tx.savepoint():
-            if await tx.count(_sql.take, **place, at=row.wanted_at):
-                pair = (row.contact_id, await channels.only(tx, None))
+            if await tx.count(_sql.take, **place, revision=row.revision, at=row.wanted_at):
+                pair = (row.contact_id, await channels.only(tx, row.channel_id))
                 conversation = (await conversations.kept(tx, [pair]))[pair]
                 message = await messages.put(rails, tx, conversation, _message(row), None)
                 await tx.none(_sql.taken_by, **place, message=message.id, at=row.wanted_at)

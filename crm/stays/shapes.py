@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from crm.core.fields import Language, Name
 from crm.core.page import stamp
@@ -78,6 +78,18 @@ class ClaimedStayRow(msgspec.Struct, frozen=True):
     id: UUID
 
 
+class ChangedRuleRow(msgspec.Struct, frozen=True):
+    """A rule that changed, and the day from which stays are still to be looked at for it."""
+
+    id: UUID
+    look_from: date
+
+
+Anchor = Literal["check_in", "check_out"]
+OffsetDays = Annotated[int, Meta(ge=-60, le=60)]
+TimeOfDay = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$(?!\n)")]
+
+
 class Rule(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """What each guest is sent so many days after arrival or departure (before: negative), by the hotel's clock.
 
@@ -86,11 +98,27 @@ class Rule(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
     """
 
     name: Name
-    anchor: Literal["check_in", "check_out"]
-    offset_days: Annotated[int, Meta(ge=-60, le=60)]
-    at: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$(?!\n)")]
+    anchor: Anchor
+    offset_days: OffsetDays
+    at: TimeOfDay
     content: Content | None = None
     template: TemplateUse | None = None
+    channel_id: UUID | None = None
+
+
+class ChangeRule(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """What of a rule changes. A `content` takes the place of a template, and a `template` that of a text.
+
+    `channelId` null: from the hotel's oldest number again.
+    """
+
+    name: Name | None = None
+    anchor: Anchor | None = None
+    offset_days: OffsetDays | None = None
+    at: TimeOfDay | None = None
+    content: Content | UnsetType | None = UNSET
+    template: TemplateUse | UnsetType | None = UNSET
+    channel_id: UUID | UnsetType | None = UNSET
 
 
 class RuleRow(msgspec.Struct, frozen=True, rename="camel"):
@@ -103,6 +131,7 @@ class RuleRow(msgspec.Struct, frozen=True, rename="camel"):
     at: str
     content: str | None
     template: dict[str, Any] | None
+    channel_id: UUID | None
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -112,13 +141,18 @@ class Rules(msgspec.Struct, frozen=True):
 
 
 class PlanRow(msgspec.Struct, frozen=True):
-    """A stay and a rule: when its message is wanted (None: not), and the one there is."""
+    """A stay and a rule: when its message is wanted (None: not), and the one there is.
+
+    It is stale when the rule has other words, or another number, since it was made.
+    """
 
     stay_id: UUID
     contact_id: UUID
     rule_id: UUID
     content: str | None
     template: dict[str, Any] | None
+    channel_id: UUID | None
+    revision: int
     code: str
     check_in: date
     check_out: date
@@ -127,6 +161,7 @@ class PlanRow(msgspec.Struct, frozen=True):
     wanted_at: datetime | None
     message_id: UUID | None
     send_at: datetime | None
+    stale: bool
 
 
 def shown(row: StayRow) -> StayOut:
