@@ -49,12 +49,12 @@ class Host:
             "READY_SECONDS": "4",
             "DRAIN_SECONDS": "1",
         }
-        process = await asyncio.create_subprocess_exec(
-            self.folder / "ops" / name, *words, env=env, cwd=self.folder,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        command = [self.folder / "ops" / name, *words]
+        ended = await asyncio.to_thread(  # nginx opens /dev/stdout, which may be no socket of uvloop's
+            subprocess.run, command, env=env, cwd=self.folder, timeout=60,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
-        told, _ = await asyncio.wait_for(process.communicate(), 60)
-        return process.returncode or 0, told.decode()
+        return ended.returncode, ended.stdout
 
     async def good(self, name: str, *words: str) -> str:
         code, told = await self.ops(name, *words)
