@@ -216,6 +216,20 @@ async def test_the_keys_walk_the_list_and_show_their_sheet(bruno: Desk, screens:
     await expect(page.locator("#composer")).to_be_focused()
 
 
+async def test_enter_right_after_a_sheet_has_closed_means_to_write(bruno: Desk, dora: Guest) -> None:
+    """Its button keeps the focus until the next frame is drawn."""
+    await dora.writes()
+    await bruno.open(dora)
+    await bruno.page.evaluate("document.activeElement.blur()")
+    await bruno.page.keyboard.press("?")
+    await expect(bruno.page.get_by_role("dialog")).to_be_visible()
+    await bruno.page.evaluate("""() => {
+        document.querySelector("dialog").close();
+        document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", bubbles: true}));
+    }""")
+    await expect(bruno.page.locator("#composer")).to_be_focused()
+
+
 async def test_a_reload_stays_signed_in_and_a_temporary_password_is_changed(screens: Screens, hotel: Hotel) -> None:
     new = {"name": "Eva", "email": f"eva@{hotel.slug}.example", "role": "ATTENDANT"}
     made = (await hotel.admin.post("/api/users", json=new)).json()

@@ -146,7 +146,8 @@ function steer(event) {
     if (state.open) location.hash = "#/";
     return;
   }
-  if (writing || (event.key === "Enter" && target.closest?.("a, button"))) return;
+  // The button of a dialog that has just been closed keeps the focus until the next frame: it is none any more.
+  if (writing || (event.key === "Enter" && target.closest?.("a, button")?.checkVisibility())) return;
   if (!KEYS[event.key]) return;
   event.preventDefault();
   KEYS[event.key]();
