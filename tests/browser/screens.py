@@ -10,7 +10,7 @@ from playwright.async_api import Browser, FilePayload, Locator, Page, expect
 
 from tests.system import PASSWORD, Guest, Hotel, System, unique_phone
 
-expect.set_options(timeout=8_000)
+expect.set_options(timeout=12_000)
 PIXELS = {"computer": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 
 
