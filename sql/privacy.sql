@@ -69,40 +69,13 @@ WHERE c.id = ANY(:contacts::uuid[]) AND n.value IS NOT NULL;
 
 -- name: mentions(asked text, max bigint) -> many MentionRow
 -- Where these words still stand in what is said and noted, the newest first, and how many places there are.
--- Read whole: under row security @@ reaches no index, and an erasure is rare.
 -- plan: custom
-WITH places AS (
-    SELECT
-        'message' AS kind,
-        message_id AS id,
-        conversation_id,
-        at
-    FROM message_words
-    WHERE words @@ crm.asked(ARRAY[:asked])
-    UNION ALL
-    SELECT
-        'note',
-        id,
-        conversation_id,
-        created_at
-    FROM conversation_entries
-    WHERE content IS NOT NULL AND to_tsvector('crm.portuguese', content) @@ crm.asked(ARRAY[:asked])
-    UNION ALL
-    SELECT
-        'draft',
-        user_id,
-        conversation_id,
-        updated_at
-    FROM drafts
-    WHERE to_tsvector('crm.portuguese', content) @@ crm.asked(ARRAY[:asked])
-)
-
 SELECT
     kind,
     id,
     conversation_id,
     count(*) OVER () AS total
-FROM places
+FROM crm.mentioned(:asked)
 ORDER BY at DESC, id DESC
 LIMIT :max;
 
