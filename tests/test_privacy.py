@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -234,6 +235,25 @@ async def test_a_persons_data_come_as_json_as_a_page_and_as_the_files_themselves
     assert [word for word in words if word not in html] == []
     lines = (await alice.get("/api/tenant/audit?limit=100")).json()["data"]
     assert "contact.told" in {line["action"] for line in lines}
+
+
+def test_the_page_tells_in_portuguese_and_by_the_hotels_clock() -> None:
+    known = {
+        "profile_name": "Sara", "blocked": False, "tags": ["Vip", "Praia"], "id": "01a2", "unread_count": 3,
+        "created_at": "2026-11-28T18:43:23.199238+00:00", "attributes": {"pet": "0001-01-01T00:00:00+00:00"},
+    }  # fmt: skip
+    stay = {"code": "R-9", "check_in": "2026-11-28", "room": "2026-99-99"}
+    html = page.start(HouseRow("Aurora", "America/Sao_Paulo"), {"contact": [known], "stay": [stay]})
+    assert [tuple(re.findall(r"<td>(.*?)</td>", row)) for row in html.split("<tr>")[1:]] == [
+        ("Nome no WhatsApp", "Sara"),
+        ("Etiquetas", "Vip, Praia"),
+        ("Outros dados", "pet: 0001-01-01T00:00:00+00:00"),
+        ("Bloqueado", "não"),
+        ("Registrado em", "28/11/2026 15:43:23"),
+        ("Reserva", "R-9"),
+        ("Quarto", "2026-99-99"),
+        ("Chegada", "28/11/2026"),
+    ]
 
 
 def test_the_page_runs_nothing_that_a_person_wrote() -> None:
