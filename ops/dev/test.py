@@ -3,6 +3,7 @@
 Slipcover rewrites the code that is measured; a tracer (coverage.py, before Python 3.12) slows every call there is.
 """
 
+import os
 import subprocess
 import sys
 
@@ -14,6 +15,8 @@ LEAST = 90  # per cent
 
 
 def main() -> int:
+    # Kept is what was compiled: else each part of the suite, and every program it starts, compiles it again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     arguments = sys.argv[1:]
     if arguments:
         return subprocess.run([sys.executable, "-m", "pytest", *arguments], check=False).returncode
