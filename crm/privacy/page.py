@@ -65,8 +65,12 @@ def _text(value: Any, zone: ZoneInfo) -> str:
         if _DAY.fullmatch(str(value)):
             return f"{date.fromisoformat(value):%d/%m/%Y}"
         if _TIME.fullmatch(str(value)):
-            return f"{datetime.fromisoformat(value).astimezone(zone):%d/%m/%Y %H:%M:%S}"
+            return _moment(datetime.fromisoformat(value), zone)
     return str(value)
+
+
+def _moment(at: datetime, zone: ZoneInfo) -> str:
+    return f"{at.astimezone(zone):%d/%m/%Y %H:%M:%S}"
 
 
 def messages(house: HouseRow, rows: Sequence[MessageRow], files: Mapping[str, str]) -> str:
@@ -77,11 +81,10 @@ def messages(house: HouseRow, rows: Sequence[MessageRow], files: Mapping[str, st
 
 def _message(row: MessageRow, zone: ZoneInfo, files: Mapping[str, str]) -> str:
     who = "Hóspede" if row.direction == "INBOUND" else "Hotel"
-    at = row.created_at.astimezone(zone).strftime("%d/%m/%Y %H:%M:%S")
     file = files.get(str((row.media or {}).get("id")))
     link = f' <a href="{escape(file)}">arquivo</a>' if file else ""
     text = escape(row.content or "").replace("\n", "<br>")
-    return f"<tr><td>{at}</td><td>{who}</td><td>{text}{link}</td></tr>"
+    return f"<tr><td>{_moment(row.created_at, zone)}</td><td>{who}</td><td>{text}{link}</td></tr>"
 
 
 def path(row: FileRow) -> str:
