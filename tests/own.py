@@ -34,7 +34,7 @@ def own_home(path: Path) -> Iterator[Home]:
 
 def copied(path: Path) -> Home:
     """A migrated home in a folder of the test's: a copy of one that is made once a run."""
-    run = next((folder for folder in path.parents if folder.parent.name.startswith("pytest-of-")), path.parent)
+    run = Path(os.environ["PYTEST_DEBUG_TEMPROOT"])
     with (run / "home.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (run / "home").exists():
@@ -47,6 +47,7 @@ def copied(path: Path) -> Home:
 def _make(path: Path) -> Path:
     """A home that has run and stopped: a server's folder, its roles and the migrations cost three seconds."""
     with running(Home(path, {})) as home:
+        migrate.apply(home.database_url("owner"))
         server = Scratch(home, "postgres")
         server.run(f"CREATE DATABASE {FINISHED} OWNER crm_owner TEMPLATE crm", role="superuser")
     home.save("state.json", {name: fact for name, fact in home.state.items() if name != "ports"})
@@ -55,10 +56,9 @@ def _make(path: Path) -> Path:
 
 @contextmanager
 def running(home: Home) -> Iterator[Home]:
-    """Its servers, up and migrated."""
+    """Its servers, up."""
     try:
         home.start()
-        migrate.apply(home.database_url("owner"))
         yield home
     finally:
         home.stop()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from crm.core import migrate
 from ops.dev import postgres
 from ops.dev.home import Home
 from tests.own import running
@@ -32,4 +33,5 @@ def production(path: Path, **settings: object) -> Iterator[Home]:
     home = Home(path, {})
     home.postgres = Postgres(home, **settings)
     with running(home):
+        migrate.apply(home.database_url("owner"))
         yield home

@@ -32,6 +32,14 @@ class Scratch:
             cursor = connection.execute(query, args or None)
             return cursor.fetchall() if cursor.description else []
 
+    @contextmanager
+    def seeing(self, tenant: object) -> Iterator[psycopg.Connection]:
+        """A transaction of the app's role in a tenant, planned for its values."""
+        with psycopg.connect(self.url("app")) as connection:
+            connection.execute("SELECT set_config('app.tenant_id', %s, TRUE)", (str(tenant),))
+            connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+            yield connection
+
 
 @contextmanager
 def database(home: Home, like: str = "template0") -> Iterator[Scratch]:
@@ -45,3 +53,10 @@ def database(home: Home, like: str = "template0") -> Iterator[Scratch]:
         yield scratch
     finally:
         server.run(f"DROP DATABASE {scratch.name} WITH (FORCE)", role="superuser")
+
+
+def fetched(connection: psycopg.Connection, table: str) -> int:
+    """How many rows of a table, or by its indexes, this transaction has fetched: Postgres' own count."""
+    read = "SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables WHERE relname = %s"
+    [[rows]] = connection.execute(read, (table,)).fetchall()
+    return int(rows)

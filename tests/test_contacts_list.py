@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import psycopg
 import pytest
 
 from crm.core import sql
 from tests.conftest import Sql
-from tests.scratch import Scratch
+from tests.scratch import Scratch, fetched
 from tests.system import Guest, Hotel, System, unique_phone
 
 PEOPLE: list[dict[str, Any]] = [
@@ -130,10 +129,6 @@ def test_a_search_reads_what_it_finds_and_not_the_hotels_history(migrated: Scrat
     values = [f"ARRAY['%{name}%']", "NULL", "NULL", "NULL", "NULL", f"'{last}'", "0", "21"]
     for place in range(8, 0, -1):
         page = page.replace(f"${place}", values[place - 1])
-    with psycopg.connect(migrated.url("app")) as connection:
-        connection.execute("SELECT set_config('app.tenant_id', %s, TRUE)", (str(tenant),))
-        connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+    with migrated.seeing(tenant) as connection:
         assert len(connection.execute(page.encode()).fetchall()) == 1
-        read = "SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables WHERE relname = 'contacts'"
-        [[rows]] = connection.execute(read).fetchall()
-    assert rows < 50
+        assert fetched(connection, "contacts") < 50
