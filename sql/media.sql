@@ -212,12 +212,22 @@ WHERE
     AND u.mime_type = m.mime_type
     AND u.created_at < now() - INTERVAL '1 minute';
 
--- name: leave(sha256 bytea, seconds float8) -> none
+-- name: leave(sha256 bytea, put uuid, seconds float8) -> none
 -- These bytes are about to be put into the store; what nobody has named by then goes. Waits while they just go.
 -- Index: media_leftovers_pkey
-INSERT INTO media_leftovers (sha256, due_at)
-VALUES (:sha256, now() + :seconds * INTERVAL '1 second')
-ON CONFLICT (tenant_id, sha256) DO UPDATE SET due_at = excluded.due_at;
+INSERT INTO media_leftovers (sha256, due_at, putting)
+VALUES (:sha256, now() + :seconds * INTERVAL '1 second', ARRAY[:put::uuid])
+ON CONFLICT (tenant_id, sha256)
+DO UPDATE SET due_at = excluded.due_at, putting = media_leftovers.putting || excluded.putting;
+
+-- name: unwanted(sha256 bytea, put uuid) -> none
+-- Who put these bytes names them in no row after all: they are due, unless somebody else is putting them.
+-- Index: media_leftovers_pkey
+UPDATE media_leftovers
+SET
+    putting = array_remove(putting, :put),
+    due_at = CASE WHEN putting <@ ARRAY[:put::uuid] THEN now() ELSE due_at END
+WHERE sha256 = :sha256 AND :put = ANY(putting);
 
 -- name: named(sha256 bytea) -> none
 -- A row names these bytes now.

@@ -20,12 +20,11 @@ from tests.conftest import Sql
 from tests.meta import becomes
 from tests.scratch import Scratch
 from tests.sends import ask
-from tests.system import Guest, System, calling, eventually, unique_phone
+from tests.system import Guest, System, eventually, unique_phone
 from tests.test_media import ended, held
 from tests.test_media_look import picture
-from tests.test_media_room import upload
+from tests.test_media_room import CLAIMED, slowly, upload
 
-CLAIMED = "SELECT FROM media WHERE graph_id = $1 AND lease_until IS NOT NULL"
 LEASED = "SELECT attempts, lease_until FROM media WHERE graph_id = $1"
 TENANT = "INSERT INTO tenants (id, name, slug, email) VALUES (%s, 'Sul', 'sul', 'sul@sul.example')"
 WAITS = "SELECT due_at > now() + INTERVAL '50 seconds' FROM media_leftovers"
@@ -45,9 +44,7 @@ async def test_a_worker_that_lives_renews_its_lease_and_no_other_fetches(
     monkeypatch.setattr(fetching, "LEASE_SECONDS", 0.8)
     monkeypatch.setattr(fetching, "RENEW_SECONDS", 0.2)
     name = await held(system, guest.hotel)
-    slow = {"match": {"path": f"/{name}"}, "times": 1, "action": {"delayMs": 2000}}
-    async with calling() as client:
-        await client.post(f"{system.graph_url}/_fake/script", json={"rules": [slow]})
+    await slowly(system, name)
     message = await guest.writes(node={"type": "image", "image": {"id": name}})
     await eventually(lambda: as_owner(CLAIMED, name))
     await asyncio.sleep(1)  # longer than a lease, shorter than the answer
@@ -103,7 +100,7 @@ async def test_bytes_to_be_deleted_wait_for_s3_and_go_when_it_is_back(
     tenant, data = uuid4(), picture("PNG", (8, 8)) + uuid4().bytes
     migrated.run(TENANT, tenant)
     seen = look(io.BytesIO(data))
-    await keeping.keep(apart, tenant, seen, io.BytesIO(data))
+    await keeping.keep(apart, tenant, uuid4(), seen, io.BytesIO(data))
     migrated.run("UPDATE media_leftovers SET due_at = now()")
     _, port = s3[0].get_host_and_port()
     s3.pop().stop()

@@ -11,11 +11,13 @@ from crm.media import keeping
 from crm.media.look import look
 from tests.conftest import Sql
 from tests.meta import now
-from tests.system import Guest, Hotel, System, eventually
+from tests.system import Guest, Hotel, System, calling, eventually
 from tests.test_media import ended, held
 from tests.test_media_doors import upload
 from tests.test_media_look import picture
 from tests.visitors import told
+
+CLAIMED = "SELECT id FROM media WHERE graph_id = $1 AND lease_until IS NOT NULL"
 
 
 def content() -> bytes:
@@ -27,6 +29,13 @@ def kept(system: System, hotel: Hotel, data: bytes) -> list[str]:
     """What the store has of these bytes."""
     folder = Path(system.settings.media_url.removeprefix("file://")) / hotel.id
     return [path.name for path in folder.glob(f"{look(io.BytesIO(data)).sha256.hex()}*")]
+
+
+async def slowly(system: System, name: str) -> None:
+    """Let the fake Meta take two seconds for the next answer that brings these bytes."""
+    slow = {"match": {"path": f"/{name}"}, "times": 1, "action": {"delayMs": 2000}}
+    async with calling() as client:
+        await client.post(f"{system.graph_url}/_fake/script", json={"rules": [slow]})
 
 
 async def emptied(system: System, hotel: Hotel, data: bytes) -> bool:
@@ -69,10 +78,32 @@ async def test_bytes_whose_upload_never_committed_go_after_a_day(
 ) -> None:
     laid, data = await rails.lay(system.settings), content()
     seen = look(io.BytesIO(data))
-    await keeping.keep(laid, UUID(hotel_a.id), seen, io.BytesIO(data))
+    await keeping.keep(laid, UUID(hotel_a.id), uuid4(), seen, io.BytesIO(data))
     await laid.close()
     late = "UPDATE media_leftovers SET due_at = due_at - INTERVAL '{}' WHERE sha256 = $1 RETURNING due_at > now()"
     [row] = await as_owner(late.format("23 hours"), seen.sha256)
     assert (row[0], len(kept(system, hotel_a, data))) == (True, 2)
     await as_owner(late.format("1 hour"), seen.sha256)
     assert await emptied(system, hotel_a, data)
+
+
+async def test_bytes_that_come_after_their_row_was_deleted_wait_for_nobody_but_who_puts_them_too(
+    system: System, guest: Guest, as_owner: Sql
+) -> None:
+    laid, data, tenant, mine = await rails.lay(system.settings), content(), UUID(guest.hotel.id), uuid4()
+    seen = look(io.BytesIO(data))
+    await keeping.keep(laid, tenant, mine, seen, io.BytesIO(data))
+    await as_owner("UPDATE media_leftovers SET due_at = 'infinity' WHERE sha256 = $1", seen.sha256)
+    name = await held(system, guest.hotel, data)
+    await slowly(system, name)
+    await guest.writes(node={"type": "image", "image": {"id": name}})
+    [media] = await eventually(lambda: as_owner(CLAIMED, name))
+    assert (await guest.hotel.admin.delete(f"/api/media/{media['id']}")).status_code == 204
+    came = "SELECT FROM media_leftovers WHERE sha256 = $1 AND due_at < 'infinity' AND putting = ARRAY[$2::uuid]"
+    assert await eventually(lambda: as_owner(came, seen.sha256, mine))
+    await keeping.remove_of(laid, tenant)
+    assert len(kept(system, guest.hotel, data)) == 2
+    async with laid.db.tenant(tenant) as tx:
+        await keeping.unwanted(tx, mine, seen.sha256)
+    await laid.close()
+    assert await emptied(system, guest.hotel, data)

@@ -2,6 +2,7 @@
 
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 from starlette.datastructures import UploadFile
@@ -40,7 +41,7 @@ async def upload(call: Call) -> Response:
 
 async def _kept(call: Call, seen: Look, file: UploadFile) -> Response:
     """The same bytes under the same name and key are the same file."""
-    await keeping.keep(call.rails, call.place, seen, file.file)
+    await keeping.keep(call.rails, call.place, uuid4(), seen, file.file)
     filename, key = names.clean(file.filename), idempotency.key(call.request.headers, None)
     async with call.opened() as tx:
 

@@ -119,7 +119,7 @@ async def _brought(rails: Rails, tenant: UUID, row: FetchRow, sender: SenderRow 
         seen = await rails.look(partial(look, file))
         if expected is not None and seen.sha256 != expected:
             raise Refused("digest_differs")
-        await keeping.keep(rails, tenant, seen, file)
+        await keeping.keep(rails, tenant, row.claim, seen, file)
     return seen
 
 
@@ -140,12 +140,15 @@ async def _download(rails: Rails, row: FetchRow, token: str, file: IO[bytes]) ->
 
 
 async def _ready(rails: Rails, tenant: UUID, row: FetchRow, seen: Look) -> None:
-    metrics.media.labels("ready").inc()
+    """The row says so, unless it was deleted meanwhile or another worker has it."""
     async with rails.db.tenant(tenant) as tx:
         told = facts(seen) | {"mime_type": sniffing.believed(seen.sniffed.mime_type, row.mime_type)}
         if await tx.count(_sql.ready, id=row.id, claim=row.claim, **told):
+            metrics.media.labels("ready").inc()
             await keeping.named(tx, seen.sha256)
             await announce(rails, tx, row.id)
+        else:
+            await keeping.unwanted(tx, row.claim, seen.sha256)
 
 
 def facts(seen: Look) -> dict[str, object]:

@@ -1,8 +1,9 @@
 """Bytes in the store: put there before a row names them, gone from it when none does.
 
-`media_leftovers` holds what may have to go, and when: written before bytes are put (due in a day), deleted with the
-row that names them, written again when the last such row is deleted. So the bytes of a transaction that never
-committed are known without a search through the store. The row is locked while its bytes go.
+`media_leftovers` holds what may have to go, and when: written before bytes are put (due in a day, or at once when
+the last who puts them has no row for them), deleted with the row that names them, written again when the last such
+row is deleted. So the bytes of a transaction that never committed are known without a search through the store. The
+row is locked while its bytes go.
 """
 
 import asyncio
@@ -49,13 +50,13 @@ class LeftoverRow(msgspec.Struct, frozen=True):
     named: bool
 
 
-async def keep(rails: Rails, tenant: UUID, seen: Look, file: IO[bytes]) -> None:
+async def keep(rails: Rails, tenant: UUID, put: UUID, seen: Look, file: IO[bytes]) -> None:
     """Put a file and its thumbnail into the store, unless the same bytes lie there. Raises Unavailable.
 
-    The caller names them in a row within a day, and then calls `named`.
+    The caller, known by `put`, names them in a row within a day, and then calls `named`; or else `unwanted`.
     """
     async with rails.db.tenant(tenant) as tx:
-        await tx.none(_sql.leave, sha256=seen.sha256, seconds=UNNAMED_SECONDS)
+        await tx.none(_sql.leave, sha256=seen.sha256, put=put, seconds=UNNAMED_SECONDS)
     if seen.thumbnail:
         await rails.store.put(thumbnail_key_of(tenant, seen.sha256), seen.thumbnail)
     if not await rails.store.has(key_of(tenant, seen.sha256)):
@@ -65,6 +66,11 @@ async def keep(rails: Rails, tenant: UUID, seen: Look, file: IO[bytes]) -> None:
 async def named(tx: Tx, sha256: bytes) -> None:
     """A row names these bytes, in this transaction."""
     await tx.none(_sql.named, sha256=sha256)
+
+
+async def unwanted(tx: Tx, put: UUID, sha256: bytes) -> None:
+    """Who put these bytes has no row for them: they go soon, unless others put or name them."""
+    await tx.none(_sql.unwanted, sha256=sha256, put=put)
 
 
 async def forget(tx: Tx, media: list[UUID], within: list[UUID] | None = None) -> list[Event]:
