@@ -286,17 +286,25 @@ RETURNING
         WHERE NOT old.attributes ? key -- noqa: RF01
     ));
 
--- name: merged(gone uuid, survivor uuid, why text, by_user uuid, moved jsonb) -> none
--- Records a merge, and takes the merged contact out of the lists.
+-- name: hide(gone uuid, survivor uuid) -> none
+-- Takes a merged contact out of the lists. First of all: who holds it as it was (`now_is`) is waited for.
 -- Index: contacts_pkey
-WITH hidden AS (
-    UPDATE contacts
-    SET merged_into = :survivor, updated_at = now()
-    WHERE id = :gone
-)
+UPDATE contacts
+SET merged_into = :survivor, updated_at = now()
+WHERE id = :gone;
 
+-- name: merged(gone uuid, survivor uuid, why text, by_user uuid, moved jsonb) -> none
+-- Records a merge.
 INSERT INTO contact_merges (from_id, into_id, why, by_user, moved)
 VALUES (:gone, :survivor, :why, :by_user, :moved);
+
+-- name: now_is(id uuid) -> maybe NowRow
+-- Into whom a contact was merged, NULL: nobody. It stays so until the commit.
+-- Index: contacts_pkey
+SELECT merged_into
+FROM contacts
+WHERE id = :id
+FOR SHARE;
 
 -- name: undo(gone uuid) -> maybe MergeRow
 -- Ends the last merge of a contact that still stands.
@@ -323,21 +331,21 @@ FROM last
 WHERE m.id = last.id
 RETURNING m.id, m.from_id, m.into_id, m.why, m.moved, m.created_at, m.undone_at;
 
--- name: return_conversations(gone uuid, ids uuid[], statuses text[]) -> none
--- Conversations go back to the contact they were of, as they were.
--- Index: conversations_pkey
+-- name: return_conversations(gone uuid, survivor uuid, ids uuid[], statuses text[]) -> none
+-- Conversations go back to the contact they were of, as they were; what is not the survivor's any more stays.
+-- Index: conversations_contact_ix
 UPDATE conversations AS c
 SET contact_id = :gone, status = given.status, updated_at = now()
 FROM unnest(:ids::uuid[], :statuses::text[]) AS given (id, status)
-WHERE c.id = given.id;
+WHERE c.id = given.id AND c.contact_id = :survivor;
 
--- name: return_identities(gone uuid, kinds text[], values text[]) -> none
+-- name: return_identities(gone uuid, survivor uuid, kinds text[], values text[]) -> none
 -- Identities go back to the contact they were of.
--- Index: contact_identities_pkey
+-- Index: contact_identities_contact_ix
 UPDATE contact_identities AS i
 SET contact_id = :gone
 FROM unnest(:kinds::text[], :values::text[]) AS given (kind, value)
-WHERE i.kind = given.kind AND i.value = given.value;
+WHERE i.kind = given.kind AND i.value = given.value AND i.contact_id = :survivor;
 
 -- name: empty(id uuid, names text[]) -> none
 -- Takes back what a contact had taken over in a merge that is undone.
@@ -586,9 +594,9 @@ WHERE
     AND NOT EXISTS (SELECT FROM stays AS own WHERE own.contact_id = :survivor AND own.code = s.code)
 RETURNING s.id;
 
--- name: return_stays(gone uuid, ids uuid[]) -> none
+-- name: return_stays(gone uuid, survivor uuid, ids uuid[]) -> none
 -- Stays go back to the contact they were of.
--- Index: stays_pkey
+-- Index: stays_code_key
 UPDATE stays
 SET contact_id = :gone, updated_at = now()
-WHERE id = ANY(:ids::uuid[]);
+WHERE id = ANY(:ids::uuid[]) AND contact_id = :survivor;

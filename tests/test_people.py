@@ -174,6 +174,33 @@ async def test_people_merge_two_contacts_and_undo_it(hotel: Hotel) -> None:
     ]
 
 
+async def test_of_a_chain_of_merges_the_last_is_undone_first_and_everybody_gets_his_own_back(hotel: Hotel) -> None:
+    for name in ("um", "dois", "três"):
+        await Guest(hotel, unique_phone()).writes(name)
+    before = {chat["contact"]["id"]: chat["id"] for chat in await chats(hotel)}
+    one, two, three = sorted(before)
+    for gone, into in ((one, two), (two, three)):
+        merged = await hotel.attendant.post(f"/api/contacts/{gone}/merge", json={"intoId": into})
+        assert merged.status_code == 200
+    stay = {"checkIn": "2026-12-01", "checkOut": "2026-12-03"}
+    put = await hotel.attendant.put(f"/api/contacts/{one}/stays/R-1", json=stay)
+    begun = await hotel.attendant.post("/api/conversations", json={"contactId": one})
+    assert (put.json()["contactId"], begun.json()["contact"]["id"]) == (three, three)
+    too_soon = await hotel.attendant.post(f"/api/contacts/{one}/unmerge")
+    assert (too_soon.status_code, too_soon.json()["existingId"]) == (409, two)
+    for gone in (two, one):
+        assert (await hotel.attendant.post(f"/api/contacts/{gone}/unmerge")).status_code == 200
+    assert {chat["contact"]["id"]: chat["id"] for chat in await chats(hotel)} == before
+
+
+async def test_who_is_part_of_another_is_not_changed(hotel: Hotel) -> None:
+    old, new = await two(hotel)
+    url = f"/api/contacts/{new['contact']['id']}"
+    await hotel.attendant.post(f"{url}/merge", json={"intoId": old["contact"]["id"]})
+    refused = await hotel.attendant.patch(url, json={"name": "Outro"})
+    assert (refused.status_code, refused.json()["existingId"]) == (409, old["contact"]["id"])
+
+
 async def test_who_writes_after_a_merge_lands_with_the_survivor(hotel: Hotel) -> None:
     old, new = await two(hotel)
     url = f"/api/contacts/{new['contact']['id']}/merge"

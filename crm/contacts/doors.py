@@ -79,12 +79,17 @@ async def _whole(call: Call, contact: UUID) -> WholeContactOut:
 
 
 async def change(call: Call) -> WholeContactOut:
-    """Change what is given. Raises NotFound, ValidationFailed."""
+    """Change what is given. Raises NotFound, ValidationFailed, Conflict (it was merged into another)."""
     tx, contact = call.tx, call.id()
     given = _given(call.body)
-    await merging.found(tx, contact)
     await attributes.check(tx, given.get("attributes", {}))
     await hold(tx)  # what comes in meanwhile is of a blocked contact, or of one that is not
+    if into := (await merging.found(tx, contact)).merged_into:
+        raise Conflict(
+            "Este contato faz parte de outro: altere aquele.",
+            "This contact is part of another: change that one.",
+            existingId=str(into),
+        )
     row = await tx.maybe(_sql.change, ChangedRow, id=contact, given=given)
     if row is None:
         raise NotFound

@@ -22,6 +22,12 @@ class MovedRow(msgspec.Struct, frozen=True):
     status: str
 
 
+class NowRow(msgspec.Struct, frozen=True):
+    """Into whom a contact was merged."""
+
+    merged_into: UUID | None
+
+
 class IdentityRow(msgspec.Struct, frozen=True):
     """An identity that moved."""
 
@@ -34,6 +40,7 @@ async def merge(tx: Tx, gone: UUID, survivor: UUID, why: str, by: UUID | None = 
 
     The caller holds the tenant's door.
     """
+    await tx.none(_sql.hide, gone=gone, survivor=survivor)
     conversations = await tx.many(_sql.move_conversations, MovedRow, gone=gone, survivor=survivor)
     identities = await tx.many(_sql.move_identities, IdentityRow, gone=gone, survivor=survivor)
     stays = [row.id for row in await tx.many(_sql.move_stays, MadeRow, gone=gone, survivor=survivor)]
@@ -44,29 +51,40 @@ async def merge(tx: Tx, gone: UUID, survivor: UUID, why: str, by: UUID | None = 
 
 
 async def unmerge(tx: Tx, gone: UUID) -> tuple[MergeRow, list[Event]]:
-    """Undo the last merge of a contact: what had moved goes back, whatever happened to it since.
+    """Undo the last merge of a contact: what had moved and is still the survivor's goes back.
 
+    The last merge is undone first: of a survivor that was merged itself, nobody can tell what was whose.
     Raises NotFound, Conflict.
     """
     row = await tx.maybe(_sql.undo, MergeRow, gone=gone)
     if row is None:
         await found(tx, gone)
         raise Conflict("Este contato não está unido a outro.", "This contact is not merged into another.")
+    survivor = await found(tx, row.into_id)
+    if survivor.merged_into:
+        raise Conflict(
+            "Desfaça antes a união mais recente: o contato a que este foi unido faz parte de outro.",
+            "Undo the later merge first: the contact that this one was merged into is part of another.",
+            existingId=str(survivor.id),
+        )
     conversations, identities = row.moved["conversations"], row.moved["identities"]
     await tx.none(
         _sql.return_conversations,
         gone=gone,
+        survivor=survivor.id,
         ids=[UUID(one["id"]) for one in conversations],
         statuses=[one["status"] for one in conversations],
     )
     await tx.none(
         _sql.return_identities,
         gone=gone,
+        survivor=survivor.id,
         kinds=[one["kind"] for one in identities],
         values=[one["value"] for one in identities],
     )
-    await tx.none(_sql.return_stays, gone=gone, ids=[UUID(one) for one in row.moved.get("stays", [])])
-    await tx.none(_sql.empty, id=row.into_id, names=row.moved["filled"])
+    stays = [UUID(one) for one in row.moved.get("stays", [])]
+    await tx.none(_sql.return_stays, gone=gone, survivor=survivor.id, ids=stays)
+    await tx.none(_sql.empty, id=survivor.id, names=row.moved["filled"])
     return row, [await _event(tx, row.into_id), await _event(tx, gone)]
 
 
@@ -76,6 +94,14 @@ async def found(tx: Tx, contact: UUID) -> ContactRow:
     if row is None:
         raise NotFound
     return row
+
+
+async def now_is(tx: Tx, contact: UUID) -> UUID:
+    """Who a contact is now, after all merges; it stays so until the commit. Raises NotFound."""
+    row = await tx.maybe(_sql.now_is, NowRow, id=contact)
+    if row is None:
+        raise NotFound
+    return contact if row.merged_into is None else await now_is(tx, row.merged_into)
 
 
 async def _event(tx: Tx, contact: UUID) -> Event:

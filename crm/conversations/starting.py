@@ -39,8 +39,7 @@ async def start(call: Call) -> ConversationOut:
         [contact] = await contacts.seen(call.tx, [Person(phone=phone)])
     else:
         assert new.contact_id is not None
-        row = await contacts.found(call.tx, new.contact_id)
-        contact = row.merged_into or row.id
+        contact = await contacts.now_is(call.tx, new.contact_id)
     conversation = await reached(call, contact, channel)
     await audit.note(call, call.tx, "conversation.started", conversation, contactId=str(contact))
     return await tell(call, conversation, [])

@@ -17,7 +17,7 @@ _CODE = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 async def put(call: Call) -> StayOut:
     """Add or change a stay; the same again changes and tells nothing. Raises NotFound, ValidationFailed."""
     new: Put = call.body
-    contact = (await contacts.found(call.tx, call.id())).id
+    contact = await contacts.now_is(call.tx, call.id())
     code = _code(call)
     if new.check_out < new.check_in:
         raise invalid("/checkOut", "não pode ser antes de checkIn", "must not be before checkIn")
@@ -60,18 +60,17 @@ async def _tell(call: Call, contact: UUID) -> None:
 
 async def page(call: Call) -> Stays:
     """A contact's stays, the latest arrival first. Raises NotFound."""
-    contact = await contacts.found(call.tx, call.id())
-    return Stays([shown(row) for row in await call.tx.many(_sql.of, StayRow, contact=contact.id)])
+    contact = await contacts.now_is(call.tx, call.id())
+    return Stays([shown(row) for row in await call.tx.many(_sql.of, StayRow, contact=contact)])
 
 
 async def remove(call: Call) -> None:
     """Delete a stay. Raises NotFound."""
-    contact = await contacts.found(call.tx, call.id())
-    row = await _found(call, contact.id, _code(call))
+    row = await _found(call, await contacts.now_is(call.tx, call.id()), _code(call))
     for planned in await call.tx.many(_sql.sends_of, PlannedRow, id=row.id):
         await call.rails.feed.append(call.tx, await messages.call_off(call.tx, planned.message_id))
     await call.tx.count(_sql.remove, id=row.id)
-    await audit.note(call, call.tx, "stay.deleted", row.contact_id, code=row.code)
+    await audit.note(call, call.tx, "stay.deleted", row.contact_id, stayId=str(row.id))
     await _tell(call, row.contact_id)
 
 
