@@ -78,8 +78,8 @@ FROM stay_messages
 WHERE deleted_at IS NULL
 ORDER BY id;
 
--- name: add_rule(name text, anchor text, offset_days int, at text, content text, template jsonb, channel uuid, days int, most bigint) -> maybe RuleRow
--- Adds a rule, unless the hotel has `most` already. Stays that ended up to so many days ago are to be looked at.
+-- name: add_rule(name text, anchor text, offset_days int, at text, content text, template jsonb, channel uuid, most bigint) -> maybe RuleRow
+-- Adds a rule, unless the hotel has `most` already.
 -- Index: stay_messages_pkey
 INSERT INTO stay_messages (name, anchor, offset_days, at, content, template, channel_id, look_from)
 SELECT
@@ -90,11 +90,11 @@ SELECT
     :content,
     :template,
     :channel,
-    (now() - :days::int * INTERVAL '1 day')::date
+    crm.stays_since()
 WHERE (SELECT count(*) FROM stay_messages WHERE deleted_at IS NULL) < :most
 RETURNING id, name, anchor, offset_days, to_char(at, 'HH24:MI') AS at, content, template, channel_id;
 
--- name: change_rule(id uuid, name text, anchor text, offset_days int, at text, new_body boolean, content text, template jsonb, new_channel boolean, channel uuid, days int) -> maybe RuleRow
+-- name: change_rule(id uuid, name text, anchor text, offset_days int, at text, new_body boolean, content text, template jsonb, new_channel boolean, channel uuid) -> maybe RuleRow
 -- Changes what is not NULL; a body and a channel where they are said to be new. A new name alone moves no message.
 -- Index: stay_messages_pkey
 WITH wanted AS (
@@ -132,18 +132,18 @@ SET
             (r.anchor, r.offset_days, r.at) IS NOT DISTINCT FROM (w.anchor, w.offset_days, w.at)
             AND (r.content, r.template, r.channel_id) IS NOT DISTINCT FROM (w.content, w.template, w.channel_id)
             THEN r.look_from
-        ELSE (now() - :days::int * INTERVAL '1 day')::date
+        ELSE crm.stays_since()
     END
 FROM wanted AS w
 WHERE r.tenant_id = w.tenant_id AND r.id = w.id
 RETURNING
     r.id, r.name, r.anchor, r.offset_days, to_char(r.at, 'HH24:MI') AS at, r.content, r.template, r.channel_id;
 
--- name: remove_rule(id uuid, days int) -> count
+-- name: remove_rule(id uuid) -> count
 -- A rule is not followed any more.
 -- Index: stay_messages_pkey
 UPDATE stay_messages
-SET deleted_at = now(), look_from = (now() - :days::int * INTERVAL '1 day')::date
+SET deleted_at = now(), look_from = crm.stays_since()
 WHERE id = :id AND deleted_at IS NULL;
 
 -- name: changed_rule() -> maybe ChangedRuleRow

@@ -98,17 +98,43 @@ WHERE id = :id AND id <> '00000000-0000-0000-0000-000000000000'
 RETURNING id, slug, name, email, status, plan, locale, timezone, settings, trial_ends_at, created_at;
 
 -- name: patch_own(name text, locale text, timezone text, settings jsonb) -> one TenantRow
--- Changes what is not NULL of the caller's tenant; settings are merged.
--- Index: tenants_pkey
-UPDATE tenants
-SET
-    name = coalesce(:name, name),
-    locale = coalesce(:locale, locale),
-    timezone = coalesce(:timezone, timezone),
-    settings = settings || coalesce(:settings::jsonb, '{}'),
-    updated_at = now()
-WHERE id = (SELECT crm.current_tenant_id())
-RETURNING id, slug, name, email, status, plan, locale, timezone, settings, trial_ends_at, created_at;
+-- Changes what is not NULL of the caller's tenant; settings are merged. By another clock the messages of stays go at
+-- other times: the worker looks at them again.
+-- Index: tenants_pkey, stay_messages_pkey
+WITH changed AS (
+    UPDATE tenants
+    SET
+        name = coalesce(:name, name),
+        locale = coalesce(:locale, locale),
+        timezone = coalesce(:timezone, timezone),
+        settings = settings || coalesce(:settings::jsonb, '{}'),
+        updated_at = now()
+    WHERE id = (SELECT crm.current_tenant_id())
+    RETURNING
+        id, slug, name, email, status, plan, locale, timezone, settings, trial_ends_at, created_at,
+        old.timezone AS former_timezone
+),
+
+spread AS (
+    UPDATE stay_messages
+    SET look_from = crm.stays_since()
+    FROM changed
+    WHERE stay_messages.deleted_at IS NULL AND changed.timezone <> changed.former_timezone
+)
+
+SELECT
+    id,
+    slug,
+    name,
+    email,
+    status,
+    plan,
+    locale,
+    timezone,
+    settings,
+    trial_ends_at,
+    created_at
+FROM changed;
 
 -- name: move(id uuid, status text) -> maybe TenantRow
 -- Sets the status.

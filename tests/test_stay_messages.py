@@ -210,6 +210,23 @@ async def test_what_is_scheduled_moves_with_the_rule(hotel: Hotel, as_owner: Sql
     await end(hotel, of)
 
 
+async def test_what_is_scheduled_moves_with_the_hotels_clock(hotel: Hotel, as_owner: Sql) -> None:
+    of, dora = await rule(hotel, "Relógio"), await person(hotel)
+    await stays(hotel, dora, 9)
+    before = await by_rule(as_owner, of, dora)
+    moved = []
+    for zone in ("America/Manaus", "America/Sao_Paulo"):
+        assert (await hotel.admin.patch("/api/tenant", json={"timezone": zone})).status_code == 200
+        after = await by_rule(as_owner, of, dora)
+        assert after["id"] == before["id"]
+        moved.append(after["send_at"] - before["send_at"])
+    assert moved == [timedelta(hours=1), timedelta(0)]
+    marked = await as_owner("SELECT xmin::text FROM stay_messages WHERE id = $1", of)
+    await hotel.admin.patch("/api/tenant", json={"timezone": "America/Sao_Paulo", "locale": "en"})
+    assert await as_owner("SELECT xmin::text FROM stay_messages WHERE id = $1", of) == marked
+    await end(hotel, of)
+
+
 async def test_other_words_are_scheduled_anew_once(hotel: Hotel, as_owner: Sql) -> None:
     of, dora = await rule(hotel, "Palavras"), await person(hotel)
     await stays(hotel, dora, 9)

@@ -14,7 +14,6 @@ from crm.stays.shapes import ChangeRule, Rule, RuleRow, Rules
 
 _sql = sql.load("stays")
 MOST = 50  # rules of a hotel
-_AGO = 61  # days after its end in which a stay may still be written to
 
 
 async def page(call: Call) -> Rules:
@@ -38,7 +37,6 @@ async def add(call: Call) -> RuleRow:
         content=new.content,
         template=new.template,
         channel=new.channel_id,
-        days=_AGO,
         most=MOST,
     )
     if row is None:
@@ -70,7 +68,6 @@ async def patch(call: Call) -> RuleRow:
         anchor=new.anchor,
         offset_days=new.offset_days,
         at=new.at,
-        days=_AGO,
         **given,
     )
     if row is None:
@@ -93,7 +90,7 @@ def _body(new: ChangeRule) -> dict[str, Any]:
 
 async def remove(call: Call) -> None:
     """Follow a rule no more: what it has scheduled is canceled. Raises NotFound."""
-    if not await call.tx.count(_sql.remove_rule, id=call.id(), days=_AGO):
+    if not await call.tx.count(_sql.remove_rule, id=call.id()):
         raise NotFound
     await audit.note(call, call.tx, "stay_message.deleted", call.id())
 
