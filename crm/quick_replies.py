@@ -20,7 +20,7 @@ _sql = sql.load("quick_replies")
 _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 _KNOWN = ("contact.name", "contact.firstName", "attendant.name", "tenant.name")
 _Shortcut = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=r"^\S+$(?!\n)")]
-_Content = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+_Content = Annotated[str, msgspec.Meta(min_length=1, max_length=4096, pattern=r"\S")]
 
 
 class ReplyRow(msgspec.Struct, frozen=True):

@@ -71,6 +71,17 @@ async def test_what_is_handed_on_with_a_note_says_so_on_the_timeline(hotel: Hote
     assert (await dora.conversation())["department"] is None
 
 
+async def test_a_department_has_a_name_that_can_be_read(hotel: Hotel) -> None:
+    made = (await hotel.admin.post("/api/departments", json={"name": f" Spa {unique_phone()} "})).json()
+    assert made["name"].startswith("Spa")
+    blank = [
+        await hotel.admin.post("/api/departments", json={"name": " "}),
+        await hotel.admin.patch(f"/api/departments/{made['id']}", json={"name": " \t"}),
+    ]
+    assert [pointers(answer) for answer in blank] == [{"/name"}, {"/name"}]
+    assert blank[0].json()["errors"][0]["message"] == "não pode ficar em branco"
+
+
 async def test_a_person_or_department_that_is_not_there_is_named(hotel: Hotel, dora: Guest) -> None:
     conversation, nobody = await _written(dora), "0198c0de-0000-7000-8000-000000000001"
     assert pointers(await _do(hotel.admin, conversation, "assign", userId=nobody)) == {"/userId"}
@@ -182,6 +193,7 @@ async def test_the_list_is_searched_by_name_and_number_blind_to_accents(hotel: H
         assert ([item["id"] for item in page["data"]], page["pagination"]["total"]) == ([key], 1), search
     for nobody in (
         {"search": "ninguem-assim"},
+        {"search": "%"},
         {"search": name, "status": "CLOSED"},
         {"search": name, "archived": "true"},
     ):

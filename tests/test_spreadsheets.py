@@ -147,6 +147,9 @@ async def test_the_attributes_of_the_hotel_are_columns_too_and_held_to_their_typ
     data = f"phone;Campo VIP;born;VISITS;campo room\n{good};Sim;31/12/1980;1.234,5;luxo\n{bad};?;1/1;x;y\n"
     answer = await give(carla, data)
     assert (counts(answer), len(answer.json()["errors"])) == ((2, 1, 0, 0, 1), 4)
+    [largest, larger] = [await give(carla, f"phone;visits\n{good};{2**53 + more}\n") for more in (0, 2)]
+    assert (counts(largest)[2], counts(larger)[4]) == (1, 1)
+    assert counts(await give(carla, f"phone;visits\n{good};1.234,5\n"))[2] == 1
     table = (await hotel_b.admin.get("/api/contacts/export.csv")).text
     assert "true,1980-12-31,1234.5,Luxo" in table
     assert counts(await give(carla, table))[1:3] == (0, 0)

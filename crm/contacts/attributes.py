@@ -1,6 +1,5 @@
 """Fields of contacts that a hotel has of its own: declared by its admin, and values held to what was declared."""
 
-import math
 from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any, Literal
@@ -19,6 +18,7 @@ from crm.core.http import Call, Door
 _sql = sql.load("attributes")
 
 TEXT_LIMIT = 1000  # characters of a value
+EXACT = 2**53  # the largest number that every reader of JSON reads as it was written (RFC 8259, section 6)
 
 Key = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,39}$(?!\n)")]
 Option = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -74,7 +74,7 @@ def _is_date(value: Any) -> bool:
 
 _FITS: dict[str, Callable[[Any, AttributeRow], bool]] = {
     "text": lambda value, _: isinstance(value, str) and len(value) <= TEXT_LIMIT,
-    "number": lambda value, _: type(value) in (int, float) and math.isfinite(value),
+    "number": lambda value, _: type(value) in (int, float) and abs(value) <= EXACT,
     "date": lambda value, _: _is_date(value),
     "boolean": lambda value, _: isinstance(value, bool),
     "list": lambda value, row: value in row.options,

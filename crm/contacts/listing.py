@@ -29,6 +29,8 @@ async def page(call: Call) -> Page[ContactOut]:
         "opted_out": query.opted_out,
         "stay": query.stay,
     }
+    if filters["words"] == []:
+        return turned(query, [], 0, shown, lambda row: (row.created_at, row.id))
     filtered = any(value is not None for value in filters.values())
     place = {"before": before, "skip": query.skip, "max": query.limit + 1}
     if filtered:
@@ -46,12 +48,15 @@ async def page(call: Call) -> Page[ContactOut]:
 async def matching(tx: Tx, search: str) -> list[UUID]:
     """The newest 1,000 contacts that a search finds."""
     await tx.plan_anew()
-    rows = await tx.many(_sql.matching, MadeRow, words=patterns(search), before=LAST_ID, most=MATCHED)
+    words = patterns(search)
+    if words == []:
+        return []
+    rows = await tx.many(_sql.matching, MadeRow, words=words, before=LAST_ID, most=MATCHED)
     return [row.id for row in rows]
 
 
 def patterns(search: str | None) -> list[str] | None:
-    """Each word of a search as a pattern, the longest first; a number by its digits. None: everybody.
+    """Each word of a search as a pattern, the longest first; a number by its digits. None: everybody, []: nobody.
 
     The index knows three letters together, or the first two of a word: shorter ones are looked for at its start.
     """
@@ -63,7 +68,7 @@ def patterns(search: str | None) -> list[str] | None:
         words = re.sub(r"[\u0300-\u036f]", "", plain).split()
     telling = [word for word in words if any(letter.isalnum() for letter in word)]
     longest = sorted(telling, key=len, reverse=True)
-    return [containing(word if len(word) > 2 else f" {word}") or "" for word in longest] or None
+    return [containing(word if len(word) > 2 else f" {word}") or "" for word in longest] if words else None
 
 
 routes = [

@@ -11,18 +11,20 @@ from crm.core.errors import FieldError, MalformedBody, ValidationFailed
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-# msgspec's sentences (English) and ours in Portuguese; the first pattern that matches speaks.
-_PT = [
-    (r"Object missing required field `(.+?)`", r"falta o campo obrigatório `\1`"),
-    (r"Object contains unknown field `(.+?)`", r"campo desconhecido `\1`"),
-    (r"Expected `(.+?)` of length >= (\d+)", r"precisa de pelo menos \2 caracteres ou itens"),
-    (r"Expected `(.+?)` of length <= (\d+)", r"pode ter no máximo \2 caracteres ou itens"),
-    (r"Expected `(.+?)` matching regex (.+)", r"não tem o formato esperado (\2)"),
-    (r"Expected `(.+?)` >= (\S+)", r"deve ser no mínimo \2"),
-    (r"Expected `(.+?)` <= (\S+)", r"deve ser no máximo \2"),
-    (r"Expected `(.+?)`, got `(.+?)`", r"esperava `\1`, veio `\2`"),
-    (r"Invalid enum value (.+)", r"valor não permitido: \1"),
-    (r"Invalid (.+)", r"formato inválido (\1)"),
+# msgspec's sentences, ours in Portuguese, and ours in English where msgspec's tells people nothing; the first
+# pattern that matches speaks.
+_SAID: list[tuple[str, str, str]] = [
+    (r"Expected `(.+?)` matching regex '\\\\S'", "não pode ficar em branco", "must not be blank"),
+    (r"Expected `(.+?)` matching regex (.+)", "não tem o formato esperado", "does not have the expected form"),
+    (r"Object missing required field `(.+?)`", r"falta o campo obrigatório `\1`", r"\g<0>"),
+    (r"Object contains unknown field `(.+?)`", r"campo desconhecido `\1`", r"\g<0>"),
+    (r"Expected `(.+?)` of length >= (\d+)", r"precisa de pelo menos \2 caracteres ou itens", r"\g<0>"),
+    (r"Expected `(.+?)` of length <= (\d+)", r"pode ter no máximo \2 caracteres ou itens", r"\g<0>"),
+    (r"Expected `(.+?)` >= (\S+)", r"deve ser no mínimo \2", r"\g<0>"),
+    (r"Expected `(.+?)` <= (\S+)", r"deve ser no máximo \2", r"\g<0>"),
+    (r"Expected `(.+?)`, got `(.+?)`", r"esperava `\1`, veio `\2`", r"\g<0>"),
+    (r"Invalid enum value (.+)", r"valor não permitido: \1", r"\g<0>"),
+    (r"Invalid (.+)", r"formato inválido (\1)", r"\g<0>"),
 ]
 _PLACE = re.compile(r" - at `\$(.*?)`$")
 
@@ -139,9 +141,9 @@ def _field_error(pointer: str, sentence: str) -> FieldError:
     if place:
         sentence = sentence[: place.start()]
         pointer += re.sub(r"\[(\d+|\.\.\.)\]|\.", lambda part: f"/{part[1] or ''}", place[1])
-    for pattern, pt in _PT:
+    for pattern, pt, en in _SAID:
         if re.match(pattern, sentence):
-            return FieldError(pointer, re.sub(pattern, pt, sentence), sentence)
+            return FieldError(pointer, re.sub(pattern, pt, sentence), re.sub(pattern, en, sentence))
     return FieldError(pointer, sentence, sentence)
 
 

@@ -134,7 +134,9 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
 
 async def on_fault(request: Request, _fault: Exception) -> Response:
     """A fault of ours: the server logs it with its request id, the client learns only the id."""
-    return await on_problem(request, Internal())
+    answer = await on_problem(request, Internal())
+    answer.headers["connection"] = "close"  # the server ends it, and the client is told before it asks again
+    return answer
 
 
 def prefers_english(header: str) -> bool:

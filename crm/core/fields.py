@@ -9,7 +9,7 @@ from crm.core.errors import invalid
 
 FARTHEST = timedelta(days=366)  # how far ahead people may set a time
 
-Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
 # In Python's regular expressions $ also matches before a final line break: hence (?!\n).
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$(?!\n)", min_length=1, max_length=63)]
 # Deliberately loose: one @, no spaces; only a mail server knows the rest.

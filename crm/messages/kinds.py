@@ -15,7 +15,7 @@ Type = Literal[
     "text", "image", "video", "audio", "voice", "document", "sticker",
     "location", "contacts", "reaction", "interactive", "template",
 ]  # fmt: skip
-Content = Annotated[str, Meta(min_length=1, max_length=4096)]  # Meta: text body 1–4096
+Content = Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"\S")]  # Meta: text body 1–4096
 Caption = Annotated[str, Meta(min_length=1, max_length=1024)]
 ClientId = Annotated[str, Meta(min_length=1, max_length=200)]
 Line = Annotated[str, Meta(min_length=1, max_length=1000)]

@@ -1,11 +1,10 @@
 """Values of a hotel's own attributes as people type them in a cell, and as a cell shows them."""
 
-import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from crm.contacts.attributes import TEXT_LIMIT, AttributeRow
+from crm.contacts.attributes import EXACT, TEXT_LIMIT, AttributeRow
 
 _YES, _NO = {"sim", "s", "yes", "y", "true", "1", "x"}, {"não", "nao", "n", "no", "false", "0"}
 
@@ -44,7 +43,7 @@ def _text(text: str, _row: AttributeRow) -> str:
 def _number(text: str, _row: AttributeRow) -> int | float:
     """As in English, or with Brazil's comma before the decimals and dots between thousands."""
     number = float(text.replace(".", "").replace(",", ".") if "," in text else text)
-    if not math.isfinite(number):
+    if not abs(number) <= EXACT:
         raise ValueError
     return int(number) if number.is_integer() else number
 
