@@ -156,12 +156,17 @@ async def test_what_is_given_away_is_gone_from_the_screens_of_those_who_see_it_n
     eva = (await desk.eva.get("/auth/me")).json()["user"]["id"]
     await desk.add("given", None, None)
     async with listening(desk.hotel.attendant) as bruno, listening(desk.hotel.admin) as alice:
-        await bruno.say("conversation:join", desk.keys["given"])
-        await bruno.hear("conversation:joined")
+        for ear in (alice, bruno):
+            await ear.say("conversation:join", desk.keys["given"])
+            await ear.hear("conversation:joined")
         url = f"/api/conversations/{desk.keys['given']}"
         assert (await desk.hotel.attendant.post(f"{url}/assign", json={"userId": eva})).status_code == 200
         gone = await bruno.hear("conversation:gone")
         assert gone["data"] == {"conversationId": desk.keys["given"]}
+        viewers = [(await alice.hear("presence"))["data"]["viewers"] for _ in range(2)]  # Bruno came, and went
+        assert [len(there) for there in viewers] == [2, 1]
+        await bruno.say("typing", {"conversationId": desk.keys["given"]})
+        assert (await bruno.hear("error"))["data"]["code"] == "not_found"
         await desk.arrives("given", "segredo")
         assert "message:new" in {frame["event"] for frame in await _frames(alice, "segredo")}
         assert [frame["event"] for frame in await bruno.heard() if "segredo" in str(frame)] == []

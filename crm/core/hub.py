@@ -212,7 +212,10 @@ class Hub:
         try:
             while room.guarded:
                 waiting, room.guarded = room.guarded, []
-                room.let_in(waiting, await self._places(room, waiting))
+                places = await self._places(room, waiting)
+                room.let_in(waiting, places)
+                for socket, conversation in room.out_of_sight(waiting, places):
+                    await self.close(socket, room, conversation)
         except Problem:
             room.guarded.clear()
             room.turn_away(COME_BACK)

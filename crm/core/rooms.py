@@ -173,6 +173,11 @@ class Room:
                 ):
                     socket.push(text_frame(item.frame()))
 
+    def out_of_sight(self, waiting: list[EventRow | Passing], places: Places) -> list[tuple[Socket, UUID]]:
+        """The sockets, each with a conversation it has open, whose person may see that no more."""
+        gone = {item.conversation_id for item in waiting if isinstance(item, EventRow) and item.event == GONE}
+        return [(one, each) for one in self.sockets for each in one.joined & gone if not one.sees(places.get(each))]
+
     def viewers(self, conversation: UUID) -> list[Viewer]:
         """Who has a conversation open in this process."""
         names = {socket.user: socket.name for socket in self.sockets if conversation in socket.joined}
