@@ -9,7 +9,7 @@ from playwright.async_api import Route, expect
 
 from tests.browser.screens import Desk, Screens, picture
 from tests.meta import script
-from tests.system import PASSWORD, Guest, Hotel, System, calling, eventually
+from tests.system import PASSWORD, Guest, Hotel, System, calling, eventually, unique_phone
 
 OFFER = [
     {"type": "LIMITED_TIME_OFFER", "limited_time_offer": {"text": "Só hoje", "has_expiration": True}},
@@ -151,6 +151,23 @@ async def test_what_comes_while_the_page_reads_is_not_lost(bruno: Desk, dora: Gu
     await bruno.open(dora)
     await expect(bruno.message("Enquanto lia")).to_be_visible()
     await expect(bruno.message("Antes")).to_be_visible()
+
+
+async def test_the_lists_total_stays_true_when_somebody_beyond_its_page_writes(bruno: Desk, dora: Guest) -> None:
+    crowd = [Guest(dora.hotel, unique_phone()) for _ in range(45)]
+    nodes = [guest.message() for guest in crowd]
+    profiles = [guest.profile() for guest in crowd]
+    await dora.hotel.webhook(dora.hotel.envelope(contacts=profiles, messages=nodes))
+    await eventually(lambda: crowd[-1].seen(nodes[-1]["id"]))
+    page = await dora.hotel.attendant.get("/api/conversations", params={"limit": 1})
+    whole = str(page.json()["pagination"]["total"])
+    await bruno.page.reload()
+    await bruno.page.locator(".sidebar").get_by_text("Todas").click()
+    await expect(bruno.page.locator(".list .count")).to_have_text(whole)
+    await crowd[0].writes("ainda aqui")
+    await expect(bruno.page.locator(".list .rows")).to_contain_text("ainda aqui")
+    await asyncio.sleep(4)  # what is uncertain has been counted again
+    await expect(bruno.page.locator(".list .count")).to_have_text(whole)
 
 
 async def test_a_note_that_was_begun_never_stands_as_a_message(bruno: Desk, alice: Desk, dora: Guest) -> None:

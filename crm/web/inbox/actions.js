@@ -56,6 +56,23 @@ export async function readList(more = false) {
   }
 }
 
+let counting = null;
+
+// A total that nobody here can tell is read again, once for all that happens meanwhile.
+on("uncertain", () => {
+  counting ??= setTimeout(countList, SOON);
+});
+
+async function countList() {
+  counting = null;
+  const { list } = state;
+  const asked = { query: { ...query(list.filter), limit: 1 } };
+  const page = await call("GET", "/api/conversations", asked).catch(() => null);
+  if (!page || state.list !== list) return; // the next reading tells
+  list.total = Math.max(page.pagination.total, list.ids.length);
+  tell("list");
+}
+
 export function filter(change) {
   state.list = {
     filter: { ...state.list.filter, ...change },

@@ -61,14 +61,22 @@ export function meet(person) {
 }
 
 export function put(conversation) {
+  const was = counted(conversation.id);
   state.conversations.set(conversation.id, conversation);
   meet(conversation.assignedTo);
-  place(conversation);
+  place(conversation, was);
   tell("conversation", conversation);
 }
 
+// Whether the list's total has a conversation in it. Undefined: it may stand among those that are not loaded yet.
+function counted(id) {
+  const former = state.conversations.get(id);
+  if (state.list.ids.includes(id) || !state.list.cursor) return state.list.ids.includes(id);
+  return former && belongs(former);
+}
+
 // Into the list, out of it, or to another place in it. What is older than the last loaded one comes with its page.
-function place(conversation) {
+function place(conversation, was) {
   const list = state.list;
   const had = list.ids.includes(conversation.id);
   if (list.filter.search && had) return tell("list");
@@ -80,15 +88,16 @@ function place(conversation) {
     const at = others.findIndex((id) => newestFirst(conversation, state.conversations.get(id)) < 0);
     others.splice(at < 0 ? others.length : at, 0, conversation.id);
   }
-  list.total += (shown ? 1 : 0) - (had ? 1 : 0);
+  if (was === undefined) tell("uncertain");
+  else list.total += (shown ? 1 : 0) - (was ? 1 : 0);
   list.ids = others;
   tell("list");
 }
 
 export function drop(id) {
+  if (counted(id)) state.list.total -= 1;
   state.conversations.delete(id);
   state.chats.delete(id);
-  if (state.list.ids.includes(id)) state.list.total -= 1;
   state.list.ids = state.list.ids.filter((one) => one !== id);
   tell("list");
   tell("gone", id);
