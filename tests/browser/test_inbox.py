@@ -155,7 +155,8 @@ async def test_what_comes_while_the_page_reads_is_not_lost(bruno: Desk, dora: Gu
 
 async def test_the_lists_total_stays_true_when_somebody_beyond_its_page_writes(bruno: Desk, dora: Guest) -> None:
     crowd = [Guest(dora.hotel, unique_phone()) for _ in range(45)]
-    nodes = [guest.message() for guest in crowd]
+    earlier = str(int(time.time()) - 60)
+    nodes = [{**guest.message(), "timestamp": earlier} for guest in crowd]
     profiles = [guest.profile() for guest in crowd]
     await dora.hotel.webhook(dora.hotel.envelope(contacts=profiles, messages=nodes))
     await eventually(lambda: crowd[-1].seen(nodes[-1]["id"]))
