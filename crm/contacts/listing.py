@@ -47,10 +47,10 @@ async def page(call: Call) -> Page[ContactOut]:
 
 async def matching(tx: Tx, search: str) -> list[UUID]:
     """The newest 1,000 contacts that a search finds."""
-    await tx.plan_anew()
     words = patterns(search)
     if words == []:
         return []
+    await tx.plan_anew()
     rows = await tx.many(_sql.matching, MadeRow, words=words, before=LAST_ID, most=MATCHED)
     return [row.id for row in rows]
 
