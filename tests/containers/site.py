@@ -28,12 +28,19 @@ LIMITS = {
 }  # runc may not raise them here
 
 
+def free_subnets() -> list[str]:
+    """Two that no network of this host has: a killed run leaves its bridges behind."""
+    taken = subprocess.run(["ip", "-4", "route"], capture_output=True, text=True, check=True).stdout
+    return [subnet for n in range(21, 255) if (subnet := f"172.29.{n}.0/24") not in taken][:2]
+
+
 class Site:
     """`install()` runs ops/install; `compose` speaks to what it started."""
 
     def __init__(self, engine: Engine, folder: Path) -> None:
         self.engine, self.folder = engine, folder
         self.http, self.https = free_port(), free_port()
+        inside, outside = free_subnets()
         listed = subprocess.run(
             ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
         ).stdout.split("\n")
@@ -50,7 +57,7 @@ class Site:
         engine.env |= IMAGES | {
             "COMPOSE": str(wrapper), "CRM_PROJECT": f"crm{os.getpid()}", "CRM_IMAGE": "localhost/crm",
             "VERSION": VERSION, "HTTP_PORT": f"127.0.0.1:{self.http}", "HTTPS_PORT": f"127.0.0.1:{self.https}",
-            "CRM_SUBNET_INSIDE": "172.29.21.0/24", "CRM_SUBNET_OUTSIDE": "172.29.22.0/24",
+            "CRM_SUBNET_INSIDE": inside, "CRM_SUBNET_OUTSIDE": outside,
             "ACME_SERVER": "http://127.0.0.1:9/none", "CRM_ADMIN_PASSWORD": PASSWORD, "WAIT_SECONDS": "90",
         }  # fmt: skip
 
