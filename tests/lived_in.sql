@@ -128,6 +128,9 @@ SELECT t.id, '{phone}', '{phone}', CASE WHEN n > 1 THEN 'DONE' ELSE 'RUNNING' EN
 FROM tenants AS t, generate_series(1, 100) AS n;
 INSERT INTO contact_import_lines (tenant_id, import_id, line, cells)
 SELECT tenant_id, id, n, '["1"]' FROM contact_imports, generate_series(1, 300) AS n WHERE status = 'RUNNING';
+INSERT INTO contact_import_people (tenant_id, import_id, contact_id, line)
+SELECT i.tenant_id, i.id, c.id, 2
+FROM contact_imports AS i INNER JOIN contacts AS c ON i.tenant_id = c.tenant_id WHERE i.status = 'RUNNING';
 INSERT INTO contact_import_errors (tenant_id, import_id, line, place, heading, pt, en)
 SELECT tenant_id, id, n, 0, 'phone', 'x', 'x' FROM contact_imports, generate_series(1, 10) AS n;
 INSERT INTO contact_erasures (tenant_id, contact_id, needles, lanes, spans, done_at)

@@ -69,6 +69,8 @@ FURNITURE = [
     "INSERT INTO contact_imports (tenant_id, columns, headings, status) VALUES ($1, '{a}', '{a}', 'FAILED')",
     """INSERT INTO contact_import_lines (tenant_id, import_id, line, cells)
     SELECT tenant_id, id, 2, '["1"]' FROM contact_imports WHERE tenant_id = $1 AND status = 'FAILED' LIMIT 1""",
+    """INSERT INTO contact_import_people (tenant_id, import_id, contact_id, line)
+    SELECT tenant_id, id, id, 2 FROM contact_imports WHERE tenant_id = $1 AND status = 'FAILED' LIMIT 1""",
     """INSERT INTO contact_import_errors (tenant_id, import_id, line, place, heading, pt, en)
     SELECT tenant_id, id, 2, 0, '', '', '' FROM contact_imports
     WHERE tenant_id = $1 AND status = 'FAILED' LIMIT 1""",

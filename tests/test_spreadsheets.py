@@ -12,7 +12,7 @@ import pytest
 from crm.core.db import Tx
 from crm.core.errors import Unavailable
 from crm.spreadsheets import cells, working, writing
-from crm.spreadsheets.shapes import LineRow
+from crm.spreadsheets.shapes import ImportRow, LineRow
 from tests.conftest import Sql
 from tests.system import Hotel, eventually, unique_phone
 
@@ -81,6 +81,23 @@ async def test_the_same_file_twice_changes_nothing_and_what_is_new_is_added(
     assert counts(await give(bruno, more)) == (1, 0, 1, 0, 0)
     [found] = await stored(as_owner, hotel_a, typed)
     assert (found["name"], found["tags"], found["email"]) == ("Ana", ["a", "b"], "ana@ex.com")
+
+
+async def test_of_two_lines_on_one_person_the_first_counts_and_the_other_is_named(
+    hotel_a: Hotel, bruno: httpx.AsyncClient, as_owner: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one batch and in two; without its ninth digit a mobile is the same person."""
+    typed = phone()
+    lines = [f"Ana,{typed},a", f"Bia,{typed.replace(') 9', ') ')},", f"Ana,{typed},", f",{typed},b"]
+    data = "nome,celular,tags\n" + "\n".join(lines)
+    for batch, expected in ((250, (4, 1, 0, 1, 2)), (2, (4, 0, 0, 2, 2))):
+        monkeypatch.setattr(working, "BATCH", batch)
+        answer = await give(bruno, data)
+        assert counts(answer) == expected
+        told = [(one["line"], one["column"], "linha 2," in one["message"]) for one in answer.json()["errors"]]
+        assert told == [(3, "celular", True), (5, "celular", True)]
+        [found] = await stored(as_owner, hotel_a, typed)
+        assert (found["name"], found["tags"]) == ("Ana", ["a"])
 
 
 async def test_each_wrong_cell_is_named_by_its_line_and_column_and_the_others_are_taken(
@@ -173,15 +190,15 @@ async def test_a_batch_that_dies_has_taken_nothing_and_is_worked_again(
     hotel_b: Hotel, carla: httpx.AsyncClient, as_owner: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second batch dies after it has written contacts, before its commit."""
-    know, dies = working._know, iter([False, True])
+    taken, dies = working._taken, iter([False, True])
 
-    async def dying(tx: Tx, good: Sequence[cells.Said]) -> dict[str, int]:
-        counted = await know(tx, good)
+    async def dying(tx: Tx, row: ImportRow, lines: Sequence[LineRow]) -> object:
+        worked = await taken(tx, row, lines)
         if next(dies, False):
             raise Unavailable
-        return counted
+        return worked
 
-    monkeypatch.setattr(working, "_know", dying)
+    monkeypatch.setattr(working, "_taken", dying)
     monkeypatch.setattr(working, "BATCH", 2)
     assert (await give(carla, "phone\n" + "\n".join(phone() for _ in range(5)))).status_code == 503
     wake = """UPDATE contact_imports SET due_at = now() WHERE tenant_id = $1 AND lines = 5 RETURNING id, created"""
@@ -192,14 +209,18 @@ async def test_a_batch_that_dies_has_taken_nothing_and_is_worked_again(
 async def test_a_batch_that_fails_each_time_is_given_up(
     hotel_b: Hotel, carla: httpx.AsyncClient, as_owner: Sql
 ) -> None:
-    new = """INSERT INTO contact_imports (tenant_id, columns, headings, lines, attempts)
-             VALUES ($1, '{phone}', '{phone}', 1, 10) RETURNING id"""
+    """Nobody's words stay behind with it."""
+    new = """WITH i AS (INSERT INTO contact_imports (tenant_id, columns, headings, lines, attempts)
+             VALUES ($1, '{phone}', '{phone}', 1, 10) RETURNING tenant_id, id)
+             INSERT INTO contact_import_lines (tenant_id, import_id, line, cells)
+             SELECT tenant_id, id, 2, '["1"]' FROM i RETURNING import_id AS id"""
     [row] = await as_owner(new, hotel_b.id)
 
     async def failed() -> bool:
         return bool((await carla.get(f"/api/contacts/imports/{row['id']}")).json()["status"] == "FAILED")
 
     assert await eventually(failed)
+    assert not await as_owner("SELECT FROM contact_import_lines WHERE import_id = $1", row["id"])
 
 
 async def test_the_imports_are_listed_the_newest_first(carla: httpx.AsyncClient) -> None:

@@ -65,6 +65,16 @@ def said(row: LineRow, table: Table) -> Said | list[ErrorRow]:
     return errors or Said(**found)
 
 
+def repeated(table: Table, line: int, first: int) -> ErrorRow:
+    """What is wrong in a line on somebody of whom an earlier line says something else."""
+    place = table.columns.index("phone")
+    wrong = Wrong(
+        f"esta pessoa já está na linha {first}, com outros dados: junte as duas linhas",
+        f"this person is in line {first} already, with other words: make the two lines one",
+    )
+    return ErrorRow(line, place, table.headings[place], wrong.pt, wrong.en)
+
+
 def _read(column: str, text: str, table: Table, found: dict[str, Any]) -> None:
     """Put what a cell says where it belongs. Raises Wrong."""
     if column.startswith(ATTRIBUTE) and text:

@@ -60,10 +60,16 @@ class ErrorRow(msgspec.Struct, frozen=True):
     en: str
 
 
-class KeptRow(msgspec.Struct, frozen=True):
-    """What became of a contact: made by this batch, changed by this line."""
+class MetRow(msgspec.Struct, frozen=True):
+    """A person of an import, and the line that named them first."""
 
-    id: UUID
+    contact_id: UUID
+    line: int
+
+
+class KeptRow(msgspec.Struct, frozen=True):
+    """What a line says of a contact: made by this batch, something new."""
+
     created: bool
     changed: bool
 
