@@ -18,6 +18,7 @@ from tests.system import calling, signature
 
 DOMAIN, ROOT_EMAIL, VERSION = "crm.hotel.test", "root@hotel.test", "test"
 PASSWORD = "corredor-verde-7431"  # not the tests' own: ops/install takes it for a placeholder
+NAMES = Path("/run/containers/networks/aardvark-dns")  # podman's, the same for all engines of a host
 NUMBER, ACCOUNT = "106540352242922", "102290129340398"
 IMAGES = {
     f"{name.upper()}_IMAGE": f"localhost/standin:{name}" for name in ("postgres", "redis", "nginx", "certbot")
@@ -29,9 +30,12 @@ LIMITS = {
 
 
 def free_subnets() -> list[str]:
-    """Two that no network of this host has: a killed run leaves its bridges behind."""
+    """Two that no network of this host has: a killed run leaves its bridges behind, and the names of its containers,
+    which another network of the same addresses would be told.
+    """
     taken = subprocess.run(["ip", "-4", "route"], capture_output=True, text=True, check=True).stdout
-    return [subnet for n in range(21, 255) if (subnet := f"172.29.{n}.0/24") not in taken][:2]
+    taken += "".join(path.read_text() for path in NAMES.glob("*_*"))
+    return [f"172.29.{n}.0/24" for n in range(21, 255) if f"172.29.{n}." not in taken][:2]
 
 
 class Site:
