@@ -153,6 +153,14 @@ def test_a_phone_without_a_country_is_brazilian_and_one_without_an_area_is_none(
     assert (line.phone if isinstance(line, cells.Said) else None) == kept
 
 
+@pytest.mark.parametrize("tags", [["a"], ["a,b"], ["a|b"], ["a|b", "c;d"], ["a", "b"], ["|"], []])
+def test_tags_read_as_the_same_tags_again(tags: list[str]) -> None:
+    table = cells.Table(["phone", "tags"], ["phone", "tags"])
+    line = cells.said(LineRow(2, ["+5548999112233", cells.tags_cell(tags)]), table)
+    assert isinstance(line, cells.Said)
+    assert line.tags == tags
+
+
 async def test_the_attributes_of_the_hotel_are_columns_too_and_held_to_their_types(
     hotel_b: Hotel, carla: httpx.AsyncClient
 ) -> None:
