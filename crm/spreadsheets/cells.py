@@ -126,7 +126,7 @@ def _email(text: str) -> str:
 
 
 def _tags(text: str) -> list[str]:
-    r"""Tags between bars, or where there is none, between commas or semicolons; each once. A tag's own bar is \|."""
+    r"""Tags between bars, or where there is none, commas or semicolons; each once. A tag's own bar is \|."""
     parts = re.split(_BAR if re.search(_BAR, text) else r"[,;]", text)
     words = [part.replace(r"\|", "|").strip() for part in parts]
     tags = list(dict.fromkeys(_short(word, LONGEST_TAG) for word in words if word))

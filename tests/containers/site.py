@@ -30,8 +30,8 @@ LIMITS = {
 
 
 def free_subnets() -> list[str]:
-    """Two that no network of this host has: a killed run leaves its bridges behind, and the names of its containers,
-    which another network of the same addresses would be told.
+    """Two that no network of this host has. A killed run leaves its bridges behind, and its containers' names too:
+    another network of the same addresses would be told them.
     """
     taken = subprocess.run(["ip", "-4", "route"], capture_output=True, text=True, check=True).stdout
     taken += "".join(path.read_text() for path in NAMES.glob("*_*"))
