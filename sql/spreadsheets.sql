@@ -130,8 +130,12 @@ WITH said AS MATERIALIZED (
         given.n,
         c.place,
         c.created_at = now() AS created,
-        (c.name, c.email, c.tags, c.attributes) IS DISTINCT FROM (new.name, new.email, new.tags, new.attributes)
-            AS changed,
+        (
+            c.name IS DISTINCT FROM new.name
+            OR c.email IS DISTINCT FROM new.email
+            OR c.tags <> new.tags
+            OR c.attributes <> new.attributes
+        ) AS changed,
         new.*
     FROM unnest(:ids::uuid[], :lines::jsonb[]) WITH ORDINALITY AS given (id, line, n)
     CROSS JOIN
