@@ -153,7 +153,9 @@ def test_a_phone_without_a_country_is_brazilian_and_one_without_an_area_is_none(
     assert (line.phone if isinstance(line, cells.Said) else None) == kept
 
 
-@pytest.mark.parametrize("tags", [["a"], ["a,b"], ["a|b"], ["a|b", "c;d"], ["a", "b"], ["|"], []])
+@pytest.mark.parametrize(
+    "tags", [["a"], ["a,b"], ["a|b"], ["a|b", "c;d"], ["a", "b"], ["|"], ["a\\", "b"], [r"\|", r"c:\\d"], []]
+)
 def test_tags_read_as_the_same_tags_again(tags: list[str]) -> None:
     table = cells.Table(["phone", "tags"], ["phone", "tags"])
     line = cells.said(LineRow(2, ["+5548999112233", cells.tags_cell(tags)]), table)

@@ -16,7 +16,7 @@ from crm.spreadsheets.values import Wrong
 
 MARKET = "BR"  # whose numbers a phone without a country is one of
 MOST_TAGS, LONGEST_TAG = 50, 50
-_BAR = re.compile(r"(?<!\\)\|")
+_PART = re.compile(r"(?:\\[\\|]|[^|])+")  # up to a bar that no backslash stands before
 _SIGNS = set("=+-@\t\r")
 _FORMULA = re.compile(r"[=@\t\r]|[+-](?!\d+\Z)")  # a plus before nothing but digits is a phone, and harmless
 
@@ -126,9 +126,10 @@ def _email(text: str) -> str:
 
 
 def _tags(text: str) -> list[str]:
-    r"""Tags between bars, or where there is none, commas or semicolons; each once. A tag's own bar is \|."""
-    parts = re.split(_BAR if re.search(_BAR, text) else r"[,;]", text)
-    words = [part.replace(r"\|", "|").strip() for part in parts]
+    r"""Tags between bars, or where there is none, commas or semicolons; each once. A tag's own are \| and \\."""
+    parts = _PART.findall(text)
+    parts = re.split(r"[,;]", text) if parts == [text] else parts
+    words = [re.sub(r"\\([\\|])", r"\1", part).strip() for part in parts]
     tags = list(dict.fromkeys(_short(word, LONGEST_TAG) for word in words if word))
     if len(tags) > MOST_TAGS:
         raise Wrong(f"no máximo {MOST_TAGS} etiquetas", f"at most {MOST_TAGS} tags")
@@ -138,7 +139,7 @@ def _tags(text: str) -> list[str]:
 def tags_cell(tags: Sequence[str]) -> str:
     """Tags as one cell, which reads as the same tags again."""
     alone = len(tags) == 1 and re.search(r"[,;]", tags[0])
-    return "|".join(tag.replace("|", r"\|") for tag in tags) + ("|" if alone else "")
+    return "|".join(re.sub(r"([\\|])", r"\\\1", tag) for tag in tags) + ("|" if alone else "")
 
 
 def _short(text: str, most: int) -> str:
