@@ -24,6 +24,7 @@ class Load:
     heard: list[str] = field(default_factory=list)
     seqs: set[int] = field(default_factory=set)
     closings: list[int | None] = field(default_factory=list)
+    listens: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def all_heard(self) -> bool:
@@ -43,11 +44,12 @@ async def under_load(door: Door, hotel: Hotel) -> AsyncIterator[Load]:
                 load.failed.append(repr(error))
             await asyncio.sleep(pause)
 
-    tasks = [
+    tasks = [asyncio.create_task(listens(door, hotel, load, ends))]
+    await asyncio.wait_for(load.listens.wait(), 15)  # what is written before that is heard by nobody
+    tasks += [
         asyncio.create_task(again_and_again(lambda: visits(door, load), 0.02)),
         asyncio.create_task(again_and_again(lambda: lists(door, hotel, load, ends), 0)),
         asyncio.create_task(again_and_again(lambda: writes(door, hotel, load), 0.05)),
-        asyncio.create_task(listens(door, hotel, load, ends)),
     ]
     await asyncio.sleep(0.5)
     yield load
@@ -96,6 +98,7 @@ async def listens(door: Door, hotel: Hotel, load: Load, ends: asyncio.Event) -> 
             if seq:
                 await ear.say("resume", {"since": seq})
             seq = seq or ready["data"]["seq"]
+            load.listens.set()
             seq = await hears(ear, load, ends, seq)
 
 
