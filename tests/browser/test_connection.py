@@ -1,12 +1,14 @@
 """The page when the API goes and comes back: a second API of its own, on the suite's servers."""
 
-from playwright.async_api import expect
+import asyncio
+
+from playwright.async_api import WebSocketRoute, expect
 
 from crm import app
 from crm.core.config import Settings
 from ops.dev.processes import free_port
 from tests.browser.screens import Screens
-from tests.system import serving
+from tests.system import PASSWORD, serving
 
 
 async def test_what_was_said_while_the_api_was_away_is_there_when_it_is_back(
@@ -27,4 +29,44 @@ async def test_what_was_said_while_the_api_was_away_is_there_when_it_is_back(
         await expect(bruno.message("Já volto")).to_have_attribute("data-status", "READ")
         await expect(bruno.message("Já volto")).to_have_count(1)
         await expect(bruno.page.locator(".offline")).to_be_hidden()
+        await bruno.page.context.close()
+
+
+async def test_what_comes_before_the_socket_listens_is_there_when_it_does(screens: Screens) -> None:
+    dora, listens, page = screens.guest(), asyncio.Event(), await screens.blank()
+
+    async def late(socket: WebSocketRoute) -> None:
+        await listens.wait()
+        socket.connect_to_server()
+
+    await page.route_web_socket("**/ws", late)
+    await dora.writes("Antes")
+    await screens.sign_in(page, screens.hotel.logins["attendant"], PASSWORD)
+    await page.get_by_role("button", name="Todas").click()
+    await page.locator(".row", has_text="Antes").click()
+    await expect(page.locator(".message", has_text="Antes")).to_be_visible()
+    await dora.writes("Enquanto isso")
+    listens.set()
+    await expect(page.locator(".message", has_text="Enquanto isso")).to_be_visible()
+    await expect(page.locator(".row", has_text="Enquanto isso")).to_be_visible()
+    await page.context.close()
+
+
+async def test_what_could_not_be_read_is_read_when_the_connection_is_back(
+    screens: Screens, settings: Settings
+) -> None:
+    dora, port = screens.guest(), free_port()
+    await dora.writes("Lá do começo")
+    async with serving(app.build(settings), port=port) as url:
+        bruno = await screens.desk("attendant", url=url)
+        await expect(bruno.page.locator(".list-state")).to_contain_text("Nenhuma conversa")
+    await bruno.page.get_by_role("button", name="Todas").click()
+    await bruno.page.evaluate("id => (location.hash = `#/c/${id}`)", (await dora.conversation())["id"])
+    again = bruno.page.get_by_role("button", name="Tentar de novo")
+    await expect(again).to_have_count(2)
+    async with serving(app.build(settings), port=port):
+        await bruno.page.evaluate("dispatchEvent(new Event('online'))")
+        await expect(bruno.message("Lá do começo")).to_be_visible()
+        await expect(bruno.page.locator(".row", has_text="Lá do começo")).to_be_visible()
+        await expect(again).to_have_count(0)
         await bruno.page.context.close()

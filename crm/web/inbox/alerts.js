@@ -1,7 +1,7 @@
 // What calls a person back to this page: the number in its title, and the browser's notifications.
-import { countUnread } from "./actions.js";
 import { notice } from "./dialogs.js";
 import { later } from "./dom.js";
+import { countUnread } from "./reading.js";
 import { nameOf } from "./row.js";
 import { on, state } from "./state.js";
 import { say } from "./words.js";

@@ -1,5 +1,5 @@
 // The page itself: signing in, the frame around the panes, what the address says, the keys.
-import { claim, close, learnHouse, markUnread, readList } from "./actions.js";
+import { claim, close, markUnread } from "./actions.js";
 import { startAlerts } from "./alerts.js";
 import { session } from "./api.js";
 import { speakBy } from "./composer.js";
@@ -9,11 +9,13 @@ import { has, learn } from "./doors.js";
 import { draw } from "./frame.js";
 import { neighbour, reveal } from "./list.js";
 import { login, ownPassword } from "./login.js";
+import { learnHouse, readList } from "./reading.js";
 import { Live } from "./socket.js";
 import { apply, state, tell } from "./state.js";
 import { say } from "./words.js";
 
 const root = document.getElementById("app");
+const PATIENCE = 1500; // milliseconds in which the socket should listen; without it the page is read all the same
 let live = null;
 const parts = {}; // frame and chat
 
@@ -65,8 +67,11 @@ async function enter({ user, tenant }) {
     parts,
     draw(root, () => live, left),
   );
+  // What is read before the socket listens lacks what happens in between: then it is read once more.
+  const listening = connect();
+  const late = new Promise((resolve) => setTimeout(resolve, PATIENCE, true));
+  if (await Promise.race([listening, late])) void listening.then(reread);
   await Promise.all([readList(), learnHouse()]).catch(() => {});
-  connect();
   startAlerts();
   route();
   addEventListener("hashchange", route);
@@ -81,11 +86,17 @@ function left(error) {
   location.reload();
 }
 
+const reread = () => readList().then(() => tell("reread"));
+
+// Resolves when the socket listens for the first time.
 function connect() {
+  let listens;
+  const listening = new Promise((resolve) => (listens = resolve));
   live = new Live(
     (event, data) => {
       apply(event, data);
-      if (event === "resync") void readList().then(() => tell("reread"));
+      if (event === "ready") listens();
+      if (event === "resync") void reread();
     },
     (status) => {
       state.connection = status;
@@ -95,6 +106,7 @@ function connect() {
   );
   speakBy((event, data) => live.say(event, data));
   void live.open();
+  return listening;
 }
 
 // --- address and keys ---------------------------------------------------------------------------------------------

@@ -1,11 +1,12 @@
 // The open conversation: its header, its log of messages and notes, and the composer below.
-import { markRead, readChat, readConversation, readNewer, readOlder } from "./actions.js";
+import { markRead } from "./actions.js";
 import { bubble, isSilent } from "./bubble.js";
 import { composer } from "./composer.js";
 import { el, fill, icon } from "./dom.js";
 import { entryNode } from "./entries.js";
 import { day, dayKey, remaining } from "./format.js";
 import { headOf, presenceOf } from "./head.js";
+import { readChat, readConversation, readNewer, readOlder } from "./reading.js";
 import { nameOf } from "./row.js";
 import { chat, on, state } from "./state.js";
 import { say } from "./words.js";
@@ -29,6 +30,7 @@ export function chatPane({ back, details, join }) {
   on("presence", (id) => shown?.id === id && shown.drawHead());
   on("arrived", ({ conversationId }) => shown?.id === conversationId && shown.look());
   on("reread", () => shown?.load());
+  on("connection", () => state.connection === "online" && shown?.again?.());
   addEventListener("focus", () => shown?.look());
   setInterval(() => shown?.drawHead(), 5_000);
   fill(pane, welcome());
@@ -99,7 +101,9 @@ class Screen {
     if (!at && known.loaded && known.tail) this.draw();
     try {
       await Promise.all([state.conversations.has(id) ? null : readConversation(id), readChat(id, { at })]);
+      this.again = null;
     } catch (error) {
+      this.again = () => this.load(at);
       if (!this.ended && !known.loaded)
         fill(
           this.#log,
@@ -110,7 +114,7 @@ class Screen {
             " ",
             el(
               "button",
-              { type: "button", class: "link", onclick: () => this.load(at) },
+              { type: "button", class: "link", onclick: this.again },
               say("Tentar de novo", "Try again"),
             ),
           ),

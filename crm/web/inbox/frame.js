@@ -1,5 +1,4 @@
 // The frame around the panes: sidebar, menus, the bar of a lost connection, files dropped anywhere.
-import { filter } from "./actions.js";
 import { canNotify, notifies } from "./alerts.js";
 import { session } from "./api.js";
 import { chatPane } from "./chat.js";
@@ -8,6 +7,7 @@ import { keys, menu, notice } from "./dialogs.js";
 import { avatar, el, fill, icon, later, tool } from "./dom.js";
 import { has } from "./doors.js";
 import { listPane, views } from "./list.js";
+import { filter } from "./reading.js";
 import { showScheduled } from "./scheduled.js";
 import { on, state } from "./state.js";
 import { language, say, speak, theme } from "./words.js";

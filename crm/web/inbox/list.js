@@ -1,10 +1,10 @@
 // The list of conversations: filters, search, and only as many rows in the page as fit on the screen.
 import { call } from "./api.js";
-import { filter, readList } from "./actions.js";
 import { el, fill, icon, later, tool } from "./dom.js";
 import { has, takes } from "./doors.js";
 import { begin } from "./begin.js";
 import { brief, phone } from "./format.js";
+import { filter, readList } from "./reading.js";
 import { row, windowLeft } from "./row.js";
 import { on, state } from "./state.js";
 import { say } from "./words.js";

@@ -115,7 +115,9 @@ export function chat(id) {
       newer: null,
       tail: true,
       loaded: false,
-      loading: false,
+      loading: false, // what is older, or newer
+      reading: 0, // pages on their way
+      early: [], // events of messages that may come with them
       entries: [],
       olderEntries: null,
       viewers: [],
@@ -136,6 +138,7 @@ export function merge(id, messages) {
   for (const message of messages) known.set(message.id, message);
   chat(id).messages = [...known.values()].sort(oldestFirst);
   tell("messages", id);
+  for (const [event, data] of chat(id).early.splice(0)) events[event](data);
 }
 
 // A message of ours before the server has it: shown at once, replaced by the real one under the same client id.
@@ -179,6 +182,14 @@ function ours(message) {
   return message.direction === "OUTBOUND" && message.sentBy === state.me.id ? waiting : undefined;
 }
 
+// The message that an event changes. One that a page being read will bring is changed when it is here.
+function toChange(event, conversationId, id, data) {
+  const known = chat(conversationId);
+  const message = found({ conversationId, id });
+  if (!message && known.reading) known.early.push([event, data]);
+  return message;
+}
+
 function same(local, message) {
   if (local.mediaId) return local.mediaId === message.media?.id;
   return local.type !== "text" || local.content === message.content;
@@ -197,11 +208,12 @@ const events = {
     tell("arrived", message);
   },
   "message:updated"({ message }) {
-    const known = chat(message.conversationId);
-    if (known.messages.some((one) => one.id === message.id)) merge(message.conversationId, [message]);
+    if (toChange("message:updated", message.conversationId, message.id, { message }))
+      merge(message.conversationId, [message]);
   },
-  "message:status"({ messageId, conversationId, status, error, at }) {
-    const message = chat(conversationId).messages.find((one) => one.id === messageId);
+  "message:status"(data) {
+    const { messageId, conversationId, status, error, at } = data;
+    const message = toChange("message:status", conversationId, messageId, data);
     const stamps = { SENT: "sentAt", DELIVERED: "deliveredAt", READ: "readAt", FAILED: "failedAt" };
     if (message) merge(conversationId, [{ ...message, status, error: error ?? null, [stamps[status] ?? "_"]: at }]);
     const conversation = state.conversations.get(conversationId);
