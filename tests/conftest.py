@@ -6,6 +6,7 @@ Alice (admin) and Bruno (attendant) work at hotel A, Carla (attendant) at hotel 
 import asyncio
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
@@ -36,7 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     if not hasattr(config, "workerinput"):
-        os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.mkdtemp(prefix="crm-tests-")
+        memory = os.environ.get("CRM_TESTS_IN")  # the whole suite's (ops/dev/test.py)
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.mkdtemp(prefix="crm-tests-", dir=memory)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
@@ -46,7 +48,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         if exitstatus == 0:
             shutil.rmtree(folder)
         else:
-            print(f"\nkept: {folder}")
+            if "CRM_TESTS_IN" in os.environ:  # it would fill the memory
+                subprocess.run(["mv", folder, tempfile.gettempdir()], check=True)
+            print(f"\nkept: {tempfile.gettempdir()}/{os.path.basename(folder)}")
 
 
 @pytest.fixture(scope="session")
