@@ -154,7 +154,8 @@ async def test_the_clock_is_compared_with_postgres_and_with_meta(
     now = beside.time.time
     monkeypatch.setattr(beside.time, "time", lambda: now() + 60)  # the fake Meta's too: it lives in this process
     late = await beside.clock(patient)
-    assert (late.ok, late.detail.startswith("60.0 s from Postgres")) == (False, True)
+    gaps = [float(gap) for gap in re.findall(r"([\d.]+) s from", late.detail)]
+    assert (late.ok, 30 < gaps[0] <= 60) == (False, True)  # less by as long as Postgres took to answer
 
 
 @pytest.mark.parametrize(("days", "alone", "ok"), [(60, False, True), (13, False, False), (60, True, False)])
