@@ -56,6 +56,11 @@ class Desk:
 
 @pytest.fixture(scope="module")
 async def desk(system: System) -> Desk:
+    return await furnished(system)
+
+
+async def furnished(system: System) -> Desk:
+    """A desk with all four."""
     hotel = await system.hotel("Reserved")
     person = {
         "name": "Eva",
