@@ -8,6 +8,7 @@ from crm import app
 from crm.core.config import Settings
 from ops.dev.processes import free_port
 from tests.browser.screens import Screens
+from tests.browser.test_inbox import long_ago
 from tests.system import PASSWORD, serving
 
 
@@ -49,6 +50,29 @@ async def test_what_comes_before_the_socket_listens_is_there_when_it_does(screen
     listens.set()
     await expect(page.locator(".message", has_text="Enquanto isso")).to_be_visible()
     await expect(page.locator(".row", has_text="Enquanto isso")).to_be_visible()
+    await page.context.close()
+
+
+async def test_who_looks_at_something_old_goes_on_looking_at_it_when_the_page_reads_again(screens: Screens) -> None:
+    dora, listens, page = screens.guest(), asyncio.Event(), await screens.blank()
+
+    async def late(socket: WebSocketRoute) -> None:
+        await listens.wait()
+        socket.connect_to_server()
+
+    await page.route_web_socket("**/ws", late)
+    await long_ago(dora, "Lá no alto")
+    await screens.sign_in(page, screens.hotel.logins["attendant"], PASSWORD)
+    await page.get_by_label("Buscar").fill("Lá no alto")
+    await page.locator(".hits a").click()
+    old = page.locator(".message", has_text="Lá no alto")
+    await expect(old).to_be_in_viewport()
+    async with page.expect_response("**/messages?limit=50*") as again:
+        listens.set()
+    assert (await again.value).ok
+    await page.get_by_label("Buscar").fill("")
+    await expect(page.locator(".hits")).to_be_hidden()
+    await expect(old).to_be_in_viewport()
     await page.context.close()
 
 

@@ -188,7 +188,7 @@ async def test_a_note_that_was_begun_never_stands_as_a_message(bruno: Desk, alic
     await text.fill("")
 
 
-async def _long_ago(guest: Guest, text: str) -> None:
+async def long_ago(guest: Guest, text: str) -> None:
     """The guest's text, and after it more than the page shows when it opens."""
     nodes = [guest.message(text=text), *(guest.message(text=f"mensagem {number}") for number in range(80))]
     for at, node in enumerate(nodes):
@@ -198,7 +198,7 @@ async def _long_ago(guest: Guest, text: str) -> None:
 
 
 async def test_a_quick_reply_is_filled_and_a_found_message_stands_in_its_place(bruno: Desk, dora: Guest) -> None:
-    await _long_ago(dora, "Preciso de um berço azul")
+    await long_ago(dora, "Preciso de um berço azul")
     await dora.hotel.attendant.post(
         "/api/quick-replies", json={"shortcut": "ola", "content": "Olá, {{contact.name}}!"}
     )

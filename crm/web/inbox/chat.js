@@ -1,11 +1,10 @@
 // The open conversation: its header, its log of messages and notes, and the composer below.
 import { markRead } from "./actions.js";
-import { bubble, isSilent } from "./bubble.js";
 import { composer } from "./composer.js";
 import { el, fill, icon } from "./dom.js";
-import { entryNode } from "./entries.js";
-import { day, dayKey, remaining } from "./format.js";
+import { remaining } from "./format.js";
 import { headOf, presenceOf } from "./head.js";
+import { itemsOf } from "./items.js";
 import { readChat, readConversation, readNewer, readOlder } from "./reading.js";
 import { nameOf } from "./row.js";
 import { chat, on, state } from "./state.js";
@@ -29,7 +28,7 @@ export function chatPane({ back, details, join }) {
   on("messages", (id) => shown?.id === id && shown.draw());
   on("presence", (id) => shown?.id === id && shown.drawHead());
   on("arrived", ({ conversationId }) => shown?.id === conversationId && shown.look());
-  on("reread", () => shown?.load());
+  on("reread", () => shown?.loadAgain());
   on("connection", () => state.connection === "online" && shown?.again?.());
   addEventListener("focus", () => shown?.look());
   setInterval(() => shown?.drawHead(), 5_000);
@@ -129,6 +128,19 @@ class Screen {
     this.look();
   }
 
+  // What is shown, anew; who looks at something older goes on looking at it.
+  loadAgain() {
+    const known = chat(this.id);
+    const above = this.#scroller.scrollTop;
+    const top = this.#stuck
+      ? null
+      : known.messages.find(({ id }) => {
+          const node = this.#nodes.get(id)?.node;
+          return node && node.offsetTop + node.offsetHeight > above;
+        });
+    return this.load(top?.createdAt);
+  }
+
   get conversation() {
     return state.conversations.get(this.id);
   }
@@ -176,7 +188,7 @@ class Screen {
     this.#markUnread(known);
     const before = this.#scroller.scrollHeight - this.#scroller.scrollTop;
     const oldest = this.#oldest;
-    this.#place(this.#items(known));
+    this.#place(itemsOf(known, this.#unreadFrom, this.composer));
     this.#oldest = known.messages[0]?.id;
     // History was put above: the place on the screen stays.
     if (oldest && oldest !== this.#oldest && !this.#stuck)
@@ -206,56 +218,6 @@ class Screen {
     if (!isNew) return;
     this.#spoken.textContent = `${nameOf(this.conversation)}: ${message.content ?? ""}`.slice(0, 200);
     if (!this.#stuck) this.#end.classList.add("fresh");
-  }
-
-  // What is to be seen, in order: [key, source, draw].
-  #items({ messages, entries, older, olderEntries }) {
-    const items = [];
-    let last = { day: "", from: "", at: 0 };
-    const oldest = older ? (messages[0]?.createdAt ?? "") : "";
-    const all = [
-      ...messages.filter((message) => !isSilent(message)).map((message) => ({ at: message.createdAt, message })),
-      ...entries.filter(({ at }) => at >= oldest).map((entry) => ({ at: entry.at, entry })),
-    ].sort((one, other) => one.at.localeCompare(other.at));
-    if (!older && olderEntries !== undefined && !all.length)
-      items.push([
-        "none",
-        "",
-        () => el("li", { class: "line" }, say("Ainda não há mensagens.", "There are no messages yet.")),
-      ]);
-    for (const { at, message, entry } of all) {
-      if (dayKey(at) !== last.day) {
-        const title = day(at);
-        items.push([`day ${dayKey(at)}`, title, () => el("li", { class: "day" }, el("span", {}, title))]);
-        last = { day: dayKey(at), from: "", at: 0 };
-      }
-      if (entry) {
-        items.push([entry.id, entry, () => entryNode(entry)]);
-        last.from = "";
-        continue;
-      }
-      if (message.id === this.#unreadFrom)
-        items.push([
-          "unread",
-          "",
-          () => el("li", { class: "unread-line" }, el("span", {}, say("Não lidas", "Unread"))),
-        ]);
-      const from = `${message.direction}${message.sentBy}${message.origin}`;
-      const first = from !== last.from || new Date(at) - last.at > 300_000;
-      last = { day: last.day, from, at: new Date(at) };
-      items.push([
-        message.id,
-        message,
-        () =>
-          bubble(message, {
-            first,
-            reply: (one) => this.composer.reply(one),
-            template: () => this.composer.template(),
-          }),
-        first,
-      ]);
-    }
-    return items;
   }
 
   // Puts the items in order with as few changes as can be: what plays goes on playing, what is selected stays.
