@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -60,13 +61,14 @@ async def test_a_stay_that_changed_is_the_same_stay(hotel: Hotel, as_owner: Sql)
 
 async def test_stays_are_listed_from_the_latest_arrival_and_deleted_by_code(hotel: Hotel) -> None:
     dora = await person(hotel)
-    for code, day in (("A", "2026-12-01"), ("ação 2", "2026-12-31"), ("B", "2026-12-11")):
-        put = await hotel.attendant.put(f"{dora}/stays/{code}", json={"checkIn": day, "checkOut": day})
+    for code, day in (("A", "2026-12-01"), ("ação 2", "2026-12-31"), ("2026/17?", "2026-12-11")):
+        url = f"{dora}/stays/{quote(code, safe='')}"
+        put = await hotel.attendant.put(url, json={"checkIn": day, "checkOut": day})
         assert (put.status_code, put.json()["code"]) == (200, code)
     listed = (await hotel.attendant.get(f"{dora}/stays")).json()["data"]
-    assert [stay["code"] for stay in listed] == ["ação 2", "B", "A"]
-    assert (await hotel.attendant.delete(f"{dora}/stays/B")).status_code == 204
-    assert (await hotel.attendant.delete(f"{dora}/stays/B")).status_code == 404
+    assert [stay["code"] for stay in listed] == ["ação 2", "2026/17?", "A"]
+    url = f"{dora}/stays/2026%2F17%3F"
+    assert [(await hotel.attendant.delete(url)).status_code for _ in range(2)] == [204, 404]
 
 
 async def test_every_wrong_field_of_a_stay_is_named(hotel: Hotel) -> None:

@@ -108,6 +108,7 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     form: bool = False  # takes multipart/form-data with a `file`, which the handler reads as it comes
     own_tx: bool = False  # the handler opens its transactions itself (slow work between them)
     replica: bool = False  # only reads, and may show what was so a few seconds ago: a replica may answer
+    slashes: bool = False  # what the path ends in is somebody else's code, not an id of ours: it may have slashes
     once: bool = False  # takes Idempotency-Key: repeated, it is answered and not done again
 
 
@@ -136,7 +137,8 @@ def route(door: Door) -> Route:
             call._tx = tx
             return await _in_transaction(door, call, key, raw)
 
-    return Route(door.path, endpoint, methods=[door.method], name=f"{door.method} {door.path}")
+    path = f"{door.path[:-1]}:path}}" if door.slashes else door.path
+    return Route(path, endpoint, methods=[door.method], name=f"{door.method} {door.path}")
 
 
 def _query(request: Request) -> dict[str, str]:

@@ -84,10 +84,13 @@ def _operation(door: Door, schema_of: dict[int, Any], components: dict[str, Any]
 
 
 def _path(door: Door) -> list[dict[str, Any]]:
-    return [
+    found: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
         for name in re.findall(r"{(\w+)}", door.path)
     ]
+    if door.slashes:
+        found[-1]["schema"] = {"type": "string"}
+    return found
 
 
 def _query(door: Door, schema_of: dict[int, Any], components: dict[str, Any]) -> list[dict[str, Any]]:

@@ -77,6 +77,6 @@ async def remove(call: Call) -> None:
 _ONE = "/api/contacts/{id}/stays/{code}"
 routes = [
     Door(method="GET", path="/api/contacts/{id}/stays", handler=page, role=ATTENDANT, answer=Stays),
-    Door(method="PUT", path=_ONE, handler=put, role=ATTENDANT, body=Put, answer=StayOut),
-    Door(method="DELETE", path=_ONE, handler=remove, role=ATTENDANT, status=204),
+    Door(method="PUT", path=_ONE, handler=put, role=ATTENDANT, body=Put, answer=StayOut, slashes=True),
+    Door(method="DELETE", path=_ONE, handler=remove, role=ATTENDANT, status=204, slashes=True),
 ]
