@@ -1,11 +1,25 @@
 -- The list of conversations: its pages under every filter, and their totals.
 -- Called by crm/conversations/lists.py in a tenant's transaction.
 
--- name: page(before timestamptz, before_id uuid, archived boolean, counted boolean, skip bigint, max bigint) -> many ListedRow
+-- name: place(archived boolean, skip bigint) -> maybe PlacedRow
+-- The last row before a page of the list without filters, skipped to in the index alone: page 200 reads none of the
+-- 4,000 rows before it.
+-- Index: conversations_newest_ix
+SELECT
+    id,
+    last_message_at
+FROM conversations
+WHERE
+    (SELECT crm.viewer()) IS NULL
+    AND archived = :archived
+ORDER BY last_message_at DESC, id DESC
+LIMIT 1 OFFSET :skip::bigint - 1;
+
+-- name: page(before timestamptz, before_id uuid, archived boolean, counted boolean, max bigint) -> many ListedRow
 -- The list without filters, newest message first. The page is cut from one index before anything is joined, and
 -- the total rides on each row when it is asked for. It is empty for whom the hotel restricts: see sight.
 -- A name is looked up only where there is one: 0.37 ms against 0.44 with outer joins (21 rows, client included).
--- Index: conversations_recent_ix
+-- Index: conversations_newest_ix
 WITH page AS MATERIALIZED (
     SELECT
         id,
@@ -34,7 +48,7 @@ WITH page AS MATERIALIZED (
         AND archived = :archived
         AND (last_message_at, id) < (:before, :before_id)
     ORDER BY last_message_at DESC, id DESC
-    LIMIT :max OFFSET :skip
+    LIMIT :max
 )
 
 SELECT
@@ -79,7 +93,7 @@ ORDER BY c.last_message_at DESC, c.id DESC;
 -- name: page_filtered(before timestamptz, before_id uuid, archived boolean, status text, assigned_to uuid, unassigned boolean, unread boolean, channel_id uuid, department_id uuid, contacts uuid[], skip bigint, max bigint) -> many PlacedRow
 -- The list under filters. Planned for its own values: a plan that is kept would sort the
 -- whole tenant (20 ms against 0.8 ms measured).
--- Index: conversations_recent_ix
+-- Index: conversations_newest_ix
 -- plan: custom
 SELECT
     id,

@@ -151,6 +151,14 @@ def test_the_plan_of_a_query_uses_the_index_it_names(
     assert [index for index in planned(query) if not re.search(rf"\b{index}\b", plan)] == [], plan
 
 
+def test_the_pages_before_a_page_of_the_list_are_skipped_in_the_index_alone(
+    planners: dict[bool, psycopg.Connection],
+) -> None:
+    (query,) = (query for query in QUERIES if query.name == "lists.place")
+    plan = "\n".join(line[0] for line in planners[False].execute(f"EXPLAIN (GENERIC_PLAN) {query.text}"))
+    assert "Index Only Scan using conversations_newest_ix" in plan, plan
+
+
 @each(QUERIES)
 def test_a_query_leaves_nothing_behind_in_its_session(query: Query) -> None:
     """Behind PgBouncer in transaction mode, the next user of the connection is somebody else."""

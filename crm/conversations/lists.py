@@ -45,7 +45,12 @@ async def page(call: Call) -> Page[ConversationOut]:
 async def _plain(call: Call) -> list[ListedRow]:
     query: ConversationList = call.query
     before, before_id = query.start
-    place = {"before": before, "before_id": before_id, "skip": query.skip, "max": query.limit + 1}
+    if query.skip:
+        last = await call.tx.maybe(_sql.place, PlacedRow, archived=query.archived, skip=query.skip)
+        if last is None:
+            return []
+        before, before_id = last.last_message_at, last.id
+    place = {"before": before, "before_id": before_id, "max": query.limit + 1}
     return await call.tx.many(_sql.page, ListedRow, **place, archived=query.archived, counted=query.cursor is None)
 
 
