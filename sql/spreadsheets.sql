@@ -273,7 +273,10 @@ SELECT
     coalesce(phone, '+' || wa_id) AS phone,
     email,
     tags,
-    attributes
+    attributes,
+    language,
+    blocked,
+    marketing_opt_out
 FROM contacts
 WHERE id > :after AND merged_into IS NULL AND erased_at IS NULL AND NOT is_group
 ORDER BY id

@@ -240,6 +240,27 @@ async def test_the_imports_are_listed_the_newest_first(carla: httpx.AsyncClient)
     assert listed[0]["filename"] == "hóspedes.csv"
 
 
+async def test_the_file_says_who_is_blocked_and_who_wants_no_marketing(
+    hotel_b: Hotel, carla: httpx.AsyncClient
+) -> None:
+    one = {"phone": phone(), "name": "Não perturbe"}
+    made = (await carla.post("/api/contacts", json=one)).json()
+    change = {"blocked": True, "marketingOptOut": True}
+    assert (await carla.patch(f"/api/contacts/{made['id']}", json=change)).status_code == 200
+    first = await _table(hotel_b)
+    [row] = [row for row in first if row["name"] == "Não perturbe"]
+    assert [row[name] for name in ("language", "blocked", "marketing_opt_out")] == ["", "true", "true"]
+    fields = [{"key": "language", "label": "Blocked", "type": "text"}]
+    assert (await hotel_b.admin.put("/api/contact-attributes", json={"data": fields})).status_code == 200
+    answer = await hotel_b.admin.get("/api/contacts/export.csv")
+    assert answer.text.partition("\r\n")[0] == "name,phone,email,tags,language,marketing_opt_out"
+    assert counts(await give(carla, answer.content))[1:3] == (0, 0)
+
+
+async def _table(hotel: Hotel) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO((await hotel.admin.get("/api/contacts/export.csv")).text)))
+
+
 async def test_what_goes_out_as_a_file_comes_in_again_and_runs_no_formula(
     alice: httpx.AsyncClient, bruno: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,6 +83,9 @@ class SheetRow(msgspec.Struct, frozen=True):
     email: str | None
     tags: list[str]
     attributes: dict[str, Any]
+    language: str | None
+    blocked: bool
+    marketing_opt_out: bool
 
 
 class ErrorOut(msgspec.Struct, frozen=True):

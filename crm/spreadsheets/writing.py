@@ -7,17 +7,19 @@ from uuid import UUID
 
 import msgspec
 
-from crm.contacts.attributes import declared
+from crm.contacts.attributes import AttributeRow, declared
 from crm.core import sql
 from crm.core.http import Call
 from crm.spreadsheets import values
 from crm.spreadsheets.cells import guarded, tags_cell
-from crm.spreadsheets.headings import COLUMNS
+from crm.spreadsheets.headings import COLUMNS, plain
 from crm.spreadsheets.shapes import ErrorRow, SheetRow
 
 _sql = sql.load("spreadsheets")
 
 ROWS = 1_000  # of one piece
+# What only goes out, so that nobody writes to whoever wants nothing; an import leaves these columns aside.
+TOLD = ("language", "blocked", "marketing_opt_out")
 
 
 class ExportQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,24 +29,34 @@ class ExportQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def contacts(call: Call, excel: bool = False) -> AsyncIterator[str]:
-    """Every contact, the oldest first, in the columns that an import takes."""
+    """Every contact, the oldest first, in the columns that an import takes, and behind them what only goes out.
+
+    A column of these that an attribute of the hotel is called by is the attribute's alone: an import must know it.
+    """
     separator, start = (";", "\ufeff") if excel else (",", "")
     async with call.opened() as tx:
-        keys = [row.key for row in await declared(tx)]
-    yield start + _lines([[*COLUMNS, *keys]], separator)
+        own = await declared(tx)
+    keys, told = [row.key for row in own], _told(own)
+    yield start + _lines([[*COLUMNS, *keys, *told]], separator)
     after = UUID(int=0)
     while True:
         async with call.opened() as tx:
             rows = await tx.many(_sql.after, SheetRow, after=after, max=ROWS)
-        yield _lines((_cells(row, keys) for row in rows), separator)
+        yield _lines((_cells(row, keys, told) for row in rows), separator)
         if len(rows) < ROWS:
             return
         after = rows[-1].id
 
 
-def _cells(row: SheetRow, keys: Sequence[str]) -> list[str]:
+def _told(own: Sequence[AttributeRow]) -> list[str]:
+    taken = {plain(word) for row in own for word in (row.key, row.label)}
+    return [column for column in TOLD if plain(column) not in taken]
+
+
+def _cells(row: SheetRow, keys: Sequence[str], told: Sequence[str]) -> list[str]:
     own = [values.write(row.attributes.get(key)) for key in keys]
-    return [row.name or "", row.phone or "", row.email or "", tags_cell(row.tags), *own]
+    more = [values.write(getattr(row, column)) for column in told]
+    return [row.name or "", row.phone or "", row.email or "", tags_cell(row.tags), *own, *more]
 
 
 async def errors(call: Call, wanted: UUID, english: bool) -> AsyncIterator[str]:
