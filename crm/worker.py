@@ -28,6 +28,7 @@ from crm import (
     templates,
 )
 from crm.core import log, metrics, queue, rails, sql, surroundings
+from crm.core.apart import apart
 from crm.core.config import Settings
 from crm.core.errors import Problem, Unavailable
 from crm.core.rails import Rails
@@ -111,13 +112,15 @@ class Jobs:
             lanes = await messages.waiting_lanes(tx)
             put_off = await conversations.snoozed_tenants(tx)
         for row in due:
-            await self._fall_due(row.tenant_id, row.scheduled)
+            with apart("due", row.tenant_id):
+                await self._fall_due(row.tenant_id, row.scheduled)
         for lane in lanes:
             if not self.lanes.runs(lane.tenant_id, lane.conversation_id):
                 self.lanes.want(lane.tenant_id, lane.conversation_id)
         for hotel in put_off:
-            async with self.rails.db.tenant(hotel.tenant_id) as tx:
-                await self.rails.feed.append(tx, await conversations.wake(tx))
+            with apart("snoozed", hotel.tenant_id):
+                async with self.rails.db.tenant(hotel.tenant_id) as tx:
+                    await self.rails.feed.append(tx, await conversations.wake(tx))
 
     async def _fall_due(self, tenant: UUID, scheduled: bool) -> None:
         async with self.rails.db.tenant(tenant) as tx:

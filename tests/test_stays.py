@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+import asyncpg
 import httpx
 import pytest
 
@@ -81,6 +82,23 @@ async def test_every_wrong_field_of_a_stay_is_named(hotel: Hotel) -> None:
         f"{dora}/stays/{'x' * 101}", json={"checkIn": "2026-12-01", "checkOut": "2026-12-01"}
     )
     assert pointers(long) == {"/code"}
+    blank = {"checkIn": "2026-12-01", "checkOut": "2026-12-01", "room": " "}
+    assert pointers(await hotel.attendant.put(f"{dora}/stays/R-1", json=blank)) == {"/room"}
+    assert pointers(await hotel.attendant.put(f"{dora}/stays/%20", json={**blank, "room": "1"})) == {"/code"}
+
+
+async def test_a_day_that_no_calendar_of_a_hotel_has_is_refused(hotel: Hotel, as_owner: Sql) -> None:
+    """What is counted from the last day of the calendar stopped the worker's planning, of every hotel."""
+    dora = await person(hotel)
+    ends = [("1999-12-31", "2099-12-31"), ("0001-01-01", "9999-12-31"), ("2000-01-01", "2100-01-01")]
+    wrong = [{"/checkIn"}, {"/checkIn", "/checkOut"}, {"/checkOut"}]
+    for (first, last), named in zip(ends, wrong, strict=True):
+        body = {"checkIn": first, "checkOut": last}
+        assert pointers(await hotel.attendant.put(f"{dora}/stays/R-1", json=body)) == named
+    widest = {"checkIn": "2000-01-01", "checkOut": "2099-12-31"}
+    assert (await hotel.attendant.put(f"{dora}/stays/R-1", json=widest)).status_code == 200
+    with pytest.raises(asyncpg.CheckViolationError):
+        await as_owner("UPDATE stays SET check_out = '9999-12-31' WHERE tenant_id = $1", hotel.id)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,9 @@ import pytest
 from redis.asyncio import Redis
 
 from crm import app, worker
+from crm.core.apart import apart
 from crm.core.config import Settings
+from crm.core.errors import Unavailable
 from crm.core.rails import Rails
 from ops.dev import processes
 from ops.dev.home import Home
@@ -86,6 +88,18 @@ async def test_a_wake_up_that_fails_is_logged_and_not_felt(
     assert await _says(caplog, "after commit: a wake-up or a publish failed")
     await eventually(lambda: dora.seen(sent["id"]))
     await becomes(dora.hotel, answered.json(), "READ")
+
+
+@pytest.mark.parametrize("failure", [ValueError("a day beyond the calendar"), Unavailable()])
+def test_what_fails_of_one_hotel_holds_up_no_other(failure: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    worked = []
+    for hotel in (UUID(int=1), UUID(int=2)):
+        with apart("stays", hotel):
+            if hotel.int == 1:
+                raise failure
+            worked.append(hotel)
+    assert worked == [UUID(int=2)]
+    assert [record.__dict__["tenantId"] for record in caplog.records] == [str(UUID(int=1))]
 
 
 async def _says(caplog: pytest.LogCaptureFixture, text: str) -> bool:

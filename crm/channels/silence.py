@@ -1,22 +1,19 @@
 """The alarm of a number that is silent in hours busy in earlier weeks: a notice, until a customer writes."""
 
-import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from crm.channels import health, notices, views
 from crm.core import sql
+from crm.core.apart import apart
 from crm.core.db import Tx
-from crm.core.errors import Problem
 from crm.core.feed import Event
 from crm.core.page import stamp
 from crm.core.rails import Rails
 
-_log = logging.getLogger(__name__)
 _sql = sql.load("silence")
 
 WEEKS = [1, 2, 3, 4]  # ago; all but the quietest must have been busy
@@ -67,10 +64,8 @@ async def judge(rails: Rails, after: UUID, at: datetime | None = None) -> UUID:
     async with rails.db.system() as tx:
         turn = await tx.many(_sql.next_tenants, TurnRow, after=after, max=TURN)
     for row in turn:
-        try:
+        with apart("silence", row.tenant_id):
             await judge_one(rails, row.tenant_id, at or datetime.now(UTC))
-        except (Problem, asyncpg.PostgresError) as error:
-            _log.warning("silence not judged", extra={"tenantId": str(row.tenant_id), "why": type(error).__name__})
     return turn[-1].tenant_id if len(turn) == TURN else FIRST
 
 

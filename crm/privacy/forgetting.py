@@ -13,6 +13,7 @@ import msgspec
 
 from crm import media
 from crm.core import sql
+from crm.core.apart import apart
 from crm.core.db import Tx
 from crm.core.rails import Rails
 from crm.privacy.shapes import FileRow, TalkRow
@@ -57,7 +58,8 @@ async def forget_old(rails: Rails, goes_on: Callable[[], bool], hours: Sequence[
         keepers = await tx.many(_sql.keepers, KeeperRow, hours=list(hours))
     for row in keepers:
         if goes_on():
-            await forget_of(rails, row.tenant_id, goes_on)
+            with apart("forget", row.tenant_id):
+                await forget_of(rails, row.tenant_id, goes_on)
 
 
 async def forget_of(rails: Rails, tenant: UUID, goes_on: Callable[[], bool]) -> int:

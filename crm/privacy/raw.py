@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from crm.core import payload, sql
+from crm.core.apart import apart
 from crm.core.rails import Rails
 from crm.privacy.shapes import RawRow, SpanRow, WaitingErasureRow
 
@@ -21,7 +22,8 @@ async def look_through(rails: Rails, goes_on: Callable[[], bool]) -> None:
         waiting = await tx.many(_sql.waiting, WaitingErasureRow)
     for row in waiting:
         if goes_on():
-            await _look_through(rails, row.tenant_id, row.id)
+            with apart("erase", row.tenant_id):
+                await _look_through(rails, row.tenant_id, row.id)
 
 
 async def _look_through(rails: Rails, tenant: UUID, erasure: UUID) -> None:

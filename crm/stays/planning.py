@@ -10,6 +10,7 @@ import msgspec
 
 from crm import channels, contacts, conversations, messages
 from crm.core import sql
+from crm.core.apart import apart
 from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound, ValidationFailed
 from crm.core.rails import Rails
@@ -31,9 +32,14 @@ async def plan_due(rails: Rails, go_on: Callable[[], bool]) -> None:
     async with rails.db.system() as tx:
         hotels = await tx.many(_sql.due_hotels, HotelRow)
     for hotel in hotels:
-        # A rule that changes while many stays are planned is spread before the next batch.
-        while go_on() and (await spreading.spread(rails, hotel.tenant_id) or await _plan(rails, hotel.tenant_id)):
-            pass
+        with apart("stays", hotel.tenant_id):
+            await _of_hotel(rails, hotel.tenant_id, go_on)
+
+
+async def _of_hotel(rails: Rails, tenant: UUID, go_on: Callable[[], bool]) -> None:
+    """A rule that changes while many stays are planned is spread before the next batch."""
+    while go_on() and (await spreading.spread(rails, tenant) or await _plan(rails, tenant)):
+        pass
 
 
 async def _plan(rails: Rails, tenant: UUID) -> int:

@@ -11,8 +11,10 @@ from crm.core.fields import Language, Name
 from crm.core.page import stamp
 from crm.messages import Content, TemplateUse
 
+EARLIEST, LATEST = date(2000, 1, 1), date(2099, 12, 31)  # beyond, a day's arithmetic leaves the calendar
+
 Status = Literal["BOOKED", "IN_HOUSE", "CHECKED_OUT", "CANCELED", "NO_SHOW"]
-Room = Annotated[str, Meta(min_length=1, max_length=100)]
+Room = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")]
 
 
 class StayRow(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from crm.core import meta, sql
+from crm.core.apart import apart
 from crm.core.db import Tx
 from crm.core.feed import Event
 from crm.core.meta import MetaError
@@ -95,8 +96,9 @@ async def sync_due(rails: Rails, go_on: Callable[[], bool] = lambda: True) -> in
         due = await tx.many(_sql.due, DueAccountRow, max=_TURN)
     read = 0
     for one in due:
-        if go_on() and await _claimed(rails, one):
-            read += await _sync_one(rails, one)
+        with apart("templates", one.tenant_id):
+            if go_on() and await _claimed(rails, one):
+                read += await _sync_one(rails, one)
     return read
 
 
