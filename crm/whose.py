@@ -8,6 +8,7 @@ from crm import contacts, conversations
 from crm.contacts import Change, ContactOut, Merge, MergeOut, WholeContactOut
 from crm.core import sql
 from crm.core.access import ATTENDANT
+from crm.core.errors import Forbidden
 from crm.core.feed import Event
 from crm.core.http import Call, Door
 
@@ -34,10 +35,27 @@ async def change(call: Call) -> WholeContactOut:
 
 
 async def merge(call: Call) -> ContactOut:
-    """Make a contact part of another. Raises NotFound, Conflict."""
+    """Make a contact part of another. Raises NotFound, Conflict, Forbidden.
+
+    What one of them writes next may come into the other's open conversation: who is to merge sees them all.
+    """
+    new: Merge = call.body
+    await contacts.hold(call.tx)
+    await _all_seen(call, [call.id(), new.into_id])
     answer = await contacts.merge_asked(call)
     await _tell(call, [answer.id])
     return answer
+
+
+async def _all_seen(call: Call, people: list[UUID]) -> None:
+    seen = await call.tx.many(_sql.open_with, WhoseRow, contacts=people)
+    async with call.tx.seeing_all():
+        there = await call.tx.many(_sql.open_with, WhoseRow, contacts=people)
+    if len(seen) < len(there):
+        raise Forbidden(
+            "Um destes contatos tem uma conversa aberta que você não vê: peça a quem a atende, ou à administração.",
+            "One of these contacts has an open conversation that you do not see: ask who has it, or an admin.",
+        )
 
 
 async def unmerge(call: Call) -> MergeOut:

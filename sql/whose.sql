@@ -9,6 +9,13 @@ WHERE contact_id = ANY(:contacts::uuid[])
 ORDER BY id DESC
 LIMIT :max;
 
+-- name: open_with(contacts uuid[]) -> many WhoseRow
+-- The conversations that are open with these contacts, as far as the caller sees them.
+-- Index: conversations_open_key
+SELECT id
+FROM conversations
+WHERE contact_id = ANY(:contacts::uuid[]) AND status <> 'CLOSED';
+
 -- name: reveal(contact uuid) -> none
 -- The list shows what a contact wrote while it was blocked, at its place and as read.
 -- Index: conversations_contact_ix, messages_history_ix

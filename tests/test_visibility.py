@@ -258,6 +258,14 @@ async def _kept(desk: Desk, kind: str) -> bool:
 async def test_a_merge_moves_also_what_the_merger_does_not_see(desk: Desk) -> None:
     await desk.restrict(OWN)
     gone, into = [await _contact(desk, kind) for kind in ("others", "own")]
+    other = f"/api/conversations/{desk.keys['others']}"
+    for one, to in (
+        (gone, into),
+        (into, gone),
+    ):  # an open one that Bruno does not see: he would get what comes next
+        answer = await desk.hotel.attendant.post(f"/api/contacts/{one}/merge", json={"intoId": to})
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert (await desk.hotel.admin.post(f"{other}/close")).status_code == 200
     async with listening(desk.hotel.attendant) as bruno, listening(desk.hotel.admin) as alice:
         answer = await desk.hotel.attendant.post(f"/api/contacts/{gone}/merge", json={"intoId": into})
         assert answer.status_code == 200, answer.text
@@ -269,3 +277,10 @@ async def test_a_merge_moves_also_what_the_merger_does_not_see(desk: Desk) -> No
     assert (await desk.hotel.attendant.post(f"/api/contacts/{gone}/unmerge")).status_code == 200
     back = (await desk.hotel.admin.get(f"/api/conversations/{desk.keys['others']}")).json()
     assert back["contact"]["id"] == gone
+    assert (await desk.hotel.admin.post(f"{other}/reopen")).status_code == 200
+
+
+async def test_a_guest_of_a_hidden_conversation_is_deleted_by_nobody(desk: Desk) -> None:
+    await desk.restrict(OWN)
+    answer = await desk.hotel.attendant.delete(f"/api/contacts/{await _contact(desk, 'others')}")
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")

@@ -115,7 +115,7 @@ async def remove(call: Call) -> None:
     contact = call.id()
     try:
         gone = await call.tx.count(_sql.remove, id=contact)
-    except asyncpg.ForeignKeyViolationError as error:  # a conversation that the caller may not see
+    except (asyncpg.RestrictViolationError, asyncpg.ForeignKeyViolationError) as error:  # a hidden conversation
         raise _in_use() from error
     if not gone:
         await merging.found(call.tx, contact)
