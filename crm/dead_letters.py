@@ -73,7 +73,12 @@ class WaitingLettersRow(msgspec.Struct, frozen=True):
 def name_of(*parts: object) -> str:
     """A name for a thing out of what tells it apart; a long one (an id may have any length) by its digest."""
     text = ":".join(str(part) for part in parts)
-    return text if len(text) <= 200 and text.isprintable() else hashlib.sha256(text.encode()).hexdigest()
+    return text if len(text) <= 200 and text.isprintable() else digest_of(text)
+
+
+def digest_of(thing: object) -> str:
+    """The name of a thing that has none: names are logged, so nothing of what it says may stand in it."""
+    return hashlib.sha256(str(thing).encode(errors="backslashreplace")).hexdigest()
 
 
 async def bury(tx: Tx, tenant: UUID | None, kind: str, about: str, item: dict[str, Any], error: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -51,6 +52,18 @@ async def _survives(guest: Guest, as_owner: Sql, body: bytes, wamid: str) -> Non
     finally:  # one that is never worked would hold up the rest of the suite too
         await asyncio.sleep(0.05)
         await as_owner("DELETE FROM webhook_events WHERE body = $1", body)
+
+
+async def test_the_name_of_a_dead_letter_says_nothing_of_a_message_without_id(guest: Guest) -> None:
+    """It is logged, and listed: the words and the number stand in the letter alone."""
+    node = {**guest.message(text="Sou alérgica a nozes"), "id": None}
+    assert (await guest.hotel.webhook(guest.body(node))).status_code == 200
+
+    async def buried() -> list[Node]:
+        return list((await guest.hotel.admin.get("/api/dead-letters?limit=100")).json()["data"])
+
+    [letter] = [one for one in await eventually(buried) if one["kind"] == "inbound.message"]
+    assert re.fullmatch("[0-9a-f]{64}", letter["about"])
 
 
 @pytest.mark.parametrize("kind", MESSAGES)

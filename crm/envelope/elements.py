@@ -107,7 +107,7 @@ def letter(element: Element) -> tuple[str, str, Node]:
     """The element as a dead letter: its kind, what it is about, and all it was made of."""
     node, wamid = element.node, text_of(element.node.get("id"))
     parts = [wamid, node.get("status")] if element.kind == "status" else [wamid]
-    about = dead_letters.name_of(*parts if wamid else [node])
+    about = dead_letters.name_of(*parts) if wamid else dead_letters.digest_of(node)
     return f"inbound.{element.kind}", about, msgspec.structs.asdict(element)
 
 
