@@ -3,9 +3,10 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -210,3 +211,24 @@ async def test_a_body_that_drips_is_told_so_and_holds_its_place_no_longer(
 def _place(url: str) -> tuple[str, int]:
     host, _, port = url.removeprefix("http://").partition(":")
     return host, int(port)
+
+
+async def test_a_body_without_end_is_read_to_its_limit_alone(system: System) -> None:
+    """The answer closes the connection: what else comes is nobody's."""
+    sent, answer = await asyncio.to_thread(_pour, _place(system.url), 64 * 1024 * 1024)
+    assert sent < 16 * 1024 * 1024  # what stood in the buffers between
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"\r\nconnection: close\r\n" in answer
+
+
+def _pour(place: tuple[str, int], size: int) -> tuple[int, bytes]:
+    """How much of a body in chunks is taken, and what is answered."""
+    lines = ["POST /auth/login HTTP/1.1", "Host: x", "Content-Type: application/json", "Transfer-Encoding: chunked"]
+    piece, sent = b"10000\r\n" + b" " * 0x10000 + b"\r\n", 0
+    with socket.create_connection(place, timeout=10) as line:
+        line.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        with suppress(OSError):
+            while sent < size:
+                line.sendall(piece)
+                sent += len(piece)
+        return sent, line.recv(4096)

@@ -27,6 +27,7 @@ _HEADERS = {
 
 
 AT_ONCE = 500  # requests inside at a time: a slow Postgres must not fill the memory with those that wait for it
+LONG = 64 * 1024  # a shorter body has come whole with its head
 _ALWAYS = ("/health", "/metrics")
 
 
@@ -60,13 +61,14 @@ class Edge:
     async def _http(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         start, status, scope["leaving"] = time.perf_counter(), 500, self.leaving
         secure = scope["scheme"] == "https" or headers.get("x-forwarded-proto") == "https"
+        body = _Body(receive) if _is_long(headers) else None
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 _dress(MutableHeaders(scope=message), scope["request_id"], secure)
-                if self.leaving:
+                if self.leaving or (body and not body.whole):
                     message["headers"].append((b"connection", b"close"))
             await send(message)
 
@@ -77,10 +79,29 @@ class Edge:
                 refusal = await on_problem(Request(scope), Unavailable())
                 await refusal(scope, receive, answer)
             else:
-                await self.app(scope, receive, answer)
+                await self.app(scope, body or receive, answer)
         finally:
             self._inside -= 1
             _count(scope, status, time.perf_counter() - start)
+
+
+class _Body:
+    """A long body as it is read. An answer before its end closes the connection: uvicorn would read on."""
+
+    __slots__ = ("_receive", "whole")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive, self.whole = receive, False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self.whole = not message.get("more_body", False)
+        return message
+
+
+def _is_long(headers: Headers) -> bool:
+    length = headers.get("content-length", "")
+    return "transfer-encoding" in headers or (length.isdecimal() and int(length) > LONG)
 
 
 def _dress(headers: MutableHeaders, request_id: str, secure: bool) -> None:
