@@ -167,7 +167,7 @@ def create_admin(email: str, name: str) -> None:
 def rotate_keys() -> None:
     """Reseal every channel's secrets with the newest of ENCRYPTION_KEYS."""
     settings = _settings()
-    count, total = asyncio.run(_reseal(settings))
+    count, total = asyncio.run(_reseal(settings))  # all of them or none
     click.echo(f"resealed {count} of {total} channels; the others had the newest key already")
 
 
@@ -198,9 +198,17 @@ async def _reseal(settings: "Settings") -> tuple[int, int]:
 
 
 def _fresh(box: "Box", sealed: bytes | None, tenant: UUID, column: str) -> bytes | None:
+    from crm.core import crypto
+
     if sealed is None or box.fresh(sealed):
         return sealed
-    return box.seal(box.open(sealed, tenant, column), tenant, column)
+    try:
+        return box.seal(box.open(sealed, tenant, column), tenant, column)
+    except crypto.SealBroken as broken:
+        raise click.ClickException(
+            f"a {column} of tenant {tenant} opens with none of ENCRYPTION_KEYS: put the key that it was sealed "
+            "with behind the newest one. Nothing was resealed."
+        ) from broken
 
 
 def _tool(name: str, module: str) -> None:

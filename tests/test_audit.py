@@ -39,6 +39,16 @@ async def test_every_request_of_a_super_admin_inside_a_hotel_is_shown_to_its_adm
     assert "GET /api/conversations" in f"{line['action']} {line['target']} {line['detail']}"
 
 
+async def test_a_super_admins_request_that_holds_a_nul_is_shown_too(
+    hotel_a: Hotel, root: httpx.AsyncClient
+) -> None:
+    request_id = fresh("nul")
+    headers = {"X-Tenant-Slug": hotel_a.slug, "X-Request-Id": request_id}
+    assert (await root.get("/api/contacts/%00", headers=headers)).status_code == 404
+    line = next(line for line in await _log(hotel_a) if line["requestId"] == request_id)
+    assert "GET /api/contacts/%00" in f"{line['action']} {line['target']} {line['detail']}"
+
+
 async def test_the_platforms_deeds_are_written_to_its_own_log_and_the_making_of_a_hotel_to_the_hotels(
     system: System, as_owner: Sql
 ) -> None:

@@ -173,6 +173,11 @@ async def test_pages_by_number_hold_each_row_once(hotel: Hotel, as_owner: Sql) -
     assert [len(page["data"]) for page in pages] == [5, 5, 5, 5, 3, 0]
 
 
+async def test_a_cursor_that_is_empty_is_none(hotel: Hotel, as_owner: Sql) -> None:
+    await _guests(hotel, as_owner, 3)
+    assert await _page(hotel.attendant, limit=2, cursor="") == await _page(hotel.attendant, limit=2)
+
+
 async def test_a_walk_by_cursor_meets_each_row_once_while_messages_arrive(hotel: Hotel, as_owner: Sql) -> None:
     guests = await _guests(hotel, as_owner, 23)
     first = await _page(hotel.attendant, limit=5)

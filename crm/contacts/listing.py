@@ -39,7 +39,7 @@ async def page(call: Call) -> Page[ContactOut]:
     else:
         rows = await call.tx.many(_sql.page, ContactRow, **place)
     total = None
-    if query.cursor is None:
+    if not query.cursor:
         counting = {"before": LAST_ID, "most": COUNTED, **filters}
         total = await (call.tx.value(_sql.total_filtered, **counting) if filtered else call.tx.value(_sql.total))
     return turned(query, rows, total, shown, lambda row: (row.created_at, row.id))

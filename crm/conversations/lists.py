@@ -51,7 +51,7 @@ async def _plain(call: Call) -> list[ListedRow]:
             return []
         before, before_id = last.last_message_at, last.id
     place = {"before": before, "before_id": before_id, "max": query.limit + 1}
-    return await call.tx.many(_sql.page, ListedRow, **place, archived=query.archived, counted=query.cursor is None)
+    return await call.tx.many(_sql.page, ListedRow, **place, archived=query.archived, counted=not query.cursor)
 
 
 async def _placed(call: Call, filters: Filters, *, skip: int, max: int, **place: Any) -> list[PlacedRow]:

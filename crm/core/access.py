@@ -141,7 +141,8 @@ async def note_visit(rails: Rails, who: Who, request: str, ip: str, request_id: 
     """Write a super admin's request into the log of the tenant it enters."""
     if who.tenant is not None:
         async with rails.db.tenant(who.tenant, who.caller) as tx:
-            await tx.none(_sql.admin_acted, actor=who.user, action=request, ip=ip, request=request_id)
+            action = request.replace("\x00", "%00")  # Postgres has no NUL in a text
+            await tx.none(_sql.admin_acted, actor=who.user, action=action, ip=ip, request=request_id)
 
 
 def address(connection: HTTPConnection, trusted: str) -> str:

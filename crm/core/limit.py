@@ -7,8 +7,9 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
@@ -17,8 +18,10 @@ from redis.exceptions import RedisError
 
 from crm.core.errors import InvalidCredentials, RateLimited, Unavailable
 
+T = TypeVar("T", int, float)
 LOGIN = RateLimitItemPerMinute(5, 15)
 FLYING = RateLimitItemPerMinute(1)  # its minute only: what a killed process leaves in flight is forgotten by then
+DEAF = 3.0  # seconds that a Redis which did not answer is not asked
 PATIENCE = 5.0  # seconds a good try waits for others in flight
 AT_ONCE, QUEUE = 3, 200  # one more than bcrypt has threads, so that they never wait; the 201st is sent away
 
@@ -35,6 +38,7 @@ class Limits:
         self._memory: Storage = MemoryStorage()
         self._room = asyncio.Semaphore(AT_ONCE)
         self._queued = 0
+        self._deaf_until = 0.0
 
     @asynccontextmanager
     async def attempt(self, item: RateLimitItem, *keys: str) -> AsyncIterator[None]:
@@ -92,18 +96,23 @@ class Limits:
 
     async def _add_one(self, name: str, expiry: int, amount: int) -> int:
         own = await self._memory.incr(name, expiry, amount=amount)
-        with suppress(RedisError, OSError):
-            return max(own, await self._redis.incr(name, expiry, amount=amount))
-        return own
+        return await self._higher(own, lambda: self._redis.incr(name, expiry, amount=amount))
 
     async def _count(self, item: RateLimitItem, key: str) -> int:
-        own = await self._memory.get(item.key_for(key))
-        with suppress(RedisError, OSError):
-            return max(own, await self._redis.get(item.key_for(key)))
-        return own
+        name = item.key_for(key)
+        return await self._higher(await self._memory.get(name), lambda: self._redis.get(name))
 
     async def _seconds(self, item: RateLimitItem, key: str) -> int:
-        ends = await self._memory.get_expiry(item.key_for(key))
-        with suppress(RedisError, OSError):
-            ends = max(ends, await self._redis.get_expiry(item.key_for(key)))
+        name = item.key_for(key)
+        ends = await self._higher(await self._memory.get_expiry(name), lambda: self._redis.get_expiry(name))
         return max(1, math.ceil(ends - time.time()))
+
+    async def _higher(self, own: T, ask: Callable[[], Awaitable[T]]) -> T:
+        """Of our number and Redis'; one that did not answer is left alone for a while: each question waits."""
+        if time.monotonic() < self._deaf_until:
+            return own
+        try:
+            return max(own, await ask())
+        except (RedisError, OSError):
+            self._deaf_until = time.monotonic() + DEAF
+            return own

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -12,6 +13,7 @@ from ops.dev.home import Home
 from ops.dev.watch import Program, Signals, Watch, Watched, died
 
 META = "https://graph.facebook.com"
+READY_SECONDS = 60  # a slow machine needs a few; a Redis or a Postgres that is not there never answers
 
 
 class StartError(Exception):
@@ -117,8 +119,11 @@ class System:
         return [f"{url}/health/ready" for url in self.urls] + fake
 
     def _wait_for(self, page: str) -> None:
+        ends = time.monotonic() + READY_SECONDS
         while not _answers(page):
             self._check_alive()
+            if time.monotonic() > ends:
+                raise StartError(f"{page} is not ready after {READY_SECONDS} s. It says: {_said(page)}")
             self.signals.pause(0.02)
 
     def _check_alive(self) -> None:
@@ -135,6 +140,13 @@ class System:
 
 def _port(url: str) -> str:
     return url.rpartition(":")[2]
+
+
+def _said(page: str) -> str:
+    try:
+        return httpx.get(page, trust_env=False, timeout=2, verify=False).text  # noqa: S501
+    except httpx.TransportError as error:
+        return str(error)
 
 
 def _answers(page: str) -> bool:

@@ -53,7 +53,14 @@ def _options() -> argparse.Namespace:
         ".dev), the API on PORT (default 3001). A database, a Redis or a secret in the environment is used.",
     )
     parser.add_argument("--no-demo", action="store_true", help="no demo hotel and no fake Meta")
-    parser.add_argument("--api", type=int, default=1, metavar="N", help="API processes, each on a port of its own")
+    parser.add_argument(
+        "--api",
+        type=int,
+        choices=range(1, 17),
+        default=1,
+        metavar="N",
+        help="API processes, each on a port of its own",
+    )
     return parser.parse_args()
 
 
@@ -71,7 +78,7 @@ def _alone_in(path: Path) -> Iterator[None]:
 
 def _urls(home: Home, count: int) -> list[str]:
     port = os.environ.get("PORT") or "3001"
-    if not port.isdigit() or not 0 < int(port) < 65536:
+    if not port.isdecimal() or not 0 < int(port) < 65536:
         raise StartError(f"PORT must be a number from 1 to 65535, not {port!r}.")
     if not processes.is_free(int(port)):
         raise StartError(f"Port {port} is taken by {_holder(int(port))}. Choose another: PORT=3002 ops/up")
