@@ -237,7 +237,8 @@ SELECT
     END AS wanted_at,
     x.message_id,
     x.send_at,
-    coalesce(x.revision <> r.revision, FALSE) AS stale
+    coalesce(x.revision <> r.revision, FALSE) AS revised,
+    x.words
 FROM stays AS s
 CROSS JOIN stay_messages AS r
 CROSS JOIN tenants AS t
@@ -245,11 +246,11 @@ INNER JOIN contacts AS p ON s.tenant_id = p.tenant_id AND s.contact_id = p.id
 LEFT JOIN stay_sends AS x ON s.tenant_id = x.tenant_id AND s.id = x.stay_id AND r.id = x.rule_id
 WHERE s.id = ANY(:ids::uuid[]) AND (r.deleted_at IS NULL OR x.rule_id IS NOT NULL);
 
--- name: take(stay uuid, rule uuid, revision int, at timestamptz) -> count
+-- name: take(stay uuid, rule uuid, revision int, words bytea, at timestamptz) -> count
 -- This stay gets its message by this rule now, and never again: the key decides.
 -- Index: stay_sends_pkey
-INSERT INTO stay_sends (stay_id, rule_id, revision, send_at)
-VALUES (:stay, :rule, :revision, :at)
+INSERT INTO stay_sends (stay_id, rule_id, revision, words, send_at)
+VALUES (:stay, :rule, :revision, :words, :at)
 ON CONFLICT (tenant_id, stay_id, rule_id) DO NOTHING;
 
 -- name: taken_by(stay uuid, rule uuid, message uuid, at timestamptz) -> none

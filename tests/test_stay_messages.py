@@ -77,7 +77,7 @@ async def test_a_stay_gets_its_message_once_in_the_guests_words(hotel: Hotel, as
     await stays(hotel, dora, 5)
     at = day(4).replace(hour=9)
     assert await planned(as_owner, dora) == [("SCHEDULED", at)]
-    await stays(hotel, dora, 5, room="14")
+    await stays(hotel, dora, 5, language="pt_BR")  # no word of the message
     assert await planned(as_owner, dora) == [("SCHEDULED", at)]
     [row] = await as_owner(PLANNED, dora)
     assert row["content"] == f"Bem-vinda, Dora: quarto 12, de {day(5):%d/%m/%Y}."
@@ -85,16 +85,28 @@ async def test_a_stay_gets_its_message_once_in_the_guests_words(hotel: Hotel, as
     assert listed.json()["data"] == []
 
 
+async def test_its_words_follow_the_stay(hotel: Hotel, as_owner: Sql) -> None:
+    dora = await person(hotel)
+    await stays(hotel, dora, 5)
+    await planned(as_owner, dora)
+    for days, room in ((5, "14"), (6, "14")):
+        await stays(hotel, dora, days, room=room)
+        waits = [status for status, _ in await planned(as_owner, dora)].count("SCHEDULED")
+        last = (await as_owner(PLANNED, dora))[-1]
+        assert (waits, last["status"], last["send_at"]) == (1, "SCHEDULED", day(days - 1).replace(hour=9))
+        assert last["content"] == f"Bem-vinda, Dora: quarto {room}, de {day(days):%d/%m/%Y}."
+
+
 async def test_it_moves_with_the_dates_and_goes_with_the_stay(hotel: Hotel, as_owner: Sql) -> None:
     dora = await person(hotel)
     await stays(hotel, dora, 5)
     await planned(as_owner, dora)
     await stays(hotel, dora, 9)
-    assert await planned(as_owner, dora) == [("SCHEDULED", day(8).replace(hour=9))]
+    assert (await planned(as_owner, dora))[1:] == [("SCHEDULED", day(8).replace(hour=9))]
     await stays(hotel, dora, 9, status="CANCELED")
-    assert [status for status, _ in await planned(as_owner, dora)] == ["CANCELED"]
+    assert [status for status, _ in await planned(as_owner, dora)] == ["CANCELED", "CANCELED"]
     await stays(hotel, dora, 9)
-    assert [status for status, _ in await planned(as_owner, dora)] == ["CANCELED", "SCHEDULED"]
+    assert [status for status, _ in await planned(as_owner, dora)] == ["CANCELED", "CANCELED", "SCHEDULED"]
     assert (await hotel.attendant.delete(f"/api/contacts/{dora}/stays/R-1")).status_code == 204
     assert {row["status"] for row in await as_owner(PLANNED, dora)} == {"CANCELED"}
 

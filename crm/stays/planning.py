@@ -1,5 +1,6 @@
 """The worker turns rules and stays into scheduled messages: once each, moved and canceled with the stay."""
 
+import hashlib
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -57,7 +58,7 @@ async def _follow(rails: Rails, tx: Tx, row: PlanRow) -> None:
     now = datetime.now(UTC)
     ahead = row.wanted_at is not None and row.wanted_at > now
     missing = row.message_id is None
-    if ahead and row.stale:
+    if ahead and not missing and (row.revised or row.words != _digest(row)):
         missing = await _call_off(rails, tx, row)
     elif not missing and row.wanted_at != row.send_at:
         await (_move(rails, tx, row) if ahead else _call_off(rails, tx, row))
@@ -98,7 +99,7 @@ async def _scheduled(rails: Rails, tx: Tx, row: PlanRow) -> bool:
     place = {"stay": row.stay_id, "rule": row.rule_id}
     try:
         async with tx.savepoint():
-            if await tx.count(_sql.take, **place, revision=row.revision, at=row.wanted_at):
+            if await tx.count(_sql.take, **place, revision=row.revision, words=_digest(row), at=row.wanted_at):
                 pair = (row.contact_id, await channels.only(tx, row.channel_id))
                 conversation = (await conversations.kept(tx, [pair]))[pair]
                 message = await messages.put(rails, tx, conversation, _message(row), None)
@@ -111,6 +112,15 @@ async def _scheduled(rails: Rails, tx: Tx, row: PlanRow) -> bool:
 
 def _message(row: PlanRow) -> Send:
     """The rule's message in the words of this stay. Raises ValidationFailed."""
+    return msgspec.convert({**_said(row), "sendAt": row.wanted_at}, Send)
+
+
+def _digest(row: PlanRow) -> bytes:
+    """What tells whether a message still says what the stay is."""
+    return hashlib.sha256(msgspec.json.encode(_said(row), order="sorted")).digest()
+
+
+def _said(row: PlanRow) -> dict[str, Any]:
     words = {
         "{name}": row.name or "-",
         "{checkIn}": f"{row.check_in:%d/%m/%Y}",
@@ -119,7 +129,8 @@ def _message(row: PlanRow) -> Send:
         "{code}": row.code,
     }
     body = {"type": "template", "template": row.template} if row.template else {"content": row.content}
-    return msgspec.convert({**_filled(body, words), "sendAt": row.wanted_at}, Send)
+    said: dict[str, Any] = _filled(body, words)
+    return said
 
 
 def _filled(value: Any, words: dict[str, str]) -> Any:

@@ -145,7 +145,7 @@ class Rules(msgspec.Struct, frozen=True):
 class PlanRow(msgspec.Struct, frozen=True):
     """A stay and a rule: when its message is wanted (None: not), and the one there is.
 
-    It is stale when the rule has other words, or another number, since it was made.
+    `revised`: the rule has other words, or another number, since it was made; `words`: the digest of those it has.
     """
 
     stay_id: UUID
@@ -163,7 +163,8 @@ class PlanRow(msgspec.Struct, frozen=True):
     wanted_at: datetime | None
     message_id: UUID | None
     send_at: datetime | None
-    stale: bool
+    revised: bool
+    words: bytes | None
 
 
 def shown(row: StayRow) -> StayOut:
