@@ -1,8 +1,10 @@
 """The outermost layer: request ids, security headers, metrics, and errors as problem+json (RFC 9457)."""
 
+import asyncio
 import logging
 import re
 import time
+from contextlib import suppress
 from uuid import uuid4
 
 import msgspec
@@ -28,6 +30,7 @@ _HEADERS = {
 
 AT_ONCE = 500  # requests inside at a time: a slow Postgres must not fill the memory with those that wait for it
 LONG = 64 * 1024  # a shorter body has come whole with its head
+LINGER_SECONDS, LINGER_BYTES = 2.0, 16 * 1024 * 1024  # what is still read of a body that is answered already
 _ALWAYS = ("/health", "/metrics")
 
 
@@ -61,14 +64,14 @@ class Edge:
     async def _http(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         start, status, scope["leaving"] = time.perf_counter(), 500, self.leaving
         secure = scope["scheme"] == "https" or headers.get("x-forwarded-proto") == "https"
-        body = _Body(receive) if _is_long(headers) else None
+        body = _Body(receive, headers) if _is_long(headers) else None
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 _dress(MutableHeaders(scope=message), scope["request_id"], secure)
-                if self.leaving or (body and not body.whole):
+                if (body and not await body.ended()) or self.leaving:
                     message["headers"].append((b"connection", b"close"))
             await send(message)
 
@@ -86,17 +89,29 @@ class Edge:
 
 
 class _Body:
-    """A long body as it is read. An answer before its end closes the connection: uvicorn would read on."""
+    """A long body as it is read, which may be answered before its end: uvicorn would read on for ever."""
 
-    __slots__ = ("_receive", "whole")
+    __slots__ = ("_receive", "_waits", "_whole")
 
-    def __init__(self, receive: Receive) -> None:
-        self._receive, self.whole = receive, False
+    def __init__(self, receive: Receive, headers: Headers) -> None:
+        self._receive, self._whole, self._waits = receive, False, "expect" in headers
 
     async def __call__(self) -> Message:
         message = await self._receive()
-        self.whole = not message.get("more_body", False)
+        self._whole = not message.get("more_body", False)
         return message
+
+    async def ended(self) -> bool:
+        """Whether it has come to its end, or does so in a moment: who is cut off while writing reads no answer.
+
+        Who waits for "100 Continue" has not begun to write.
+        """
+        size = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while not self._whole and not self._waits and size < LINGER_BYTES:
+                    size += len((await self()).get("body", b""))
+        return self._whole
 
 
 def _is_long(headers: Headers) -> bool:
