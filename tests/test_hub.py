@@ -10,9 +10,10 @@ from uuid import UUID
 import pytest
 
 from crm import app
-from crm.core import feed, hub, metrics, rails
+from crm.core import feed, hub, metrics, rails, viewers
 from crm.core.feed import Event
 from crm.core.rails import Rails
+from crm.core.viewers import Viewer, Viewers
 from tests.own import away, own_system
 from tests.sockets import Ear, Frame, heard_by, listening, narrow
 from tests.system import Guest, Hotel, System, eventually, serving, unique_phone
@@ -269,3 +270,25 @@ async def test_who_was_dropped_comes_back_and_resumes(laid: Rails, hotel: Hotel,
         await ear.say("resume", {"since": since})
         frame = await heard_by(ear, "message:new", message["id"])
         assert json.dumps(frame["data"]["message"]) == json.dumps(message)
+
+
+async def test_who_went_with_a_killed_process_is_told_gone(
+    hotel: Hotel, own: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guest = Guest(hotel, unique_phone())
+    await guest.writes()
+    conversation = (await guest.conversation())["id"]
+    laid = await rails.lay(own.settings)
+    try:
+        monkeypatch.setattr(viewers, "STAY_SECONDS", 3)
+        ghost = [Viewer(UUID(int=7), "Dora")]
+        await Viewers(laid.redis).here(UUID(hotel.id), UUID(conversation), ghost)
+        monkeypatch.setattr(hub, "WATCH_SECONDS", 0.2)
+        monkeypatch.setattr(hub, "AGAIN_EVERY", 0.5)
+        async with listening(hotel.admin) as alice:
+            await alice.say("conversation:join", conversation)
+            both = (await alice.hear("conversation:joined"))["data"]["viewers"]
+            left = (await alice.hear("presence"))["data"]["viewers"]
+    finally:
+        await laid.close()
+    assert ([one["name"] for one in both], [one["name"] for one in left]) == (["Alice", "Dora"], ["Alice"])

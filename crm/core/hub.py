@@ -47,6 +47,7 @@ class Hub:
         self._client = queue.connect(rails.settings.redis, timeout=None)
         self._pubsub = self._client.pubsub()
         self._viewers = Viewers(rails.redis)
+        self._stood: dict[UUID, set[UUID]] = {}  # who had what open when that was last said again
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -132,11 +133,20 @@ class Hub:
         await self._rails.feed.say(room.tenant, Passing("presence", conversation, told, not_to))
 
     async def _still_there(self) -> None:
-        """Say again who has what open: what is not said again is forgotten."""
+        """Say again who has what open; who is not said again, a killed process's, is told gone."""
+        stood, self._stood = self._stood, {}
         for room in list(self._rooms.values()):
             for conversation in {each for socket in room.sockets for each in socket.joined}:
                 with suppress(RedisError, OSError):
-                    await self._viewers.here(room.tenant, conversation, room.viewers(conversation))
+                    there = await self._viewers.here(room.tenant, conversation, room.viewers(conversation))
+                    self._stood[conversation] = {viewer.user_id for viewer in there}
+                    if stood.get(conversation, set()) - self._stood[conversation]:
+                        await self._tell_viewers(room, conversation, there)
+
+    def _note(self, word: Passing) -> None:
+        """Who is there by the last word on it: nobody is told gone twice."""
+        if word.event == "presence" and word.conversation_id in self._stood:
+            self._stood[word.conversation_id] = {UUID(viewer["userId"]) for viewer in word.data["viewers"]}
 
     def of_user(self, tenant: UUID, user: UUID) -> int:
         """How many sockets a person has open here."""
@@ -195,6 +205,7 @@ class Hub:
             log.warning("a word of the feed is not understood; the feed is read instead")
             return
         if isinstance(word, Passing):
+            self._note(word)
             room.pass_on(word)
         elif isinstance(word, End):
             room.end(word)
