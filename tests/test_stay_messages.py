@@ -97,6 +97,13 @@ async def test_its_words_follow_the_stay(hotel: Hotel, as_owner: Sql) -> None:
         assert last["content"] == f"Bem-vinda, Dora: quarto {room}, de {day(days):%d/%m/%Y}."
 
 
+async def test_who_was_erased_gets_none(hotel: Hotel, as_owner: Sql) -> None:
+    dora = await person(hotel)
+    assert (await hotel.admin.post(f"/api/contacts/{dora}/erase")).status_code == 200
+    await stays(hotel, dora, 5)
+    assert await planned(as_owner, dora) == []
+
+
 async def test_it_moves_with_the_dates_and_goes_with_the_stay(hotel: Hotel, as_owner: Sql) -> None:
     dora = await person(hotel)
     await stays(hotel, dora, 5)
