@@ -77,7 +77,7 @@ class Site:
         return (self.folder / "secrets" / name).read_text().strip()
 
     def container(self, service: str) -> str:
-        return self.compose("ps", "-q", service).strip()
+        return self.compose("ps", "--all", "-q", service).strip()
 
     def inspected(self, service: str, template: str) -> str:
         return self.engine.run("podman", "inspect", "-f", template, self.container(service)).stdout.strip()
