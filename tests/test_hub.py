@@ -280,7 +280,7 @@ async def test_who_went_with_a_killed_process_is_told_gone(
     conversation = (await guest.conversation())["id"]
     laid = await rails.lay(own.settings)
     try:
-        monkeypatch.setattr(viewers, "STAY_SECONDS", 3)
+        monkeypatch.setattr(viewers, "STAY_SECONDS", 6)
         ghost = [Viewer(UUID(int=7), "Dora")]
         await Viewers(laid.redis).here(UUID(hotel.id), UUID(conversation), ghost)
         monkeypatch.setattr(hub, "WATCH_SECONDS", 0.2)
@@ -288,7 +288,7 @@ async def test_who_went_with_a_killed_process_is_told_gone(
         async with listening(hotel.admin) as alice:
             await alice.say("conversation:join", conversation)
             both = (await alice.hear("conversation:joined"))["data"]["viewers"]
-            left = (await alice.hear("presence"))["data"]["viewers"]
+            left = (await alice.hear("presence", 30))["data"]["viewers"]
     finally:
         await laid.close()
     assert ([one["name"] for one in both], [one["name"] for one in left]) == (["Alice", "Dora"], ["Alice"])
