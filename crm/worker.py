@@ -253,13 +253,8 @@ def _worker(client: Any, jobs: Jobs, name: str) -> QuietWorker:
 
 
 async def _safely(name: str, work: Callable[[], Awaitable[object]]) -> None:
-    """Nothing a job raises may be lost silently, or end the worker: the row is still there to be worked."""
-    try:
+    with apart(name):
         await work()
-    except Problem as problem:
-        _log.warning("a job must wait", extra={"job": name, "why": problem.code})
-    except Exception:
-        _log.exception("a job failed", extra={"job": name})
 
 
 async def _sweep_for_ever(jobs: Jobs, stop: asyncio.Event) -> None:

@@ -1,4 +1,4 @@
-"""The turns of many hotels in one job: what goes wrong with one of them holds up no other."""
+"""Jobs, and hotels' parts of one: what goes wrong in one of them holds up no other."""
 
 import logging
 from collections.abc import Iterator
@@ -11,12 +11,15 @@ _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def apart(job: str, tenant: UUID) -> Iterator[None]:
-    """A hotel's part of a job. What it raises is logged, under the hotel's id, and the next one's turn comes."""
-    told = {"job": job, "tenantId": str(tenant)}
+def apart(job: str, tenant: UUID | None = None) -> Iterator[None]:
+    """A job, or a hotel's part of it. What it raises is logged, and the next one's turn comes.
+
+    Nothing may be lost silently, or end the worker: the row is still there to be worked.
+    """
+    told = {"job": job} | ({} if tenant is None else {"tenantId": str(tenant)})
     try:
         yield
     except Problem as problem:
-        _log.warning("a hotel's part of a job must wait", extra={**told, "why": problem.code})
+        _log.warning("a job must wait", extra={**told, "why": problem.code})
     except Exception:
-        _log.exception("a hotel's part of a job failed", extra=told)
+        _log.exception("a job failed", extra=told)
