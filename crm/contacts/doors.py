@@ -131,9 +131,11 @@ def _in_use() -> Conflict:
 
 
 async def merge(call: Call) -> ContactOut:
-    """Make a contact part of another: its conversations and identities move there. Raises NotFound, Conflict."""
+    """Make a contact part of another: its conversations and identities move there. Raises NotFound, Conflict.
+
+    The caller holds the tenant's door.
+    """
     tx, into = call.tx, call.body.into_id
-    await hold(tx)
     gone, survivor = await merging.found(tx, call.id()), await merging.found(tx, into)
     if gone.id == survivor.id or gone.merged_into or survivor.merged_into or gone.is_group != survivor.is_group:
         raise Conflict(
