@@ -27,25 +27,28 @@ async def test_a_line_tells_who_did_what_from_where_under_which_request(hotel_a:
     assert (line["action"], line["target"], line["detail"]) == ("tenant.changed", hotel_a.id, {"fields": ["name"]})
 
 
+async def _visited(hotel: Hotel, root: httpx.AsyncClient, path: str) -> tuple[int, dict[str, Any]]:
+    """What a super admin's request inside the hotel is answered, and its line in the hotel's log."""
+    request_id = fresh("visita")
+    headers = {"X-Tenant-Slug": hotel.slug, "X-Request-Id": request_id}
+    answer = await root.get(path, headers=headers)
+    return answer.status_code, next(line for line in await _log(hotel) if line["requestId"] == request_id)
+
+
 async def test_every_request_of_a_super_admin_inside_a_hotel_is_shown_to_its_admin(
     hotel_a: Hotel, root: httpx.AsyncClient
 ) -> None:
-    request_id = fresh("visita")
-    headers = {"X-Tenant-Slug": hotel_a.slug, "X-Request-Id": request_id}
-    assert (await root.get("/api/conversations?limit=1", headers=headers)).status_code == 200
-    line = next(line for line in await _log(hotel_a) if line["requestId"] == request_id)
+    status, line = await _visited(hotel_a, root, "/api/conversations?limit=1")
     who = (await root.get("/auth/me")).json()["user"]["id"]
-    assert (line["actorId"], line["actorRole"]) == (who, "SUPER_ADMIN")
+    assert (status, line["actorId"], line["actorRole"]) == (200, who, "SUPER_ADMIN")
     assert "GET /api/conversations" in f"{line['action']} {line['target']} {line['detail']}"
 
 
 async def test_a_super_admins_request_that_holds_a_nul_is_shown_too(
     hotel_a: Hotel, root: httpx.AsyncClient
 ) -> None:
-    request_id = fresh("nul")
-    headers = {"X-Tenant-Slug": hotel_a.slug, "X-Request-Id": request_id}
-    assert (await root.get("/api/contacts/%00", headers=headers)).status_code == 404
-    line = next(line for line in await _log(hotel_a) if line["requestId"] == request_id)
+    status, line = await _visited(hotel_a, root, "/api/contacts/%00")
+    assert status == 404
     assert "GET /api/contacts/%00" in f"{line['action']} {line['target']} {line['detail']}"
 
 

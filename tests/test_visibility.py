@@ -259,10 +259,7 @@ async def test_a_merge_moves_also_what_the_merger_does_not_see(desk: Desk) -> No
     await desk.restrict(OWN)
     gone, into = [await _contact(desk, kind) for kind in ("others", "own")]
     other = f"/api/conversations/{desk.keys['others']}"
-    for one, to in (
-        (gone, into),
-        (into, gone),
-    ):  # an open one that Bruno does not see: he would get what comes next
+    for one, to in ((gone, into), (into, gone)):  # Bruno does not see it and would get what comes next
         answer = await desk.hotel.attendant.post(f"/api/contacts/{one}/merge", json={"intoId": to})
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
     assert (await desk.hotel.admin.post(f"{other}/close")).status_code == 200

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from playwright.async_api import WebSocketRoute, expect
+from playwright.async_api import Page, WebSocketRoute, expect
 
 from crm import app
 from crm.core.config import Settings
@@ -33,14 +33,21 @@ async def test_what_was_said_while_the_api_was_away_is_there_when_it_is_back(
         await bruno.page.context.close()
 
 
-async def test_what_comes_before_the_socket_listens_is_there_when_it_does(screens: Screens) -> None:
-    dora, listens, page = screens.guest(), asyncio.Event(), await screens.blank()
+async def _held(page: Page) -> asyncio.Event:
+    """The page's socket reaches the server when this is set."""
+    listens = asyncio.Event()
 
     async def late(socket: WebSocketRoute) -> None:
         await listens.wait()
         socket.connect_to_server()
 
     await page.route_web_socket("**/ws", late)
+    return listens
+
+
+async def test_what_comes_before_the_socket_listens_is_there_when_it_does(screens: Screens) -> None:
+    dora, page = screens.guest(), await screens.blank()
+    listens = await _held(page)
     await dora.writes("Antes")
     await screens.sign_in(page, screens.hotel.logins["attendant"], PASSWORD)
     await page.get_by_role("button", name="Todas").click()
@@ -54,13 +61,8 @@ async def test_what_comes_before_the_socket_listens_is_there_when_it_does(screen
 
 
 async def test_who_looks_at_something_old_goes_on_looking_at_it_when_the_page_reads_again(screens: Screens) -> None:
-    dora, listens, page = screens.guest(), asyncio.Event(), await screens.blank()
-
-    async def late(socket: WebSocketRoute) -> None:
-        await listens.wait()
-        socket.connect_to_server()
-
-    await page.route_web_socket("**/ws", late)
+    dora, page = screens.guest(), await screens.blank()
+    listens = await _held(page)
     await long_ago(dora, "Lá no alto")
     await screens.sign_in(page, screens.hotel.logins["attendant"], PASSWORD)
     await page.get_by_label("Buscar").fill("Lá no alto")
