@@ -8,9 +8,9 @@ import msgspec
 
 from crm.core import sql
 from crm.core.access import TENANT_ADMIN
-from crm.core.db import Tx
 from crm.core.http import Call, Door
 from crm.core.page import Page, PageQuery, stamp, turned
+from crm.core.tx import Tx
 
 _sql = sql.load("audit")
 

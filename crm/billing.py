@@ -13,9 +13,9 @@ import msgspec
 from crm import audit
 from crm.core import sql
 from crm.core.access import SUPER_ADMIN
-from crm.core.db import Tx
 from crm.core.errors import FieldError, ValidationFailed
 from crm.core.http import Call, Door
+from crm.core.tx import Tx
 
 _sql = sql.load("billing")
 

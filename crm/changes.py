@@ -14,9 +14,9 @@ import msgspec
 from crm import channels, contacts, templates
 from crm.contacts import Choice, Person
 from crm.core import metrics
-from crm.core.db import Tx
 from crm.core.feed import Event
 from crm.core.payload import dict_of, dicts_of, text_of, time_of
+from crm.core.tx import Tx
 
 
 class Change(msgspec.Struct, frozen=True):

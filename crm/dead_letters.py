@@ -11,10 +11,11 @@ import msgspec
 from crm import audit
 from crm.core import metrics, sql
 from crm.core.access import TENANT_ADMIN
-from crm.core.db import PLATFORM, Tx
+from crm.core.db import PLATFORM
 from crm.core.errors import Conflict, NotFound
 from crm.core.http import Call, Door
 from crm.core.page import Page, PageQuery, maybe_stamp, stamp, turned
+from crm.core.tx import Tx
 
 log = logging.getLogger(__name__)
 _sql = sql.load("dead_letters")

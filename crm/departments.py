@@ -10,11 +10,11 @@ import msgspec
 from crm import audit
 from crm.core import sql
 from crm.core.access import ATTENDANT, TENANT_ADMIN
-from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound, invalid
 from crm.core.feed import COME_BACK, End
 from crm.core.fields import Name
 from crm.core.http import Call, Door
+from crm.core.tx import Tx
 
 _sql = sql.load("departments")
 

@@ -7,8 +7,8 @@ from prometheus_client import Gauge
 from crm import channels
 from crm.channels import RestingTenantRow
 from crm.core import metrics, sql, surroundings
-from crm.core.db import Tx
 from crm.core.rails import Rails
+from crm.core.tx import Tx
 from crm.dead_letters import WaitingLettersRow
 from crm.jobs import WaitingRow
 from crm.messages import WaitingSendsRow

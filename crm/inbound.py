@@ -14,11 +14,11 @@ from starlette.responses import PlainTextResponse, Response
 from crm import changes, channels, contacts, dead_letters, envelope, media, messages
 from crm.channels import RouteRow
 from crm.core import crypto, http, metrics, payload, sql
-from crm.core.db import Tx
 from crm.core.errors import Forbidden, MalformedBody, Unauthenticated, Unavailable
 from crm.core.feed import Event
 from crm.core.http import PUBLIC, Call, Door
 from crm.core.rails import Rails
+from crm.core.tx import Tx
 from crm.envelope import Element, Parts
 from crm.intake import Post
 

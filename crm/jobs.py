@@ -10,11 +10,12 @@ import msgspec
 from crm import audit, dead_letters, envelope, intake, messages
 from crm.core import sql
 from crm.core.access import SUPER_ADMIN, TENANT_ADMIN
-from crm.core.db import PLATFORM, Tx
+from crm.core.db import PLATFORM
 from crm.core.errors import Conflict, NotFound, invalid
 from crm.core.fields import zoned
 from crm.core.http import Call, Door
 from crm.core.page import Page, stamp, turned
+from crm.core.tx import Tx
 from crm.dead_letters import LetterOut, LetterQuery, LetterRow
 from crm.intake import Post
 from crm.messages import WAITING_NAMES, WaitingSendsRow

@@ -18,12 +18,12 @@ from crm import channels, contacts, dead_letters, media, messages, templates
 from crm.channels import SenderRow
 from crm.contacts import Choice
 from crm.core import meta, meta_media, metrics
-from crm.core.db import Tx
 from crm.core.feed import Event
 from crm.core.meta import MetaError
 from crm.core.meta_errors import OPTED_OUT, PAIR, PERMANENT, TRANSIENT, UNCERTAIN
 from crm.core.rails import Rails
 from crm.core.rates import MOMENT
+from crm.core.tx import Tx
 from crm.messages import ClaimedRow, Ending
 
 log = logging.getLogger(__name__)

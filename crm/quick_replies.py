@@ -10,11 +10,11 @@ import msgspec
 from crm.core import page as paging
 from crm.core import sql
 from crm.core.access import ATTENDANT
-from crm.core.db import Tx
 from crm.core.errors import Conflict, FieldError, NotFound, ValidationFailed
 from crm.core.feed import Event
 from crm.core.http import Call, Door
 from crm.core.page import Page, PageQuery, paged
+from crm.core.tx import Tx
 
 _sql = sql.load("quick_replies")
 _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")

@@ -9,12 +9,12 @@ import msgspec
 from crm.core import page as paging
 from crm.core import sql
 from crm.core.access import ATTENDANT
-from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound
 from crm.core.feed import Event
 from crm.core.fields import Tag
 from crm.core.http import Call, Door
 from crm.core.page import Page, PageQuery, paged
+from crm.core.tx import Tx
 
 _sql = sql.load("tags")
 _Color = Annotated[str, msgspec.Meta(pattern=r"^#[0-9A-Fa-f]{6}$(?!\n)", max_length=7)]

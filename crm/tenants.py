@@ -11,12 +11,12 @@ import msgspec
 from crm import audit
 from crm.core import access, body, crypto, sql
 from crm.core.access import SUPER_ADMIN, TENANT_ADMIN
-from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound, ValidationFailed, invalid
 from crm.core.feed import COME_BACK, End
 from crm.core.fields import Email, Name, Password, Slug, normal_email
 from crm.core.http import Call, Door
 from crm.core.page import Page, PageQuery, containing, stamp, turned
+from crm.core.tx import Tx
 
 _sql = sql.load("tenants")
 SETTINGS_LIMIT = 64 * 1024  # bytes, as JSON

@@ -9,11 +9,11 @@ import msgspec
 from crm import audit
 from crm.core import crypto, sql
 from crm.core.access import ATTENDANT, TENANT_ADMIN
-from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound, invalid
 from crm.core.feed import End
 from crm.core.fields import Email, Name, Password, normal_email
 from crm.core.http import Call, Door
+from crm.core.tx import Tx
 
 _sql = sql.load("users")
 Role = Literal["TENANT_ADMIN", "ATTENDANT"]

@@ -33,6 +33,7 @@ ORDER BY place;
 -- To be seen to on the first trial, in this order:
 -- 1. crm/core/db.py sets the tenant by set_config(); Citus hands on SET LOCAL only (citus.propagate_set_commands = 'local').
 --    Row security on the other machines sees no tenant until _opening says SET LOCAL: 77 µs a transaction more.
+--    What goes alone (crm.entered) begins a transaction there, as behind PgBouncer.
 -- 2. Triggers write beside their row (the same tenant, so the same machine). They need citus.enable_unsafe_triggers and
 --    citus.allow_nested_distributed_execution:
 --    conversations_counted, conversations_recounted, contacts_counted, contacts_discounted, contacts_merged,

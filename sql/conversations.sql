@@ -4,6 +4,7 @@
 -- name: of(ids uuid[]) -> many ConversationRow
 -- These conversations, as far as the caller sees them.
 -- Index: conversations_pkey
+-- as: caller
 SELECT
     c.id,
     c.status,

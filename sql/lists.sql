@@ -5,6 +5,7 @@
 -- The last row before a page of the list without filters, skipped to in the index alone: page 200 reads none of the
 -- 4,000 rows before it.
 -- Index: conversations_newest_ix
+-- as: caller
 SELECT
     id,
     last_message_at
@@ -20,6 +21,7 @@ LIMIT 1 OFFSET :skip::bigint - 1;
 -- the total rides on each row when it is asked for. It is empty for whom the hotel restricts: see sight.
 -- A name is looked up only where there is one: 0.37 ms against 0.44 with outer joins (21 rows, client included).
 -- Index: conversations_newest_ix
+-- as: caller
 WITH page AS MATERIALIZED (
     SELECT
         id,
@@ -158,6 +160,7 @@ WHERE
 -- name: unread(own uuid) -> one UnreadRow
 -- How many conversations have something unread: all, the own, and nobody's.
 -- Index: conversation_counts_pkey
+-- as: caller
 SELECT
     coalesce(sum(n), 0)::bigint AS total,
     coalesce(sum(n) FILTER (WHERE assigned_to = :own), 0)::bigint AS mine,

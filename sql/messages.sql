@@ -5,6 +5,7 @@
 -- name: before(conversation uuid, before timestamptz, before_id uuid, max bigint) -> many MessageRow
 -- Messages older than a place, newest first.
 -- Index: messages_history_ix
+-- as: caller
 SELECT
     id,
     conversation_id,
@@ -36,6 +37,7 @@ LIMIT :max;
 -- name: after(conversation uuid, after timestamptz, after_id uuid, max bigint) -> many MessageRow
 -- Messages newer than a place, oldest first.
 -- Index: messages_history_ix
+-- as: caller
 SELECT
     id,
     conversation_id,

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from crm.core.db import Tx
 from crm.core.errors import Unavailable
+from crm.core.tx import Tx
 from crm.spreadsheets import cells, working, writing
 from crm.spreadsheets.shapes import ImportRow, LineRow
 from tests.conftest import Sql

@@ -151,6 +151,33 @@ def test_the_plan_of_a_query_uses_the_index_it_names(
     assert [index for index in planned(query) if not re.search(rf"\b{index}\b", plan)] == [], plan
 
 
+@each([query for query in QUERIES if query.alone])
+def test_who_goes_alone_is_let_in_before_anything_is_read(
+    query: Query, planners: dict[bool, psycopg.Connection]
+) -> None:
+    """A One-Time Filter at the top is asked before what lies below; mixed with another it might be the second."""
+    found = planners[False].execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {query.alone}").fetchone()
+    assert found is not None
+    top = found[0][0]["Plan"]
+    entry = ", ".join(f"${place}" for place in range(len(query.params) + 1, len(query.params) + 6))
+    assert (top["Node Type"], top.get("One-Time Filter")) == ("Result", f"crm.entered({entry})")
+    assert len(top["Plans"]) == 1
+
+
+@each([query for query in QUERIES if query.alone])
+async def test_who_goes_alone_is_answered_the_same(
+    query: Query, connections: dict[bool, asyncpg.Connection]
+) -> None:
+    plain, alone = [await connections[False].prepare(text) for text in (query.text, query.alone or "")]
+    assert (query.system, query.custom) == (False, False)
+    assert re.match(r"(SELECT|WITH)\b", query.text)
+    assert not re.search(r"\b(INSERT|DELETE|UPDATE|SHARE)\b", query.text)
+    assert [tuple(column) for column in alone.get_attributes()] == [
+        tuple(column) for column in plain.get_attributes()
+    ]
+    assert [kind.name for kind in alone.get_parameters()[-5:]] == ["uuid"] * 4 + ["text"]
+
+
 def test_the_pages_before_a_page_of_the_list_are_skipped_in_the_index_alone(
     planners: dict[bool, psycopg.Connection],
 ) -> None:
@@ -192,7 +219,13 @@ def test_the_name_of_a_query_stays_in_its_text() -> None:
     [query] = sql.parse("contacts", "-- name: page(a int) -> many Row\n-- Why.\n-- Index: x, y\nSELECT :a;")
     assert query.text == "SELECT /* contacts.page */ $1"
     assert (query.shape, query.row, query.params, query.indexes) == ("many", "Row", {"a": "int"}, ("x", "y"))
-    assert (query.system, query.custom) == (False, False)
+    assert (query.system, query.custom, query.alone) == (False, False, None)
+
+
+def test_a_query_that_may_go_alone_has_a_text_for_that() -> None:
+    [query] = sql.parse("t", "-- name: x(a int) -> many Row\n-- as: caller\nSELECT :a")
+    rows = "SELECT * FROM (\nSELECT /* t.x */ $1\n) AS found OFFSET 0"
+    assert query.alone == f"SELECT * FROM ({rows}) AS answer WHERE crm.entered($2, $3, $4, $5, $6)"
 
 
 def test_notes_choose_the_role_and_the_way_of_planning() -> None:

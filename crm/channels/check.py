@@ -17,11 +17,11 @@ from crm.channels.visit import Visit
 from crm.core import sql
 from crm.core.access import TENANT_ADMIN
 from crm.core.crypto import SealBroken
-from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound, Unavailable
 from crm.core.http import Call, Door
 from crm.core.meta import MetaError
 from crm.core.payload import dicts_of
+from crm.core.tx import Tx
 
 log = logging.getLogger(__name__)
 _sql = sql.load("channels")

@@ -16,9 +16,9 @@ from crm.channels.shapes import ChannelOut, ChannelRow, Channels, Create, Patch
 from crm.core import sql
 from crm.core.access import ATTENDANT, TENANT_ADMIN
 from crm.core.crypto import Box
-from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound, invalid
 from crm.core.http import Call, Door
+from crm.core.tx import Tx
 
 _sql = sql.load("channels")
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from crm.core import sql
-from crm.core.db import Tx
+from crm.core.tx import Tx
 
 _sql = sql.load("health")
 

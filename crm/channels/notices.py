@@ -8,10 +8,10 @@ from uuid import UUID
 import msgspec
 
 from crm.core import sql
-from crm.core.db import Tx
 from crm.core.meta_codes import Words
 from crm.core.meta_errors import meaning
 from crm.core.page import maybe_stamp, stamp
+from crm.core.tx import Tx
 
 _sql = sql.load("notices")
 

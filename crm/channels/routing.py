@@ -8,10 +8,10 @@ from crm.channels import health, notices, views
 from crm.channels.reported import READERS, News
 from crm.channels.shapes import RestingRow, RouteRow, SenderRow
 from crm.core import sql
-from crm.core.db import Tx
 from crm.core.errors import invalid
 from crm.core.feed import Event
 from crm.core.meta_codes import TOKEN
+from crm.core.tx import Tx
 
 _sql = sql.load("channels")
 

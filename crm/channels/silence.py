@@ -9,10 +9,10 @@ import msgspec
 from crm.channels import health, notices, views
 from crm.core import sql
 from crm.core.apart import apart
-from crm.core.db import Tx
 from crm.core.feed import Event
 from crm.core.page import stamp
 from crm.core.rails import Rails
+from crm.core.tx import Tx
 
 _sql = sql.load("silence")
 

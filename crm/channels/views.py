@@ -8,10 +8,10 @@ from crm.channels.health import FactRow
 from crm.channels.notices import NoticeOut
 from crm.channels.shapes import ChannelOut, ChannelRow, HealthOut, TokenState, shown
 from crm.core import edge, sql
-from crm.core.db import Tx
 from crm.core.feed import Event
 from crm.core.http import Call
 from crm.core.page import stamp
+from crm.core.tx import Tx
 
 _sql = sql.load("channels")
 Facts = dict[str, FactRow]

@@ -10,10 +10,10 @@ from msgspec import Meta
 from crm import audit
 from crm.core import sql
 from crm.core.access import ATTENDANT, TENANT_ADMIN
-from crm.core.db import Tx
 from crm.core.errors import FieldError, ValidationFailed
 from crm.core.fields import Name
 from crm.core.http import Call, Door
+from crm.core.tx import Tx
 
 _sql = sql.load("attributes")
 

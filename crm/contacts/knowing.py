@@ -20,8 +20,8 @@ from crm.contacts.shapes import (
     updated,
 )
 from crm.core import sql
-from crm.core.db import Tx
 from crm.core.feed import Event
+from crm.core.tx import Tx
 
 _sql = sql.load("contacts")
 

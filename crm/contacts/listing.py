@@ -7,9 +7,9 @@ from uuid import UUID
 from crm.contacts.shapes import ContactList, ContactOut, ContactRow, MadeRow, shown
 from crm.core import sql
 from crm.core.access import ATTENDANT
-from crm.core.db import Tx
 from crm.core.http import Call, Door
 from crm.core.page import LAST_ID, Page, containing, turned
+from crm.core.tx import Tx
 
 _sql = sql.load("contacts")
 

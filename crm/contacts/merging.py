@@ -6,9 +6,9 @@ import msgspec
 
 from crm.contacts.shapes import ContactRow, MadeRow, MergeRow, updated
 from crm.core import sql
-from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound
 from crm.core.feed import Event
+from crm.core.tx import Tx
 
 _sql = sql.load("contacts")
 

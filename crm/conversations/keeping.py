@@ -13,9 +13,9 @@ from crm.conversations.shapes import (
     shown,
 )
 from crm.core import sql
-from crm.core.db import Tx
 from crm.core.errors import NotFound
 from crm.core.feed import Event
+from crm.core.tx import Tx
 
 _sql, _states = sql.load("conversations"), sql.load("states")
 _BATCH = 200  # conversations brought back in one transaction

@@ -148,7 +148,15 @@ routes = [
         role=ATTENDANT,
         query=ConversationList,
         answer=Page[ConversationOut],
+        alone=True,
     ),
-    Door(method="GET", path="/api/conversations/{id}", handler=get, role=ATTENDANT, answer=ConversationOut),
-    Door(method="GET", path="/api/unread", handler=unread, role=ATTENDANT, answer=UnreadRow),
+    Door(
+        method="GET",
+        path="/api/conversations/{id}",
+        handler=get,
+        role=ATTENDANT,
+        answer=ConversationOut,
+        alone=True,
+    ),
+    Door(method="GET", path="/api/unread", handler=unread, role=ATTENDANT, answer=UnreadRow, alone=True),
 ]

@@ -11,9 +11,10 @@ from starlette.requests import HTTPConnection
 
 from crm.core import crypto, sql
 from crm.core.config import split
-from crm.core.db import PLATFORM, Caller
+from crm.core.db import PLATFORM
 from crm.core.errors import TenantMismatch, TenantNotFound, TokenExpired, Unauthenticated
 from crm.core.rails import Rails
+from crm.core.tx import Caller
 
 _sql = sql.load("access")
 

@@ -1,26 +1,20 @@
-"""Postgres: one pool a role, and the only two ways in: a tenant's transaction, or the system's.
-
-A tenant's transaction opens with ONE simple query: BEGIN, set_config('app.tenant_id', …, TRUE), and the check
-of the caller's session. The setting ends with the transaction, so nothing leaks to the next user of a
-connection, behind PgBouncer too.
-"""
+"""Postgres: one pool a role, and the only two ways in: a tenant's transaction, or the system's."""
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import asyncpg
-import msgspec
 
-from crm.core import metrics, pools, sql
+from crm.core import metrics, pools
 from crm.core.config import Settings
-from crm.core.errors import TenantSuspended, Unauthenticated, Unavailable
+from crm.core.errors import Unavailable
 from crm.core.replica import Replica
 from crm.core.sql import Query
+from crm.core.tx import AfterCommit, Caller, Tx, raise_refusal
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -28,11 +22,9 @@ if TYPE_CHECKING:
     Connection = PoolConnectionProxy[asyncpg.Record]
 
 log = logging.getLogger(__name__)
-_sql = sql.load("access")
 
 PLATFORM = UUID(int=0)  # the tenant whose users are the super admins
 _ACQUIRE_SECONDS = 3.0  # longer than this for a connection: answer 503 rather than queue without end
-_ENTER_REFUSED: dict[str, type[Exception]] = {"CRM01": Unauthenticated, "CRM02": TenantSuspended}
 _AWAY = (
     OSError,
     asyncpg.InterfaceError,
@@ -48,100 +40,13 @@ _AWAY = (
     asyncpg.SerializationError,  # a replica's: what was read there had to make room for what the primary wrote
 )
 
-Row = TypeVar("Row")
-AfterCommit = Callable[[], Awaitable[None]]
-
-
-class Caller(msgspec.Struct, frozen=True):
-    """Who opens the transaction: checked by crm.enter in the database, in the same round trip."""
-
-    home: UUID
-    user: UUID
-    session: UUID
-    role: str
-
-
-class Tx:
-    """An open transaction. Its methods run queries by their declared shape."""
-
-    __slots__ = ("callbacks", "connection", "tenant")
-
-    def __init__(self, tenant: UUID | None) -> None:
-        self.connection: Connection
-        self.tenant = tenant
-        self.callbacks: list[AfterCommit] = []
-
-    async def many(self, query: Query, row: Callable[..., Row], **params: Any) -> list[Row]:
-        """Every row, as `row` made of its columns in order."""
-        return [row(*record) for record in await self.connection.fetch(query.text, *_args(query, params))]
-
-    async def maybe(self, query: Query, row: Callable[..., Row], **params: Any) -> Row | None:
-        """The row, or None."""
-        record = await self.connection.fetchrow(query.text, *_args(query, params))
-        return None if record is None else row(*record)
-
-    async def one(self, query: Query, row: Callable[..., Row], **params: Any) -> Row:
-        """The row that must be there. Raises LookupError."""
-        found = await self.maybe(query, row, **params)
-        if found is None:
-            raise LookupError(query.name)
-        return found
-
-    async def value(self, query: Query, **params: Any) -> Any:
-        """The first column of the first row, None when there is no row."""
-        return await self.connection.fetchval(query.text, *_args(query, params))
-
-    async def count(self, query: Query, **params: Any) -> int:
-        """How many rows the statement wrote: the database's own word on what happened."""
-        tag = await self.connection.execute(query.text, *_args(query, params))
-        return int(tag.rpartition(" ")[2])
-
-    async def none(self, query: Query, **params: Any) -> None:
-        """Run it for its effect."""
-        await self.connection.execute(query.text, *_args(query, params))
-
-    async def plan_anew(self) -> None:
-        """Plan each later query of this transaction for its own values (for `-- plan: custom`)."""
-        await self.connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
-
-    @asynccontextmanager
-    async def seeing_all(self) -> AsyncIterator[None]:
-        """Inside, an attendant's transaction sees all of the tenant, whatever the hotel restricts.
-
-        For what hands a conversation on: Postgres refuses an UPDATE whose new row its writer may not see.
-        """
-        viewer = await self.value(_sql.viewer)
-        if viewer:
-            await self.value(_sql.see_as, viewer="")
-        yield
-        if viewer:
-            await self.value(_sql.see_as, viewer=viewer)
-
-    @asynccontextmanager
-    async def savepoint(self) -> AsyncIterator[None]:
-        """What fails inside is undone alone."""
-        await self.connection.execute("SAVEPOINT part")
-        try:
-            yield
-        except BaseException:
-            await self.connection.execute("ROLLBACK TO SAVEPOINT part")
-            raise
-        await self.connection.execute("RELEASE SAVEPOINT part")
-
-    def after_commit(self, callback: AfterCommit) -> None:
-        """Call this once the transaction is durable; what it raises is logged, never felt by the caller."""
-        self.callbacks.append(callback)
-
-
-def _args(query: Query, params: dict[str, Any]) -> list[Any]:
-    return [params[name] for name in query.params]
-
 
 class Database:
     """The two pools of a process. Opening connects to nothing yet: Postgres may be away at the start."""
 
     def __init__(self, app: "asyncpg.Pool[Any]", system: "asyncpg.Pool[Any]", bouncer: bool = False) -> None:
-        self._app, self._system, self._bouncer = app, system, bouncer
+        self._app, self._system = app, system
+        self._bouncer = bouncer  # it may give another connection between the two halves of a statement
         self.replica: Replica | None = None
 
     @classmethod
@@ -171,15 +76,18 @@ class Database:
         of = {"app": self._app, "system": self._system}
         return {role: (pool.get_size() - pool.get_idle_size(), pool.get_idle_size()) for role, pool in of.items()}
 
-    def tenant(self, tenant: UUID, caller: Caller | None = None) -> "Transaction":
-        """A transaction that sees one tenant; jobs give no caller. Raises Unauthenticated, TenantSuspended."""
-        return Transaction(self._app, tenant, _opening(tenant, caller))
+    def tenant(self, tenant: UUID, caller: Caller | None = None, alone: bool = False) -> "Transaction":
+        """A transaction that sees one tenant; jobs give no caller. Raises Unauthenticated, TenantSuspended.
 
-    def on_replica(self, tenant: UUID, caller: Caller | None = None) -> "Transaction | None":
+        With `alone`, queries that may go alone do so until another one needs the transaction.
+        """
+        return Transaction(self._app, Tx(tenant, caller, alone and not self._bouncer))
+
+    def on_replica(self, tenant: UUID, caller: Caller, alone: bool = False) -> "Transaction | None":
         """A transaction that only reads, on the replica; None without one, or when it lags too far behind."""
         if self.replica is None or not self.replica.fresh:
             return None
-        return Transaction(self.replica.pool, tenant, _opening(tenant, caller))
+        return Transaction(self.replica.pool, Tx(tenant, caller, alone and not self._bouncer))
 
     def doubt_replica(self) -> None:
         """It failed somebody: the primary answers until it is seen to be well again."""
@@ -188,7 +96,7 @@ class Database:
 
     async def system_alone(self, query: Query, **params: Any) -> None:
         """One statement of the system's role as its own transaction: one round trip instead of three."""
-        if self._bouncer:  # it may give us another connection between the two halves of a statement
+        if self._bouncer:
             async with self.system() as tx:
                 return await tx.none(query, **params)
         started = time.perf_counter()
@@ -196,7 +104,7 @@ class Database:
             async with self._system.acquire(timeout=_ACQUIRE_SECONDS) as connection:
                 metrics.pool_wait.observe(time.perf_counter() - started)
                 try:
-                    await connection.execute(query.text, *_args(query, params))
+                    await connection.execute(query.text, *query.args(params))
                 except TimeoutError:
                     connection.terminate()
                     raise
@@ -205,20 +113,7 @@ class Database:
 
     def system(self, tenant: UUID | None = None, caller: Caller | None = None) -> "Transaction":
         """A transaction of the system's role; with a tenant it may also write what it was granted there."""
-        return Transaction(self._system, tenant, _opening(tenant, caller))
-
-
-def _opening(tenant: UUID | None, caller: Caller | None) -> str:
-    """The one text the tenant travels in: only UUIDs and a role out of our own enumeration go into it.
-
-    One SELECT does both: 304 µs with the commit, against 381 with SET LOCAL before a SELECT of its own.
-    """
-    parts = []
-    if tenant is not None:
-        parts.append(f"set_config('app.tenant_id', '{UUID(int=tenant.int)}', TRUE)")
-    if caller is not None:
-        parts.append(f"crm.enter('{caller.home}', '{caller.user}', '{caller.session}', '{caller.role}')")
-    return "BEGIN; SELECT " + ", ".join(parts) if parts else "BEGIN"
+        return Transaction(self._system, Tx(tenant, caller))
 
 
 class Transaction:
@@ -227,10 +122,10 @@ class Transaction:
     An outage, a timeout or a lost lock is Unavailable. A class, not a generator: it stands on every request's path.
     """
 
-    __slots__ = ("_connection", "_opening", "_pool", "_tx")
+    __slots__ = ("_connection", "_pool", "_tx")
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", tenant: UUID | None, opening: str) -> None:
-        self._pool, self._opening, self._tx = pool, opening, Tx(tenant)
+    def __init__(self, pool: "asyncpg.Pool[Any]", tx: Tx) -> None:
+        self._pool, self._tx = pool, tx
 
     async def __aenter__(self) -> Tx:
         """Take a connection and begin. Raises Unavailable, Unauthenticated, TenantSuspended."""
@@ -242,23 +137,24 @@ class Transaction:
             raise Unavailable from error
         finally:
             metrics.pool_wait.observe(time.perf_counter() - started)
+        self._tx.connection = self._connection
         try:
-            await _enter(self._connection, self._opening)
+            if not self._tx.waits:
+                await self._tx.begin()
         except (TimeoutError, *_AWAY) as error:
             await self._release(silent=isinstance(error, TimeoutError))
             raise Unavailable from error
         except BaseException:
             await self._release()
             raise
-        self._tx.connection = self._connection
         return self._tx
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        """Commit, or roll back what failed. Raises Unavailable."""
+        """Commit, or roll back what failed. Raises Unavailable, and what a query that went alone was refused."""
         silent = isinstance(error, TimeoutError)
         try:
             if error is None:
-                await _commit(self._connection)
+                await self._tx.end()
         except (TimeoutError, *_AWAY) as failure:
             silent = isinstance(failure, TimeoutError)
             raise Unavailable from failure
@@ -267,6 +163,7 @@ class Transaction:
         if isinstance(error, (TimeoutError, *_AWAY)):
             raise Unavailable from error
         if error is not None:
+            raise_refusal(error)
             return
         for callback in self._tx.callbacks:
             await _quietly(callback)
@@ -282,22 +179,6 @@ class Transaction:
             await _roll_back(self._connection)
         with suppress(*_AWAY):
             await self._pool.release(self._connection, timeout=None if calm else _ACQUIRE_SECONDS)
-
-
-async def _enter(connection: "Connection", opening: str) -> None:
-    try:
-        await connection.execute(opening)
-    except asyncpg.PostgresError as error:
-        refused = _ENTER_REFUSED.get(error.sqlstate or "")
-        if refused is None:
-            raise
-        raise refused from error
-
-
-async def _commit(connection: "Connection") -> None:
-    """Commit; Postgres answers ROLLBACK, and no error, when something inside had failed and was swallowed."""
-    if await connection.execute("COMMIT") != "COMMIT":
-        raise RuntimeError("the transaction had failed before its commit")
 
 
 async def _roll_back(connection: "Connection") -> None:

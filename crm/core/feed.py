@@ -12,7 +12,8 @@ import msgspec
 from redis.asyncio import Redis
 
 from crm.core import sql
-from crm.core.db import PLATFORM, Tx
+from crm.core.db import PLATFORM
+from crm.core.tx import Tx
 
 _sql = sql.load("feed")
 encode = msgspec.json.Encoder().encode

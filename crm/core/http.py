@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from crm.core import access, body, idempotency, log, metrics
 from crm.core.access import ATTENDANT, SUPER_ADMIN, TENANT_ADMIN, Who
-from crm.core.db import Transaction, Tx
+from crm.core.db import Transaction
 from crm.core.errors import (
     BodyTooSlow,
     Forbidden,
@@ -24,6 +24,7 @@ from crm.core.errors import (
     UnsupportedMediaType,
 )
 from crm.core.rails import Rails
+from crm.core.tx import Tx
 
 BODY_SECONDS = 15  # a body that drips holds its room among those inside no longer
 BODY_LIMIT = 1024 * 1024  # bytes of a JSON body; Meta's webhook has its own
@@ -107,6 +108,7 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     before: Handler | None = None  # slow work done before the transaction opens; its result is call.prepared
     form: bool = False  # takes multipart/form-data with a `file`, which the handler reads as it comes
     own_tx: bool = False  # the handler opens its transactions itself (slow work between them)
+    alone: bool = False  # only reads, by queries that mostly go alone: no transaction until one of them needs it
     replica: bool = False  # only reads, and may show what was so a few seconds ago: a replica may answer
     slashes: bool = False  # what the path ends in is somebody else's code, not an id of ours: it may have slashes
     once: bool = False  # takes Idempotency-Key: repeated, it is answered and not done again
@@ -165,12 +167,12 @@ def _opened(door: Door, rails: Rails, who: Who) -> Any:
     if door.role == SUPER_ADMIN:
         return rails.db.system(who.home, who.caller)
     place = who.home if door.role == SIGNED_IN else who.tenant
-    return rails.db.tenant(place or who.home, who.caller)
+    return rails.db.tenant(place or who.home, who.caller, door.alone)
 
 
 async def _by_replica(door: Door, call: Call) -> Response | None:
     """The replica's answer, if it is fresh and well. Who may come in is asked of the primary first."""
-    transaction = call.rails.db.on_replica(call.place, call.who.caller)
+    transaction = call.rails.db.on_replica(call.place, call.who.caller, door.alone)
     if transaction is not None:
         async with _opened(door, call.rails, call.who):
             pass

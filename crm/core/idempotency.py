@@ -11,8 +11,9 @@ import msgspec
 
 from crm.core import sql
 from crm.core.crypto import Box, SealBroken
-from crm.core.db import PLATFORM, Tx
+from crm.core.db import PLATFORM
 from crm.core.errors import Conflict, invalid
+from crm.core.tx import Tx
 
 _sql = sql.load("idempotency")
 _PLACE = "idempotency_keys.answer"

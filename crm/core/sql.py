@@ -6,6 +6,7 @@ A query starts with a header line, then a sentence of purpose and optional notes
     -- One page of contacts, newest first.
     -- Index: contacts_created_ix
     -- as: system            (the role; the app's role when absent)
+    -- as: caller            (the app's role; may go alone: its caller enters in the same statement)
     -- plan: custom          (plan anew for each set of values: optional filters)
 
 The text keeps `/* contacts.page */` behind its first word, so that the slow log and pg_stat_statements name the
@@ -15,7 +16,7 @@ query: from PostgreSQL 18 on the latter takes away a comment that stands before.
 import re
 from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -35,16 +36,24 @@ class BadQuery(Exception):
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """One query: `text` takes $1… in the order of `params`, a name and its SQL type each."""
+    """One query: `text` takes $1… in the order of `params`, a name and its SQL type each.
+
+    `alone` is the text by which it goes without a transaction around it; it takes what crm.entered takes, behind.
+    """
 
     name: str
     text: str
+    alone: str | None
     params: dict[str, str]
     shape: Shape
     row: str | None
     system: bool
     custom: bool
     indexes: tuple[str, ...]
+
+    def args(self, given: dict[str, Any]) -> list[Any]:
+        """The values by name, in the order of `params`. Raises KeyError for one that is missing."""
+        return [given[name] for name in self.params]
 
 
 class Queries:
@@ -92,9 +101,11 @@ def _query(slice_name: str, head: re.Match[str], body: str) -> Query:
     if len(params) < len(declared) or not all(params.values()):
         raise BadQuery(f"{name}: a parameter without a type, or declared twice: {head[2]}")
     notes = _NOTE.findall(body)
+    text = _FIRST_WORD.sub(rf"\g<0> /* {name} */", _numbered(name, body, list(params)), count=1)
     return Query(
         name=name,
-        text=_FIRST_WORD.sub(rf"\g<0> /* {name} */", _numbered(name, body, list(params)), count=1),
+        text=text,
+        alone=_alone(text, len(params)) if ("as", "caller") in notes else None,
         params=params,
         shape=shape,  # type: ignore[arg-type]
         row=row,
@@ -102,6 +113,16 @@ def _query(slice_name: str, head: re.Match[str], body: str) -> Query:
         custom=("plan", "custom") in notes,
         indexes=tuple(index for kind, value in notes if kind == "Index" for index in value.split(", ")),
     )
+
+
+def _alone(text: str, many: int) -> str:
+    """The same rows, once crm.entered has let the caller in: a One-Time Filter over all of the query's own plan.
+
+    OFFSET 0 keeps the planner from mixing the two: what asks for the viewer first would see as if there were none.
+    """
+    entry = ", ".join(f"${many + place}" for place in range(1, 6))
+    rows = f"SELECT * FROM (\n{text}\n) AS found OFFSET 0"  # noqa: S608, a text of sql/
+    return f"SELECT * FROM ({rows}) AS answer WHERE crm.entered({entry})"  # noqa: S608, dollar signs
 
 
 def _numbered(name: str, body: str, params: list[str]) -> str:

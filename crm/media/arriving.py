@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from crm.core import meta_media, sql
-from crm.core.db import Tx
+from crm.core.tx import Tx
 from crm.media import names
 from crm.media.shapes import ArrivedRow
 from crm.media.sniffing import UNKNOWN

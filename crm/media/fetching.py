@@ -20,12 +20,12 @@ import msgspec
 from crm import channels
 from crm.channels import SenderRow
 from crm.core import meta_media, metrics, sql
-from crm.core.db import Tx
 from crm.core.errors import Problem, Unavailable
 from crm.core.meta import MetaError
 from crm.core.meta_errors import TRANSIENT
 from crm.core.meta_media import ForeignHost, Gone, TooLarge
 from crm.core.rails import Rails
+from crm.core.tx import Tx
 from crm.media import keeping, sniffing
 from crm.media.look import Look, look
 from crm.media.shapes import LARGEST, FetchRow, PendingRow

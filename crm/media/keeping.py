@@ -15,11 +15,11 @@ from uuid import UUID
 import msgspec
 
 from crm.core import sql
-from crm.core.db import Tx
 from crm.core.errors import NotFound, Unavailable
 from crm.core.feed import Event
 from crm.core.rails import Rails
 from crm.core.store import key_of
+from crm.core.tx import Tx
 from crm.media.look import Look
 from crm.media.shapes import thumbnail_key_of
 from crm.messages import MessageRow, updated

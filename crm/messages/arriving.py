@@ -9,8 +9,8 @@ import msgspec
 from crm import contacts, conversations
 from crm.conversations import Latest
 from crm.core import sql
-from crm.core.db import Tx
 from crm.core.feed import Event
+from crm.core.tx import Tx
 from crm.messages import marks
 from crm.messages.shapes import WINDOW, Inbound, MessageRow, latest, told, updated
 

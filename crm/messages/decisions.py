@@ -6,10 +6,10 @@ from uuid import UUID
 from crm import conversations, dead_letters
 from crm.core import sql
 from crm.core.access import ATTENDANT
-from crm.core.db import Tx
 from crm.core.errors import Conflict, ContactBlocked, NotFound, Problem, WindowClosed
 from crm.core.http import Call, Door
 from crm.core.rails import Rails
+from crm.core.tx import Tx
 from crm.messages import marks
 from crm.messages.shapes import MessageOut, MessageRow, StandingRow, changed, shown
 

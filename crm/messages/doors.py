@@ -95,6 +95,7 @@ routes = [
         role=ATTENDANT,
         query=HistoryQuery,
         answer=History,
+        alone=True,
     ),
     Door(
         method="POST",

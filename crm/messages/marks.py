@@ -8,9 +8,9 @@ from uuid import UUID
 import msgspec
 
 from crm.core import sql
-from crm.core.db import Tx
 from crm.core.feed import Event
 from crm.core.page import stamp
+from crm.core.tx import Tx
 from crm.messages.shapes import MessageRow, updated
 
 _sql = sql.load("messages")

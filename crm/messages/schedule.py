@@ -8,13 +8,13 @@ import msgspec
 from crm import conversations
 from crm.core import meta, sql
 from crm.core.access import ATTENDANT
-from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound, Problem, WindowClosed, invalid
 from crm.core.feed import Event
 from crm.core.fields import ahead, zoned
 from crm.core.http import Call, Door
 from crm.core.meta_errors import OPTED_OUT
 from crm.core.page import FIRST, Page, PageQuery, read_cursor, turned
+from crm.core.tx import Tx
 from crm.messages.kinds import Content
 from crm.messages.sends import BLOCKED
 from crm.messages.shapes import (

@@ -7,9 +7,9 @@ import msgspec
 
 from crm import conversations, template_texts
 from crm.core import sql
-from crm.core.db import Tx
 from crm.core.errors import Conflict, ContactBlocked, FieldError, Problem, ValidationFailed, WindowClosed, invalid
 from crm.core.rails import Rails
+from crm.core.tx import Tx
 from crm.messages import composing, marks, schedule
 from crm.messages.kinds import FILES, Files, Send, TemplateUse
 from crm.messages.shapes import MessageRow, latest, told

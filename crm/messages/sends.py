@@ -9,9 +9,9 @@ import msgspec
 from crm import contacts, conversations
 from crm.contacts import Choice
 from crm.core import meta, sql
-from crm.core.db import Tx
 from crm.core.feed import Event
 from crm.core.meta_errors import OPTED_OUT
+from crm.core.tx import Tx
 from crm.messages import marks
 from crm.messages.shapes import AddresseeRow, Advance, AdvancedRow, ClaimedRow, LaneRow, ParkedRow, status_event
 

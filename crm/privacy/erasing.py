@@ -12,9 +12,9 @@ import msgspec
 
 from crm import contacts, conversations, media
 from crm.core import sql
-from crm.core.db import Tx
 from crm.core.errors import NotFound
 from crm.core.feed import Event
+from crm.core.tx import Tx
 from crm.privacy import forgetting, mentions
 from crm.privacy.shapes import Counts, FamilyRow, FileRow, GroupMessageRow, NeedleRow, Receipt, TalkRow, receipt
 

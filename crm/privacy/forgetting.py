@@ -14,8 +14,8 @@ import msgspec
 from crm import media
 from crm.core import sql
 from crm.core.apart import apart
-from crm.core.db import Tx
 from crm.core.rails import Rails
+from crm.core.tx import Tx
 from crm.privacy.shapes import FileRow, TalkRow
 
 _sql = sql.load("privacy")

@@ -7,7 +7,7 @@ import phonenumbers
 
 from crm import contacts
 from crm.core import sql
-from crm.core.db import Tx
+from crm.core.tx import Tx
 from crm.privacy.shapes import MentionRow, NeedleRow, Place
 
 _sql = sql.load("privacy")

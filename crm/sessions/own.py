@@ -3,12 +3,13 @@
 from uuid import UUID
 
 from crm.core import sql
-from crm.core.db import PLATFORM, Tx
+from crm.core.db import PLATFORM
 from crm.core.errors import NotFound
 from crm.core.feed import End
 from crm.core.http import SIGNED_IN, Call, Door
 from crm.core.page import stamp
 from crm.core.rails import Rails
+from crm.core.tx import Tx
 from crm.sessions.shapes import Me, PersonRow, SessionOut, SessionRow, Sessions, tenant_out, user_out
 
 _sql = sql.load("sessions")

@@ -6,12 +6,13 @@ from uuid import UUID
 from crm import audit
 from crm.core import access, crypto, metrics, sql
 from crm.core.access import TenantRow
-from crm.core.db import PLATFORM, Tx
+from crm.core.db import PLATFORM
 from crm.core.errors import InvalidCredentials, RateLimited, TenantSuspended, TokenExpired, Unauthenticated
 from crm.core.feed import End
 from crm.core.fields import normal_email
 from crm.core.http import PUBLIC, Call, Door
 from crm.core.limit import LOGIN
+from crm.core.tx import Tx
 from crm.sessions.shapes import Login, PersonRow, Refresh, SignedIn, tenant_out, user_out
 
 _sql = sql.load("sessions")

@@ -12,11 +12,11 @@ from crm import audit
 from crm.contacts.attributes import declared
 from crm.core import form, http, sql
 from crm.core.access import ATTENDANT, TENANT_ADMIN
-from crm.core.db import Tx
 from crm.core.edge import prefers_english
 from crm.core.errors import NotFound
 from crm.core.http import Call, Door
 from crm.core.page import Page, PageQuery, turned
+from crm.core.tx import Tx
 from crm.media import gate, names
 from crm.spreadsheets import headings, working, writing
 from crm.spreadsheets.reading import Sheet

@@ -16,9 +16,9 @@ from crm import contacts
 from crm.contacts import Person
 from crm.contacts.attributes import declared
 from crm.core import sql
-from crm.core.db import Tx
 from crm.core.feed import Event
 from crm.core.rails import Rails
+from crm.core.tx import Tx
 from crm.spreadsheets import cells
 from crm.spreadsheets.cells import Said
 from crm.spreadsheets.reading import Sheet

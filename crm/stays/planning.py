@@ -12,9 +12,9 @@ import msgspec
 from crm import channels, contacts, conversations, messages
 from crm.core import sql
 from crm.core.apart import apart
-from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound, ValidationFailed
 from crm.core.rails import Rails
+from crm.core.tx import Tx
 from crm.messages import Send
 from crm.stays import spreading
 from crm.stays.shapes import ClaimedStayRow, HotelRow, PlanRow

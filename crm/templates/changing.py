@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from crm.core import sql
-from crm.core.db import Tx
 from crm.core.feed import Event
 from crm.core.payload import dict_of, maybe_time_of, text_of
+from crm.core.tx import Tx
 from crm.template_texts import component
 from crm.templates.parts import word
 from crm.templates.shapes import TemplateRow, updated

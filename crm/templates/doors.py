@@ -9,11 +9,11 @@ import msgspec
 from crm import audit
 from crm.core import sql
 from crm.core.access import ATTENDANT, TENANT_ADMIN
-from crm.core.db import Tx
 from crm.core.errors import Conflict, NotFound, Problem, ValidationFailed, invalid
 from crm.core.http import Call, Door
 from crm.core.meta import MetaError
 from crm.core.page import Page, containing, turned
+from crm.core.tx import Tx
 from crm.template_texts import component
 from crm.templates import samples, syncing
 from crm.templates.drafts import DRAFTS

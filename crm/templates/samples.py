@@ -7,12 +7,12 @@ from uuid import UUID
 import msgspec
 
 from crm.core import meta_media, sql
-from crm.core.db import Tx
 from crm.core.errors import FieldError, ValidationFailed
 from crm.core.meta_media import Sample
 from crm.core.payload import dict_of
 from crm.core.rails import Rails
 from crm.core.store import key_of
+from crm.core.tx import Tx
 from crm.templates.graph import Account, Node
 from crm.templates.parts import word
 from crm.templates.shapes import Create

@@ -9,10 +9,10 @@ import msgspec
 
 from crm.core import meta, sql
 from crm.core.apart import apart
-from crm.core.db import Tx
 from crm.core.feed import Event
 from crm.core.meta import MetaError
 from crm.core.rails import Rails
+from crm.core.tx import Tx
 from crm.templates.graph import Account, Node
 from crm.templates.merging import merge
 from crm.templates.shapes import AccountRow, AccountSynced, DueAccountRow, TemplateRow, updated
