@@ -52,8 +52,8 @@ log = logging.getLogger(__name__)
 # Tried in this order for every request: what is asked most stands first.
 doors: Sequence[Door] = [
     *inbound.routes,
-    *conversations.routes,
     *messages.routes,
+    *conversations.routes,
     *media.routes,
     *sessions.routes,
     *users.routes,

@@ -119,12 +119,13 @@ class Intake:
 
 async def write(rails: Rails, posts: list[Post]) -> None:
     """One insert, committed when it returns. Raises Unavailable."""
-    await rails.db.system_alone(
-        _sql.store,
-        bodies=[post.body for post in posts],
-        signers=[post.signed_by for post in posts],
-        lanes=[post.lane for post in posts],
-    )
+    async with rails.db.system(alone=True) as tx:
+        await tx.none(
+            _sql.store,
+            bodies=[post.body for post in posts],
+            signers=[post.signed_by for post in posts],
+            lanes=[post.lane for post in posts],
+        )
 
 
 def _tell(batch: list[Waiting], failure: Exception | None) -> None:

@@ -244,7 +244,7 @@ async def test_many_transactions_of_two_tenants_on_two_connections_never_mix(
         turns = [look(hotel, fail=one % 3 == 0) for one in range(turn, turn + 10) for hotel in (hotel_a, hotel_b)]
         outcomes += await asyncio.gather(*turns)
     assert (outcomes.count("rolled back"), outcomes.count(1.0)) == (68, 132)
-    async with database._app.acquire() as connection:
+    async with database._app.connections.acquire() as connection:
         assert await connection.fetchval("SELECT count(*) FROM tenants") == 0
     await database.close()
 

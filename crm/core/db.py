@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import asyncpg
@@ -12,8 +12,8 @@ import asyncpg
 from crm.core import metrics, pools
 from crm.core.config import Settings
 from crm.core.errors import Unavailable
+from crm.core.pools import Pool
 from crm.core.replica import Replica
-from crm.core.sql import Query
 from crm.core.tx import AfterCommit, Caller, Tx, raise_refusal
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PLATFORM = UUID(int=0)  # the tenant whose users are the super admins
-_ACQUIRE_SECONDS = 3.0  # longer than this for a connection: answer 503 rather than queue without end
 _AWAY = (
     OSError,
     asyncpg.InterfaceError,
@@ -44,7 +43,7 @@ _AWAY = (
 class Database:
     """The two pools of a process. Opening connects to nothing yet: Postgres may be away at the start."""
 
-    def __init__(self, app: "asyncpg.Pool[Any]", system: "asyncpg.Pool[Any]", bouncer: bool = False) -> None:
+    def __init__(self, app: Pool, system: Pool, bouncer: bool = False) -> None:
         self._app, self._system = app, system
         self._bouncer = bouncer  # it may give another connection between the two halves of a statement
         self.replica: Replica | None = None
@@ -67,13 +66,13 @@ class Database:
             await self.replica.close()
         for pool in (self._app, self._system, *([self.replica.pool] if self.replica else [])):
             with suppress(TimeoutError):
-                await asyncio.wait_for(pool.close(), 5)
+                await asyncio.wait_for(pool.connections.close(), 5)
                 continue
-            pool.terminate()
+            pool.connections.terminate()
 
     def connections(self) -> dict[str, tuple[int, int]]:
         """How many connections are busy and idle, by role."""
-        of = {"app": self._app, "system": self._system}
+        of = {"app": self._app.connections, "system": self._system.connections}
         return {role: (pool.get_size() - pool.get_idle_size(), pool.get_idle_size()) for role, pool in of.items()}
 
     def tenant(self, tenant: UUID, caller: Caller | None = None, alone: bool = False) -> "Transaction":
@@ -94,26 +93,14 @@ class Database:
         if self.replica is not None:
             self.replica.doubt()
 
-    async def system_alone(self, query: Query, **params: Any) -> None:
-        """One statement of the system's role as its own transaction: one round trip instead of three."""
-        if self._bouncer:
-            async with self.system() as tx:
-                return await tx.none(query, **params)
-        started = time.perf_counter()
-        try:
-            async with self._system.acquire(timeout=_ACQUIRE_SECONDS) as connection:
-                metrics.pool_wait.observe(time.perf_counter() - started)
-                try:
-                    await connection.execute(query.text, *query.args(params))
-                except TimeoutError:
-                    connection.terminate()
-                    raise
-        except (TimeoutError, *_AWAY) as error:
-            raise Unavailable from error
+    def system(
+        self, tenant: UUID | None = None, caller: Caller | None = None, alone: bool = False
+    ) -> "Transaction":
+        """A transaction of the system's role; with a tenant it may also write what it was granted there.
 
-    def system(self, tenant: UUID | None = None, caller: Caller | None = None) -> "Transaction":
-        """A transaction of the system's role; with a tenant it may also write what it was granted there."""
-        return Transaction(self._system, Tx(tenant, caller))
+        Without one, and `alone`, each statement is a transaction by itself: one round trip instead of three.
+        """
+        return Transaction(self._system, Tx(tenant, caller, alone and not self._bouncer))
 
 
 class Transaction:
@@ -124,15 +111,14 @@ class Transaction:
 
     __slots__ = ("_connection", "_pool", "_tx")
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", tx: Tx) -> None:
+    def __init__(self, pool: Pool, tx: Tx) -> None:
         self._pool, self._tx = pool, tx
 
     async def __aenter__(self) -> Tx:
         """Take a connection and begin. Raises Unavailable, Unauthenticated, TenantSuspended."""
         started = time.perf_counter()
         try:
-            wait = None if self._pool.get_idle_size() else _ACQUIRE_SECONDS  # two timers are 5 % of a list's CPU
-            self._connection = cast("Connection", await self._pool.acquire(timeout=wait))
+            self._connection = await self._pool.acquire()
         except (TimeoutError, *_AWAY) as error:
             raise Unavailable from error
         finally:
@@ -178,7 +164,7 @@ class Transaction:
         with suppress(Exception):
             await _roll_back(self._connection)
         with suppress(*_AWAY):
-            await self._pool.release(self._connection, timeout=None if calm else _ACQUIRE_SECONDS)
+            await self._pool.release(self._connection, calm)
 
 
 async def _roll_back(connection: "Connection") -> None:

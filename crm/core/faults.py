@@ -52,7 +52,7 @@ def _scrubbed(event: "Event", _hint: "Hint") -> "Event":
     given: dict[str, Any] = dict(event)
     clean: dict[str, Any] = {name: given[name] for name in _PLAIN if name in given}
     known = log.context.get() or {}
-    clean["tags"] = {name: known[name] for name in _IDS if name in known}
+    clean["tags"] = {name: str(known[name]) for name in _IDS if name in known}
     if str(given.get("logger", "")).split(".")[0] == "crm":  # our own sentences are constants: no value is in them
         clean["logentry"] = {"message": _sentence(given.get("logentry"))}
     values = (given.get("exception") or {}).get("values") or []

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 # The request or job at work: requestId, tenantId, userId, and for the worker the job's name.
-context: contextvars.ContextVar[dict[str, str] | None] = contextvars.ContextVar("log_context", default=None)
+context: contextvars.ContextVar[dict[str, object] | None] = contextvars.ContextVar("log_context", default=None)
 
 _PLAIN = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 _SECRET = re.compile(r"token|secret|password|authorization|content|body|text", re.IGNORECASE)
@@ -39,9 +39,9 @@ def _clean(text: str) -> str:
     return _IN_TEXT.sub("•••", text)
 
 
-def bind(**values: object) -> contextvars.Token[dict[str, str] | None]:
+def bind(**values: object) -> contextvars.Token[dict[str, object] | None]:
     """Add fields to every line logged in this task from here on; None values are left out."""
-    known = {name: str(value) for name, value in values.items() if value is not None}
+    known = {name: value for name, value in values.items() if value is not None}
     return context.set({**(context.get() or {}), **known})
 
 

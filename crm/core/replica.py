@@ -9,11 +9,11 @@ import asyncio
 import time
 from collections import deque
 from contextlib import suppress
-from typing import Any
 
 import asyncpg
 
 from crm.core import metrics, sql
+from crm.core.pools import Pool
 
 _sql = sql.load("replica")
 WATCH_SECONDS = 1.0
@@ -22,7 +22,7 @@ WATCH_SECONDS = 1.0
 class Replica:
     """The pool of the replica, and whether it may be asked."""
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", primary: "asyncpg.Pool[Any]", most_seconds: float) -> None:
+    def __init__(self, pool: Pool, primary: Pool, most_seconds: float) -> None:
         self.pool, self._primary, self._most = pool, primary, most_seconds
         self._marks: deque[tuple[float, int]] = deque(maxlen=int(most_seconds / WATCH_SECONDS) + 2)
         self._shows = float("-inf")  # the replica has all that was written up to this moment
@@ -67,8 +67,8 @@ class Replica:
             self._shows = max(passed)
 
 
-async def _place(pool: "asyncpg.Pool[Any]", query: str) -> int:
+async def _place(pool: Pool, query: str) -> int:
     """A place in the log; before its beginning when there is none."""
-    async with asyncio.timeout(WATCH_SECONDS), pool.acquire() as connection, connection.transaction():
+    async with asyncio.timeout(WATCH_SECONDS), pool.connections.acquire() as connection, connection.transaction():
         found = await connection.fetchval(query)
     return -1 if found is None else int(found)

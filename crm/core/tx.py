@@ -42,7 +42,7 @@ class Caller(msgspec.Struct, frozen=True):
     role: str
 
 
-Entry = tuple[UUID, UUID, UUID, UUID, str]  # what crm.entered takes
+Entry = tuple[UUID, UUID, UUID, UUID, str] | tuple[()]  # what crm.entered takes; nothing for the system's role
 
 
 class Tx:
@@ -54,7 +54,9 @@ class Tx:
         self.connection: Connection
         self.tenant, self._caller = tenant, caller
         self._entry: Entry | None = None
-        if alone and tenant is not None and caller is not None:
+        if alone and tenant is None:
+            self._entry = ()
+        elif alone and tenant is not None and caller is not None:
             self._entry = tenant, caller.home, caller.user, caller.session, caller.role
         self.begun = self.entered = False
         self.callbacks: list[AfterCommit] = []
@@ -87,9 +89,11 @@ class Tx:
     async def _asked(self, query: Query, params: dict[str, Any]) -> tuple[str, list[Any]]:
         """The text and its values: alone where that is possible, otherwise in the transaction."""
         args = query.args(params)
-        if self._entry is not None and not self.begun and query.alone is not None:
-            self.entered = True
-            return query.alone, [*args, *self._entry]
+        if self._entry is not None and not self.begun:
+            text = query.alone if self._entry else query.text
+            if text is not None:
+                self.entered = True
+                return text, [*args, *self._entry]
         await self.begin()
         return query.text, args
 

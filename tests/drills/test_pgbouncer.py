@@ -165,7 +165,7 @@ async def test_no_tenant_is_left_in_a_connection_that_others_get(behind: System,
             async with database.system() as tx:
                 setting = await tx.connection.fetchval("SELECT current_setting('app.tenant_id', TRUE)")
                 seen.append((setting or None, None))
-            async with database._app.acquire() as connection, connection.transaction():
+            async with database._app.connections.acquire() as connection, connection.transaction():
                 seen.append((await connection.fetchval("SELECT count(*) FROM users WHERE $1::int = $1", turn), 0))
 
     await asyncio.gather(*(inside(number) for number in range(CLIENTS - 10)), *(outside() for _ in range(10)))
