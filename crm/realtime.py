@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
@@ -18,7 +18,7 @@ from crm.core.errors import NotFound, Problem, TenantSuspended, Unauthenticated,
 from crm.core.feed import Passing
 from crm.core.hub import Hub
 from crm.core.rails import Rails
-from crm.core.rooms import Room, Socket
+from crm.core.rooms import Room, Send, Socket
 
 _sql = sql.load("realtime")
 
@@ -172,7 +172,7 @@ async def _stay(websocket: WebSocket, who: Who, comer: ComerRow) -> None:
     assert who.tenant is not None
     if hub.of_user(who.tenant, who.user) >= SOCKETS_PER_USER:
         raise Closed(TOO_MANY)
-    socket = Socket(websocket._send, who, who.tenant, comer.name or "Suporte")
+    socket = Socket(cast("Send", websocket._send), who, who.tenant, comer.name or "Suporte")
     _know(socket, comer)
     try:
         room = await hub.enter(socket)

@@ -236,6 +236,25 @@ async def test_a_burst_in_one_commit_drops_nobody_who_reads(laid: Rails, hotel: 
         assert [await numbers(ear, 700) for ear in (a, b)] == [list(range(700))] * 2
 
 
+async def test_a_burst_of_more_than_waits_for_one_drops_nobody_who_reads(laid: Rails, hotel: Hotel) -> None:
+    async with narrow(hotel.admin) as ear:
+        large = [f"{number} {BIG[:9000]}" for number in range(1500)]
+        await happen(laid, hotel, *large)
+        assert await numbers(ear, len(large), 20) == large
+
+
+async def test_what_waited_for_a_reader_comes_in_order_before_what_came_later(laid: Rails, hotel: Hotel) -> None:
+    async with narrow(hotel.admin) as ear:
+        ear.socket.transport.pause_reading()
+        told = [BIG if number < 10 else f"later {number}" for number in range(40)]
+        for one in told:
+            await happen(laid, hotel, one)
+        ear.socket.transport.resume_reading()
+        assert await numbers(ear, len(told)) == told
+        await happen(laid, hotel, "last")
+        assert await numbers(ear, 1) == ["last"]
+
+
 def dropped() -> float:
     """Slow readers dropped by this process."""
     return metrics.registry.get_sample_value("crm_sockets_dropped_total", {"code": "1013"}) or 0.0
