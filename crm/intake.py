@@ -97,11 +97,11 @@ class Intake:
         except BaseException:
             _tell(batch, Unavailable())
             raise
-        _tell(batch, None)
         self._wake_again = True
-        if not self._waking:
+        if not self._waking:  # first: the worker wakes while the answers are written
             self._waking = True
             self._start(self._wake())
+        _tell(batch, None)
 
     async def _wake(self) -> None:
         """Tell the worker, off the request's path: without Redis its own sweep finds the rows."""

@@ -16,6 +16,7 @@ SELECT
     c.bsuid,
     c.profile_name,
     c.username,
+    c.blocked AND c.merged_into IS NULL AS blocked,
     i.former
 FROM unnest(:kinds::text[], :values::text[]) AS wanted (kind, value)
 -- Looked up one by one: joined, 1,000 identities read the whole tenant (45 ms against 8 ms at 60,000 rows).

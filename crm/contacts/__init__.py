@@ -4,7 +4,7 @@ from crm.contacts import attributes, doors, listing
 from crm.contacts.doors import change
 from crm.contacts.doors import merge as merge_asked
 from crm.contacts.doors import unmerge as unmerge_asked
-from crm.contacts.knowing import blocked, hold, learn_bsuid, learn_wa_id, meet, move, opt_out, recipient, seen
+from crm.contacts.knowing import hold, learn_bsuid, learn_wa_id, meet, move, opt_out, recipient, seen
 from crm.contacts.listing import matching
 from crm.contacts.merging import found, merge, now_is
 from crm.contacts.phones import both_digits, country, match_key, typed_phone
@@ -31,7 +31,6 @@ __all__ = [
     "Moved",
     "Person",
     "WholeContactOut",
-    "blocked",
     "both_digits",
     "change",
     "country",

@@ -27,9 +27,10 @@ _sql = sql.load("contacts")
 
 
 class Met(msgspec.Struct, frozen=True):
-    """The contact of each person, and what is to be told of contacts that proved to be one."""
+    """The contact of each person, which are blocked, and what is to be told of those that proved to be one."""
 
     contacts: list[UUID]
+    blocked: set[UUID]
     events: list[Event]
 
 
@@ -65,7 +66,8 @@ async def meet(tx: Tx, people: Sequence[Person]) -> Met:
     await _link(tx, index, {(row.kind, row.value) for row in rows if not row.former} | late)
     told = [pair for pair in zip(people, contacts, strict=True) if not late.intersection(pair[0].identities)]
     await _learn(tx, told, stored)
-    return Met(contacts, events)
+    shut = await _blocked(tx, contacts) if events else {row.contact_id for row in rows if row.blocked}
+    return Met(contacts, shut, events)
 
 
 def _late(people: Sequence[Person], index: dict[Identity, UUID], former: dict[Identity, UUID]) -> set[Identity]:
@@ -106,7 +108,7 @@ async def _make(tx: Tx, people: Sequence[Person], index: dict[Identity, UUID]) -
     for person, row in zip(fresh, ids, strict=True):
         index.update(dict.fromkeys(person.identities, row.id))
     return [
-        HolderRow("wa_id", "", row.id, one.wa_id, one.bsuid, one.profile_name, one.username, False)
+        HolderRow("wa_id", "", row.id, one.wa_id, one.bsuid, one.profile_name, one.username, False, False)
         for one, row in zip(fresh, ids, strict=True)
     ]
 
@@ -219,8 +221,8 @@ async def opt_out(tx: Tx, choices: Sequence[Choice]) -> list[Event]:
     return [updated(row) for row in rows]
 
 
-async def blocked(tx: Tx, people: Sequence[UUID]) -> set[UUID]:
-    """Which of these contacts are blocked. Called under the tenant's door, where that does not change."""
+async def _blocked(tx: Tx, people: Sequence[UUID]) -> set[UUID]:
+    """Which of these contacts are blocked, where a merge may have changed what was found."""
     return {row.id for row in await tx.many(_sql.blocked, MadeRow, ids=list(set(people)))}
 
 

@@ -58,6 +58,7 @@ class HolderRow(msgspec.Struct, frozen=True):
     bsuid: str | None
     profile_name: str | None
     username: str | None
+    blocked: bool
     former: bool
 
 

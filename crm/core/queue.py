@@ -42,7 +42,10 @@ def connect(url: str, timeout: float | None = 1.0) -> aioredis.Redis:
 
 
 class PatientQueue(RedisQueue):
-    """SAQ's queue, except that while Redis is away its worker rests instead of spinning (99 % of a core)."""
+    """SAQ's queue, except that while Redis is away its worker rests instead of spinning (99 % of a core).
+
+    And it tells nobody how a wake-up goes on: nobody asks, and each word is a round trip before and after it.
+    """
 
     async def dequeue(self, timeout: float = 0.0, poll_interval: float = 0.0) -> Job | None:  # noqa: ASYNC109
         """The next job; None after a pause when Redis does not answer."""
@@ -51,6 +54,9 @@ class PatientQueue(RedisQueue):
         except (RedisError, OSError):
             await asyncio.sleep(1)
             return None
+
+    async def notify(self, job: Job) -> None:
+        """No word."""
 
 
 def queue(client: aioredis.Redis, name: str) -> PatientQueue:

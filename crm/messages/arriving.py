@@ -44,11 +44,10 @@ async def receive(tx: Tx, inbound: list[Inbound]) -> list[Event]:
     items = sorted(fresh.values(), key=lambda item: item.at)
     met = await contacts.meet(tx, [item.person for item in items])
     pairs = [(contact, item.channel_id) for contact, item in zip(met.contacts, items, strict=True)]
-    blocked = await contacts.blocked(tx, met.contacts)
-    places = await conversations.opened(tx, [pair for pair in pairs if pair[0] not in blocked])
-    places |= await conversations.kept(tx, [pair for pair in pairs if pair[0] in blocked])
+    places = await conversations.opened(tx, [pair for pair in pairs if pair[0] not in met.blocked])
+    places |= await conversations.kept(tx, [pair for pair in pairs if pair[0] in met.blocked])
     rows = await _store(tx, items, [places[pair] for pair in pairs])
-    quiet = {places[pair] for pair in pairs if pair[0] in blocked}
+    quiet = {places[pair] for pair in pairs if pair[0] in met.blocked}
     events = await _tell(tx, rows, fresh, quiet)
     targets = {item.target_wamid for item in items if item.target_wamid} | {row.wamid for row in known}
     events += [event for event in await marks.settle(tx, targets) if event.conversation_id not in quiet]
