@@ -180,19 +180,18 @@ async def _stay(websocket: WebSocket, who: Who, comer: ComerRow) -> None:
         raise Closed(RESTARTING) from error
     socket.say("ready", {"userId": who.user, "tenantId": who.tenant, "seq": room.last})
     expire(socket, who)
-    writer = asyncio.create_task(socket.write())
     try:
         await Visit(websocket, hub, socket, room, who).read()
     except Closed as closed:
         socket.close(closed.code)
-        await asyncio.wait_for(writer, 2)
+        await socket.closed(2)
     except asyncio.CancelledError:
         if not socket.dropped:
             raise
     finally:
         if socket.expires:
             socket.expires.cancel()
-        writer.cancel()
+        socket.stop()
         await hub.leave(socket)
 
 

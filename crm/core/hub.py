@@ -281,7 +281,7 @@ class Hub:
                 self._spawn(self._still_there())
             for room in self._rooms.values():
                 for socket in room.sockets:
-                    socket.drop_if_stuck(now)
+                    socket.drop_if_stuck()
             with suppress(Problem):
                 await self._compare_heads()
                 heard = time.monotonic()
