@@ -118,25 +118,32 @@ SELECT
 FROM unnest(:contacts::uuid[], :channels::uuid[]) AS pair (contact_id, channel_id)
 RETURNING id, contact_id, channel_id;
 
--- name: bring_back(ids uuid[]) -> none
--- What is written in is open, unless another conversation of its pair is. The status is not asked for in WHERE: by its
--- index every closed conversation of the hotel would be read.
+-- name: bring_back(ids uuid[]) -> many ShutRow
+-- What is written in is open, unless another conversation of its pair is; those that were closed. The status is not
+-- asked for in WHERE: by its index every closed conversation of the hotel would be read.
 -- Index: conversations_pkey
-UPDATE conversations AS c
-SET
-    status = CASE c.status WHEN 'CLOSED' THEN 'OPEN' ELSE c.status END,
-    archived = c.archived AND c.status <> 'CLOSED',
-    updated_at = now()
-FROM unnest(:ids::uuid[]) AS given (id)
-WHERE
-    c.id = given.id
-    AND NOT EXISTS (
-        SELECT
-        FROM conversations AS other
-        WHERE
-            other.contact_id = c.contact_id AND other.channel_id = c.channel_id AND other.status <> 'CLOSED'
-            AND other.id <> c.id
-    );
+WITH back AS (
+    UPDATE conversations AS c
+    SET
+        status = CASE c.status WHEN 'CLOSED' THEN 'OPEN' ELSE c.status END,
+        archived = c.archived AND c.status <> 'CLOSED',
+        updated_at = now()
+    FROM unnest(:ids::uuid[]) AS given (id)
+    WHERE
+        c.id = given.id
+        AND NOT EXISTS (
+            SELECT
+            FROM conversations AS other
+            WHERE
+                other.contact_id = c.contact_id AND other.channel_id = c.channel_id AND other.status <> 'CLOSED'
+                AND other.id <> c.id
+        )
+    RETURNING c.id, old.status AS was
+)
+
+SELECT id
+FROM back
+WHERE was = 'CLOSED';
 
 -- name: widen(ids uuid[], windows timestamptz[]) -> none
 -- Moves windows forward.

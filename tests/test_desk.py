@@ -94,11 +94,28 @@ async def test_a_message_soon_after_the_end_opens_the_conversation_again(hotel: 
     conversation = await _written(dora)
     closed = (await _do(hotel.attendant, conversation, "close")).json()
     assert (closed["status"], closed["unreadCount"]) == ("CLOSED", 0)
-    await dora.writes("mais uma coisa")
+    async with listening(hotel.admin) as ear:
+        await dora.writes("mais uma coisa")
+        noted = (await ear.hear("timeline:new"))["data"]["entry"]
     again = await dora.conversation()
     assert (again["id"], again["status"], again["unreadCount"]) == (conversation["id"], "OPEN", 1)
+    assert (noted["type"], noted["by"]) == ("reopened", None)
     await _do(hotel.attendant, conversation, "close")
-    assert [item["type"] for item in await _timeline(hotel.admin, conversation)] == ["closed", "closed"]
+    types = [item["type"] for item in await _timeline(hotel.admin, conversation)]
+    assert types == ["closed", "reopened", "closed"]
+
+
+async def test_who_begins_anew_with_a_guest_soon_after_the_end_is_named(hotel: Hotel, dora: Guest) -> None:
+    conversation = await _written(dora)
+    for path, body in (
+        ("/api/conversations", {"contactId": conversation["contact"]["id"]}),
+        ("/api/messages/send", {"to": f"+{dora.wa_id}", "content": "Só mais uma coisa"}),
+    ):
+        await _do(hotel.admin, conversation, "close")
+        async with listening(hotel.admin) as ear:
+            assert (await hotel.attendant.post(path, json=body)).status_code == 201
+            noted = (await ear.hear("timeline:new"))["data"]["entry"]
+        assert (noted["type"], noted["by"]["name"]) == ("reopened", "Bruno")
 
 
 async def test_a_message_long_after_the_end_begins_a_new_conversation(
@@ -146,7 +163,10 @@ async def test_what_is_put_off_comes_back_at_its_time_as_something_unread(hotel:
     async with listening(hotel.attendant) as ear:
         await eventually(back)
         item = (await ear.hear("conversation:updated"))["data"]["conversation"]
+        noted = (await ear.hear("timeline:new"))["data"]["entry"]
     assert (item["snoozedUntil"], item["unreadCount"], item["id"]) == (None, 1, conversation["id"])
+    assert (noted["type"], noted["by"]) == ("unsnoozed", None)
+    assert (await _timeline(hotel.admin, conversation))[0] == noted
 
 
 async def test_a_customer_who_writes_ends_the_putting_off(hotel: Hotel, dora: Guest) -> None:

@@ -78,3 +78,13 @@ async def test_what_cannot_be_changed_is_named(dora: Guest) -> None:
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
     inbound = (await dora.history())[-1]
     assert (await dora.hotel.attendant.patch(f"/api/messages/{inbound['id']}", json={})).status_code == 404
+
+
+async def test_what_falls_due_opens_a_closed_conversation_again_and_says_so(dora: Guest) -> None:
+    message, conversation = await later(dora, 1.5 / 3600), await dora.conversation()
+    url = f"/api/conversations/{conversation['id']}"
+    assert (await dora.hotel.attendant.post(f"{url}/close")).status_code == 200
+    await becomes(dora.hotel, message, "READ")
+    assert (await dora.conversation())["status"] == "OPEN"
+    timeline = (await dora.hotel.attendant.get(f"{url}/timeline")).json()["data"]
+    assert [(entry["type"], entry["by"] is None) for entry in timeline] == [("reopened", True), ("closed", False)]

@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from crm.conversations.entries import noted
 from crm.conversations.shapes import (
     ConversationOut,
     ConversationRow,
@@ -21,14 +22,22 @@ _sql, _states = sql.load("conversations"), sql.load("states")
 _BATCH = 200  # conversations brought back in one transaction
 
 
-async def opened(tx: Tx, pairs: list[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], UUID]:
-    """The open conversation of each (contact, channel): opened again where it was closed lately, or made."""
-    found = await _open(tx, _sql.open_of, pairs)
-    for query in (_sql.open_again, _sql.open_new):
-        missing = sorted({pair for pair in pairs if pair not in found})
-        if missing:
-            found |= await _open(tx, query, missing)
-    return found
+async def opened(
+    tx: Tx, pairs: list[tuple[UUID, UUID]], by: UUID | None = None
+) -> tuple[dict[tuple[UUID, UUID], UUID], list[Event]]:
+    """The open conversation of each (contact, channel): opened again where it was closed lately, or made.
+
+    And what is to be told of those opened again, `by` a person or by what came in.
+    """
+    places = await _open(tx, _sql.open_of, pairs)
+    again = await _open(tx, _sql.open_again, _missing(pairs, places))
+    places |= again
+    places |= await _open(tx, _sql.open_new, _missing(pairs, places))
+    return places, await noted(tx, sorted(again.values()), "reopened", by)
+
+
+def _missing(pairs: list[tuple[UUID, UUID]], places: dict[tuple[UUID, UUID], UUID]) -> list[tuple[UUID, UUID]]:
+    return sorted({pair for pair in pairs if pair not in places})
 
 
 async def kept(tx: Tx, pairs: list[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], UUID]:
@@ -36,17 +45,16 @@ async def kept(tx: Tx, pairs: list[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID]
 
     The caller holds the tenant's door.
     """
-    if not pairs:
-        return {}
     found = await _open(tx, _sql.newest_of, pairs)
-    missing = sorted({pair for pair in pairs if pair not in found})
-    return found | (await _open(tx, _sql.put_away, missing) if missing else {})
+    return found | await _open(tx, _sql.put_away, _missing(pairs, found))
 
 
-async def bring_back(tx: Tx, conversations: list[UUID]) -> None:
+async def bring_back(tx: Tx, conversations: list[UUID]) -> list[Event]:
     """Something goes out in these: closed ones are open again, where their pair has no other that is."""
-    if conversations:
-        await tx.none(_sql.bring_back, ids=conversations)
+    if not conversations:
+        return []
+    rows = await tx.many(_sql.bring_back, ShutRow, ids=conversations)
+    return await noted(tx, [row.id for row in rows], "reopened")
 
 
 async def widen(tx: Tx, latest: list[Latest]) -> None:
@@ -57,6 +65,8 @@ async def widen(tx: Tx, latest: list[Latest]) -> None:
 
 
 async def _open(tx: Tx, query: sql.Query, pairs: list[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], UUID]:
+    if not pairs:
+        return {}
     contacts, channels = [contact for contact, _ in pairs], [channel for _, channel in pairs]
     rows = await tx.many(query, PlaceRow, contacts=contacts, channels=channels)
     return {(row.contact_id, row.channel_id): row.id for row in rows}
@@ -104,7 +114,8 @@ async def wake(tx: Tx) -> list[Event]:
     """Bring back what was put off until now; how it stands, to be told."""
     due = await tx.many(_states.wake, ShutRow, max=_BATCH)
     back = await shown_of(tx, [row.id for row in due])
-    return [Event("conversation:updated", key, {"conversation": item}) for key, item in back.items()]
+    updated = [Event("conversation:updated", key, {"conversation": item}) for key, item in back.items()]
+    return updated + await noted(tx, list(back), "unsnoozed")
 
 
 async def shown_of(tx: Tx, conversations: list[UUID]) -> dict[UUID, ConversationOut]:

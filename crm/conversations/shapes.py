@@ -86,7 +86,7 @@ class PlaceRow(msgspec.Struct, frozen=True):
 
 
 class ShutRow(msgspec.Struct, frozen=True):
-    """A conversation whose window Meta has closed."""
+    """A conversation that a statement changed."""
 
     id: UUID
 

@@ -13,6 +13,7 @@ from crm.conversations.shapes import ConversationOut
 from crm.conversations.timeline import tell
 from crm.core.access import ATTENDANT
 from crm.core.errors import invalid
+from crm.core.feed import Event
 from crm.core.http import Call, Door
 
 
@@ -40,18 +41,22 @@ async def start(call: Call) -> ConversationOut:
     else:
         assert new.contact_id is not None
         contact = await contacts.now_is(call.tx, new.contact_id)
-    conversation = await reached(call, contact, channel)
+    conversation, again = await reached(call, contact, channel)
     await audit.note(call, call.tx, "conversation.started", conversation, contactId=str(contact))
-    return await tell(call, conversation, [])
+    return await tell(call, conversation, [], again)
 
 
-async def reached(call: Call, contact: UUID, channel: UUID) -> UUID:
-    """The open conversation of a contact over a channel, as the caller may see it. Raises AlreadyAssigned."""
+async def reached(call: Call, contact: UUID, channel: UUID) -> tuple[UUID, list[Event]]:
+    """The open conversation of a contact over a channel, as the caller may see it, and what is to be told of it.
+
+    Raises AlreadyAssigned.
+    """
+    by = None if call.who.visiting else call.who.user
     async with call.tx.seeing_all():
-        places = await opened(call.tx, [(contact, channel)])
+        places, again = await opened(call.tx, [(contact, channel)], by)
     conversation = places[contact, channel]
     await giving.seen(call, conversation)
-    return conversation
+    return conversation, again
 
 
 routes = [

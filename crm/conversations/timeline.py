@@ -1,47 +1,23 @@
 """What people did with a conversation, and the notes they left each other: never sent to the customer."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 
+from crm.conversations.entries import EntryOut, EntryRow, shown_entry
+from crm.conversations.entries import told as entry_told
 from crm.conversations.keeping import found
-from crm.conversations.shapes import ConversationOut, Note, PersonOut, shown
+from crm.conversations.shapes import ConversationOut, Note, shown
 from crm.core import sql
 from crm.core.access import ATTENDANT
 from crm.core.errors import invalid
 from crm.core.feed import Event
 from crm.core.http import Call, Door
-from crm.core.page import Page, PageQuery, stamp, turned
+from crm.core.page import Page, PageQuery, turned
 
 _sql = sql.load("timeline")
-
-
-class EntryRow(msgspec.Struct, frozen=True):
-    """An entry as stored, with its author's name."""
-
-    id: UUID
-    type: str
-    by_user: UUID | None
-    by_name: str | None
-    content: str | None
-    mentions: list[UUID]
-    data: dict[str, Any]
-    created_at: datetime
-
-
-class EntryOut(msgspec.Struct, frozen=True, rename="camel"):
-    """An entry as the contract shows it; `by` is null for the system and for support staff."""
-
-    id: UUID
-    type: str
-    by: PersonOut | None
-    at: str
-    content: str | None
-    mentions: list[UUID]
-    data: dict[str, Any]
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -60,12 +36,6 @@ class Write(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=T
     mentions: Annotated[list[UUID], msgspec.Meta(max_length=50)] = []
 
 
-def shown_entry(row: EntryRow) -> EntryOut:
-    """The row as the contract writes it."""
-    by = None if row.by_user is None else PersonOut(row.by_user, row.by_name)
-    return EntryOut(row.id, row.type, by, stamp(row.created_at), row.content, row.mentions, row.data)
-
-
 async def tell(
     call: Call, conversation: UUID, entries: Sequence[Entry], more: Sequence[Event] = ()
 ) -> ConversationOut:
@@ -73,7 +43,7 @@ async def tell(
     answer = shown(await found(call.tx, conversation))
     noted = [await _note(call, conversation, entry) for entry in entries]
     updated = Event("conversation:updated", conversation, {"conversation": answer})
-    await call.rails.feed.append(call.tx, [updated, *(_told(conversation, item) for item in noted), *more])
+    await call.rails.feed.append(call.tx, [updated, *(entry_told(conversation, item) for item in noted), *more])
     return answer
 
 
@@ -86,10 +56,6 @@ async def _note(call: Call, conversation: UUID, entry: Entry) -> EntryOut:
     )
 
 
-def _told(conversation: UUID, entry: EntryOut) -> Event:
-    return Event("timeline:new", conversation, {"conversationId": conversation, "entry": entry})
-
-
 async def write(call: Call) -> EntryOut:
     """Leave a note. Raises NotFound, ValidationFailed (somebody mentioned is not an active person here)."""
     new: Write = call.body
@@ -98,7 +64,7 @@ async def write(call: Call) -> EntryOut:
     if await call.tx.value(_sql.active, people=mentions) != len(mentions):
         raise invalid("/mentions", "há pessoas inexistentes ou inativas", "some are no active users")
     entry = await _note(call, call.id(), Entry("note", new.content, mentions))
-    await call.rails.feed.append(call.tx, [_told(call.id(), entry)])
+    await call.rails.feed.append(call.tx, [entry_told(call.id(), entry)])
     return entry
 
 

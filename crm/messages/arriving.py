@@ -44,7 +44,7 @@ async def receive(tx: Tx, inbound: list[Inbound]) -> list[Event]:
     items = sorted(fresh.values(), key=lambda item: item.at)
     met = await contacts.meet(tx, [item.person for item in items])
     pairs = [(contact, item.channel_id) for contact, item in zip(met.contacts, items, strict=True)]
-    places = await conversations.opened(tx, [pair for pair in pairs if pair[0] not in met.blocked])
+    places, again = await conversations.opened(tx, [pair for pair in pairs if pair[0] not in met.blocked])
     places |= await conversations.kept(tx, [pair for pair in pairs if pair[0] in met.blocked])
     rows = await _store(tx, items, [places[pair] for pair in pairs])
     quiet = {places[pair] for pair in pairs if pair[0] in met.blocked}
@@ -54,7 +54,7 @@ async def receive(tx: Tx, inbound: list[Inbound]) -> list[Event]:
     for (contact, _), item in zip(pairs, items, strict=True):
         if item.moved:
             events += await contacts.move(tx, contact, item.moved)
-    return [*met.events, *filled, *events]
+    return [*met.events, *filled, *again, *events]
 
 
 async def _tell(tx: Tx, rows: list[MessageRow], by: dict[str, Inbound], quiet: set[UUID]) -> list[Event]:

@@ -10,6 +10,7 @@ from crm.core import page as paging
 from crm.core import sql
 from crm.core.access import ATTENDANT
 from crm.core.errors import invalid
+from crm.core.feed import Event
 from crm.core.fields import zoned
 from crm.core.http import Call, Door
 from crm.messages import sending
@@ -66,7 +67,7 @@ async def _part(
 
 async def send(call: Call) -> MessageOut:
     """Queue a message. Raises NotFound, ValidationFailed, Conflict, WindowClosed (then only a template)."""
-    return await _put(call, call.id(), call.body)
+    return await _put(call, call.id(), [], call.body)
 
 
 async def send_to(call: Call) -> MessageOut:
@@ -79,12 +80,12 @@ async def send_to(call: Call) -> MessageOut:
     channel = await channels.only(call.tx, new.channel_id)
     await contacts.hold(call.tx)
     [contact] = await contacts.seen(call.tx, [Person(phone=phone)])
-    return await _put(call, await conversations.reached(call, contact, channel), new)
+    return await _put(call, *await conversations.reached(call, contact, channel), new)
 
 
-async def _put(call: Call, conversation: UUID, new: Send) -> MessageOut:
+async def _put(call: Call, conversation: UUID, before: list[Event], new: Send) -> MessageOut:
     by = None if call.who.visiting else call.who.user
-    return shown(await sending.put(call.rails, call.tx, conversation, new, by))
+    return shown(await sending.put(call.rails, call.tx, conversation, new, by, before))
 
 
 routes = [

@@ -68,11 +68,11 @@ async def fall_due(tx: Tx) -> tuple[list[UUID], list[Event]]:
     rows = await tx.many(_sql.fall_due, MessageRow, reasons=_REASONS, max=_BATCH)
     rows.sort(key=lambda row: (row.conversation_id, row.created_at))
     newest = {row.conversation_id: latest(row) for row in rows if row.status == "QUEUED"}
-    await conversations.bring_back(tx, list(newest))
+    back = await conversations.bring_back(tx, list(newest))
     touched = await conversations.touch(tx, list(newest.values())) if newest else {}
     events = [changed(row) for row in rows]
     events += [Event("conversation:updated", key, {"conversation": shown}) for key, shown in touched.items()]
-    return list(newest), events
+    return list(newest), [*events, *back]
 
 
 async def move(tx: Tx, message: UUID, at: datetime) -> list[Event]:

@@ -1,5 +1,6 @@
 """What a person sends is put into its conversation's lane; the statement decides, and then it is said why not."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ import msgspec
 from crm import conversations, template_texts
 from crm.core import sql
 from crm.core.errors import Conflict, ContactBlocked, FieldError, Problem, ValidationFailed, WindowClosed, invalid
+from crm.core.feed import Event
 from crm.core.rails import Rails
 from crm.core.tx import Tx
 from crm.messages import composing, marks, schedule
@@ -55,8 +57,10 @@ class Parts(msgspec.Struct, frozen=True):
         return self.files[0] if self.files else None
 
 
-async def put(rails: Rails, tx: Tx, conversation: UUID, new: Send, by: UUID | None) -> MessageRow:
-    """Insert the row where it may go, tell everybody, and wake its lane after the commit.
+async def put(
+    rails: Rails, tx: Tx, conversation: UUID, new: Send, by: UUID | None, before: Sequence[Event] = ()
+) -> MessageRow:
+    """Insert the row where it may go, tell everybody (first `before`), and wake its lane after the commit.
 
     Raises NotFound, WindowClosed, Conflict, ValidationFailed.
     """
@@ -75,7 +79,7 @@ async def put(rails: Rails, tx: Tx, conversation: UUID, new: Send, by: UUID | No
         tenant = tx.tenant
         assert tenant is not None
         tx.after_commit(lambda: rails.wake.send(tenant, conversation))
-    await rails.feed.append(tx, [told(row, place), *events])
+    await rails.feed.append(tx, [*before, told(row, place), *events])
     return row
 
 
