@@ -9,10 +9,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from crm.channels import steps
-from tests.meta import script, send
+from tests.conftest import Sql
+from tests.meta import now, script, send
 from tests.system import Guest, Hotel, System, calling, eventually, serving, unique_number_id, unique_phone
 
 STEPS = ["token", "account", "number", "subscription", "webhook", "signature", "sending", "templates", "media"]
+SPOILT = "UPDATE channels SET access_token = access_token || '\\x00'::bytea WHERE id = $1 RETURNING 1"
 MANAGEMENT, MESSAGING = "whatsapp_business_management", "whatsapp_business_messaging"
 
 
@@ -284,3 +286,25 @@ async def test_attendants_and_other_hotels_check_nothing(hotel: Hotel, hotel_b: 
         assert (await hotel_b.admin.post(path)).status_code == 404
     lines = (await hotel.admin.get("/api/tenant/audit")).json()["data"]
     assert not {line["action"] for line in lines} & {"channel.checked", "channel.subscribed"}
+
+
+async def test_a_token_that_does_not_open_is_not_called_missing(hotel: Hotel, as_owner: Sql) -> None:
+    """Its key is gone from ENCRYPTION_KEYS, or the row came from another installation."""
+    assert await as_owner(SPOILT, hotel.channel_id)
+    found = (await check(hotel))["token"]
+    assert found["ok"] is False
+    assert found["detail"] == "O token guardado não abre com as chaves deste servidor."
+    assert "ENCRYPTION_KEYS" in found["fix"]
+
+
+async def test_what_waits_for_a_token_that_does_not_open_says_what_helps(hotel: Hotel, as_owner: Sql) -> None:
+    guest = Guest(hotel, unique_phone())
+    await guest.writes()
+    assert await as_owner(SPOILT, hotel.channel_id)
+    message = await send(hotel, await guest.conversation())
+
+    async def tried() -> dict[str, Any] | None:
+        return (await now(hotel, message))["error"]
+
+    error = await eventually(tried)
+    assert (error["code"], "ENCRYPTION_KEYS" in error["detail"]) == (None, True)

@@ -5,7 +5,7 @@ from crm.channels.health import EAR_SECONDS, works
 from crm.channels.routing import only, report, rest, routes_of, sender, stopped
 from crm.channels.shapes import RestingTenantRow, RouteRow, SealedRow, SenderRow
 from crm.channels.silence import FIRST, NoticedTenantRow, hear, judge, noticed
-from crm.channels.tokens import token
+from crm.channels.tokens import opened, token
 
 routes = [*doors.routes, *check.routes, *codes.routes]
 
@@ -21,6 +21,7 @@ __all__ = [
     "judge",
     "noticed",
     "only",
+    "opened",
     "report",
     "rest",
     "routes",

@@ -38,6 +38,18 @@ Step = Callable[[Visit], Awaitable[Finding]]
 
 async def token(visit: Visit) -> Finding:
     """The token is valid, lasts, and has both permissions."""
+    if not visit.token and visit.row.access_token is not None:
+        return Finding(
+            False,
+            (
+                "O token guardado não abre com as chaves deste servidor.",
+                "The token that is kept does not open with this server's keys.",
+            ),
+            (
+                "Devolva a chave antiga a ENCRYPTION_KEYS, ou grave o token de novo no canal.",
+                "Put the old key back into ENCRYPTION_KEYS, or save the token in the channel again.",
+            ),
+        )
     if not visit.token:
         return Finding(
             False,

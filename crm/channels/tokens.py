@@ -9,6 +9,10 @@ from crm.core.meta import MetaError
 from crm.core.meta_errors import TRANSIENT, Refusal, rule
 
 log = logging.getLogger(__name__)
+_UNOPENED = (
+    "O token guardado não abre neste servidor: devolva a chave antiga a ENCRYPTION_KEYS ou grave o token de novo "
+    "no canal; o que espera segue sozinho."
+)
 _NO_TOKEN = rule(Refusal(401, 190))
 
 
@@ -16,8 +20,13 @@ def token(box: Box, tenant: UUID, sender: SenderRow) -> str:
     """A channel's access token. Raises MetaError when there is none, or it does not open."""
     if sender.access_token is None:
         raise MetaError(_NO_TOKEN, 190, "the channel has no access token")
+    return opened(box, tenant, sender.access_token)
+
+
+def opened(box: Box, tenant: UUID, sealed: bytes) -> str:
+    """A sealed access token. Raises MetaError when it does not open: its key is gone from ENCRYPTION_KEYS, say."""
     try:
-        return box.open(sender.access_token, tenant, "channels.access_token")
+        return box.open(sealed, tenant, "channels.access_token")
     except SealBroken as error:
-        log.exception("an access token does not open", extra={"channelId": str(sender.id)})
-        raise MetaError(TRANSIENT, None, "the channel's access token does not open") from error
+        log.exception("an access token does not open", extra={"tenantId": str(tenant)})
+        raise MetaError(TRANSIENT, None, "the channel's access token does not open", _UNOPENED) from error

@@ -4,10 +4,9 @@ import re
 from typing import Any
 from uuid import UUID
 
-from crm.core.crypto import SealBroken
+from crm import channels
 from crm.core.errors import Conflict, FieldError, Problem, RateLimited, Unavailable, ValidationFailed
 from crm.core.meta import MetaError
-from crm.core.meta_errors import TRANSIENT
 from crm.core.payload import dict_of
 from crm.core.rails import Rails
 from crm.template_texts import variables
@@ -94,10 +93,7 @@ class Account:
 
     def token(self) -> str:
         """The token itself. Raises MetaError."""
-        try:
-            return self._rails.box.open(self._sealed, self._tenant, "channels.access_token")
-        except SealBroken as error:
-            raise MetaError(TRANSIENT, None, "the channel's access token does not open") from error
+        return channels.opened(self._rails.box, self._tenant, self._sealed)
 
 
 def as_row(node: Any) -> Node:
