@@ -34,7 +34,7 @@ class Load:
 @asynccontextmanager
 async def under_load(door: Door, hotel: Hotel) -> AsyncIterator[Load]:
     """New connections, kept ones, guests who write, and an attendant at a socket, until the end of the block."""
-    load, ends = Load(), asyncio.Event()
+    load, ends, last = Load(), asyncio.Event(), asyncio.Event()
 
     async def again_and_again(work: Callable[[], Awaitable[None]], pause: float) -> None:
         while not ends.is_set():
@@ -44,9 +44,9 @@ async def under_load(door: Door, hotel: Hotel) -> AsyncIterator[Load]:
                 load.failed.append(repr(error))
             await asyncio.sleep(pause)
 
-    tasks = [asyncio.create_task(listens(door, hotel, load, ends))]
+    listener = asyncio.create_task(listens(door, hotel, load, last))
     await asyncio.wait_for(load.listens.wait(), 15)  # what is written before that is heard by nobody
-    tasks += [
+    tasks = [
         asyncio.create_task(again_and_again(lambda: visits(door, load), 0.02)),
         asyncio.create_task(again_and_again(lambda: lists(door, hotel, load, ends), 0)),
         asyncio.create_task(again_and_again(lambda: writes(door, hotel, load), 0.05)),
@@ -56,6 +56,8 @@ async def under_load(door: Door, hotel: Hotel) -> AsyncIterator[Load]:
     await asyncio.sleep(1)
     ends.set()
     await asyncio.wait_for(asyncio.gather(*tasks), 15)
+    last.set()  # nothing more is written: who listens goes when all of it was heard
+    await asyncio.wait_for(listener, 15)
 
 
 async def visits(door: Door, load: Load) -> None:
