@@ -137,15 +137,16 @@ class Transaction:
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         """Commit, or roll back what failed. Raises Unavailable, and what a query that went alone was refused."""
-        silent = isinstance(error, TimeoutError)
+        silent, calm = isinstance(error, TimeoutError), False
         try:
             if error is None:
                 await self._tx.end()
+                calm = True
         except (TimeoutError, *_AWAY) as failure:
             silent = isinstance(failure, TimeoutError)
             raise Unavailable from failure
         finally:
-            await self._release(silent, calm=error is None)
+            await self._release(silent, calm)
         if isinstance(error, (TimeoutError, *_AWAY)):
             raise Unavailable from error
         if error is not None:
@@ -157,14 +158,20 @@ class Transaction:
     async def _release(self, silent: bool = False, calm: bool = False) -> None:
         """Give the connection back, rolled back if need be; the pool drops a dead one, we drop a silent one.
 
-        After an error, a query may still be being cancelled: the pool waits for that, and not for ever.
+        After an error, a query may still be being cancelled: the pool waits for that, and not for ever. Only a
+        connection known to be clean is `calm`, and the Tx lets go of it: the next one may be another hotel's.
         """
+        del self._tx.connection
         if silent:
             self._connection.terminate()
-        with suppress(Exception):
-            await _roll_back(self._connection)
-        with suppress(*_AWAY):
-            await self._pool.release(self._connection, calm)
+        clean = False
+        try:
+            with suppress(Exception):
+                await _roll_back(self._connection)
+                clean = True
+        finally:  # cancelled in the middle of it, too
+            with suppress(*_AWAY):
+                await self._pool.release(self._connection, calm and clean)
 
 
 async def _roll_back(connection: "Connection") -> None:
