@@ -222,7 +222,6 @@ async def _run(settings: Settings, stop: asyncio.Event) -> None:
     workers = [_worker(client, jobs, name) for name in (queue.INBOUND, queue.OUTBOUND)]
     tasks = [asyncio.create_task(worker.start()) for worker in workers]
     tasks.append(asyncio.create_task(_sweep_for_ever(jobs, stop)))
-    rails.freeze()
     _log.info("worker started")
     await stop.wait()
     for worker in workers:
