@@ -1,36 +1,18 @@
 -- What people did with a conversation, and their notes. Called by crm/conversations/timeline.py and entries.py in a
 -- tenant's transaction.
 
--- name: add(conversation uuid, type text, by_user uuid, content text, mentions uuid[], data jsonb) -> one EntryRow
--- Notes something.
--- Index: conversation_entries_pkey
-WITH added AS (
-    INSERT INTO conversation_entries (conversation_id, type, by_user, content, mentions, data)
-    VALUES (:conversation, :type, :by_user, :content, :mentions::uuid[], :data)
-    RETURNING *
-)
-
-SELECT
-    added.id,
-    added.type,
-    added.by_user,
-    u.name AS by_name,
-    added.content,
-    added.mentions,
-    added.data,
-    added.created_at
-FROM added
-LEFT JOIN users AS u ON added.tenant_id = u.tenant_id AND added.by_user = u.id;
-
--- name: add_to(conversations uuid[], type text, by_user uuid) -> many NotedRow
+-- name: add(conversations uuid[], type text, by_user uuid, content text, mentions uuid[], data jsonb) -> many NotedRow
 -- Notes the same in each of these.
 -- Index: conversation_entries_pkey
 WITH added AS (
-    INSERT INTO conversation_entries (conversation_id, type, by_user)
+    INSERT INTO conversation_entries (conversation_id, type, by_user, content, mentions, data)
     SELECT
         given.id,
         :type,
-        :by_user
+        :by_user,
+        :content,
+        :mentions::uuid[],
+        :data
     FROM unnest(:conversations::uuid[]) AS given (id)
     RETURNING *
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -47,6 +47,15 @@ class NotedRow(EntryRow, frozen=True):
     conversation_id: UUID
 
 
+class Entry(msgspec.Struct, frozen=True):
+    """Something to note."""
+
+    type: str
+    content: str | None = None
+    mentions: list[UUID] = []
+    data: dict[str, Any] = {}
+
+
 def shown_entry(row: EntryRow) -> EntryOut:
     """The row as the contract writes it."""
     by = None if row.by_user is None else PersonOut(row.by_user, row.by_name)
@@ -58,11 +67,18 @@ def told(conversation: UUID, entry: EntryOut) -> Event:
     return Event("timeline:new", conversation, {"conversationId": conversation, "entry": entry})
 
 
-async def noted(
-    tx: Tx, conversations: Sequence[UUID], what: Literal["reopened", "unsnoozed"], by: UUID | None = None
-) -> list[Event]:
-    """Note in each of these what happened to it, by itself unless somebody did it. The events to tell."""
+async def added(
+    tx: Tx, conversations: Sequence[UUID], entry: Entry, by: UUID | None = None
+) -> list[tuple[UUID, EntryOut]]:
+    """Note it in each of these: the conversations with their entries as they are shown."""
     if not conversations:
         return []
-    rows = await tx.many(_sql.add_to, NotedRow, conversations=list(conversations), type=what, by_user=by)
-    return [told(row.conversation_id, shown_entry(row)) for row in rows]
+    rows = await tx.many(
+        _sql.add, NotedRow, conversations=list(conversations), by_user=by, **msgspec.structs.asdict(entry)
+    )
+    return [(row.conversation_id, shown_entry(row)) for row in rows]
+
+
+async def noted(tx: Tx, conversations: Sequence[UUID], entry: Entry, by: UUID | None = None) -> list[Event]:
+    """Note it in each of these, done by itself unless somebody did it. The events to tell."""
+    return [told(conversation, shown) for conversation, shown in await added(tx, conversations, entry, by)]

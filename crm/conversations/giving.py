@@ -6,9 +6,10 @@ from uuid import UUID
 import msgspec
 
 from crm import audit, departments
+from crm.conversations.entries import Entry
 from crm.conversations.keeping import found
 from crm.conversations.shapes import Assign, ConversationOut, ConversationRow, shown
-from crm.conversations.timeline import Entry, tell
+from crm.conversations.timeline import tell
 from crm.core import sql
 from crm.core.access import ATTENDANT
 from crm.core.errors import AlreadyAssigned, Forbidden, NotFound, invalid

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from crm.conversations.entries import noted
+from crm.conversations.entries import Entry, noted
 from crm.conversations.shapes import (
     ConversationOut,
     ConversationRow,
@@ -33,7 +33,7 @@ async def opened(
     again = await _open(tx, _sql.open_again, _missing(pairs, places))
     places |= again
     places |= await _open(tx, _sql.open_new, _missing(pairs, places))
-    return places, await noted(tx, sorted(again.values()), "reopened", by)
+    return places, await noted(tx, sorted(again.values()), Entry("reopened"), by)
 
 
 def _missing(pairs: list[tuple[UUID, UUID]], places: dict[tuple[UUID, UUID], UUID]) -> list[tuple[UUID, UUID]]:
@@ -54,7 +54,7 @@ async def bring_back(tx: Tx, conversations: list[UUID]) -> list[Event]:
     if not conversations:
         return []
     rows = await tx.many(_sql.bring_back, ShutRow, ids=conversations)
-    return await noted(tx, [row.id for row in rows], "reopened")
+    return await noted(tx, [row.id for row in rows], Entry("reopened"))
 
 
 async def widen(tx: Tx, latest: list[Latest]) -> None:
@@ -115,7 +115,7 @@ async def wake(tx: Tx) -> list[Event]:
     due = await tx.many(_states.wake, ShutRow, max=_BATCH)
     back = await shown_of(tx, [row.id for row in due])
     updated = [Event("conversation:updated", key, {"conversation": item}) for key, item in back.items()]
-    return updated + await noted(tx, list(back), "unsnoozed")
+    return updated + await noted(tx, list(back), Entry("unsnoozed"))
 
 
 async def shown_of(tx: Tx, conversations: list[UUID]) -> dict[UUID, ConversationOut]:

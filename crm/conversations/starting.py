@@ -51,9 +51,8 @@ async def reached(call: Call, contact: UUID, channel: UUID) -> tuple[UUID, list[
 
     Raises AlreadyAssigned.
     """
-    by = None if call.who.visiting else call.who.user
     async with call.tx.seeing_all():
-        places, again = await opened(call.tx, [(contact, channel)], by)
+        places, again = await opened(call.tx, [(contact, channel)], call.author)
     conversation = places[contact, channel]
     await giving.seen(call, conversation)
     return conversation, again

@@ -8,9 +8,10 @@ from typing import Any
 import asyncpg
 
 from crm import audit
+from crm.conversations.entries import Entry
 from crm.conversations.keeping import found
 from crm.conversations.shapes import ConversationOut, Patch, Snooze, Status, shown
-from crm.conversations.timeline import Entry, tell
+from crm.conversations.timeline import tell
 from crm.core import sql
 from crm.core.access import ATTENDANT
 from crm.core.errors import Conflict

@@ -1,12 +1,12 @@
 """What people did with a conversation, and the notes they left each other: never sent to the customer."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
 
-from crm.conversations.entries import EntryOut, EntryRow, shown_entry
+from crm.conversations.entries import Entry, EntryOut, EntryRow, added, noted, shown_entry
 from crm.conversations.entries import told as entry_told
 from crm.conversations.keeping import found
 from crm.conversations.shapes import ConversationOut, Note, shown
@@ -18,15 +18,6 @@ from crm.core.http import Call, Door
 from crm.core.page import Page, PageQuery, turned
 
 _sql = sql.load("timeline")
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """Something to note."""
-
-    type: str
-    content: str | None = None
-    mentions: list[UUID] = []
-    data: dict[str, Any] = {}
 
 
 class Write(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -41,19 +32,10 @@ async def tell(
 ) -> ConversationOut:
     """Note what was done, tell everybody how the conversation stands, and then `more`. Raises NotFound."""
     answer = shown(await found(call.tx, conversation))
-    noted = [await _note(call, conversation, entry) for entry in entries]
+    news = [event for entry in entries for event in await noted(call.tx, [conversation], entry, call.author)]
     updated = Event("conversation:updated", conversation, {"conversation": answer})
-    await call.rails.feed.append(call.tx, [updated, *(entry_told(conversation, item) for item in noted), *more])
+    await call.rails.feed.append(call.tx, [updated, *news, *more])
     return answer
-
-
-async def _note(call: Call, conversation: UUID, entry: Entry) -> EntryOut:
-    by = None if call.who.visiting else call.who.user
-    return shown_entry(
-        await call.tx.one(
-            _sql.add, EntryRow, conversation=conversation, by_user=by, **msgspec.structs.asdict(entry)
-        )
-    )
 
 
 async def write(call: Call) -> EntryOut:
@@ -63,9 +45,10 @@ async def write(call: Call) -> EntryOut:
     mentions = list(dict.fromkeys(new.mentions))
     if await call.tx.value(_sql.active, people=mentions) != len(mentions):
         raise invalid("/mentions", "há pessoas inexistentes ou inativas", "some are no active users")
-    entry = await _note(call, call.id(), Entry("note", new.content, mentions))
-    await call.rails.feed.append(call.tx, [entry_told(call.id(), entry)])
-    return entry
+    entry = Entry("note", new.content, mentions)
+    [(_, shown_note)] = await added(call.tx, [call.id()], entry, call.author)
+    await call.rails.feed.append(call.tx, [entry_told(call.id(), shown_note)])
+    return shown_note
 
 
 async def page(call: Call) -> Page[EntryOut]:

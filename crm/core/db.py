@@ -17,9 +17,7 @@ from crm.core.replica import Replica
 from crm.core.tx import AfterCommit, Caller, Tx, raise_refusal
 
 if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
-
-    Connection = PoolConnectionProxy[asyncpg.Record]
+    from crm.core.pools import Connection
 
 log = logging.getLogger(__name__)
 

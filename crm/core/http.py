@@ -65,6 +65,11 @@ class Call:
         return self._who
 
     @property
+    def author(self) -> UUID | None:
+        """Who is named for what is done: nobody of the hotel when a super admin visits it."""
+        return None if self.who.visiting else self.who.user
+
+    @property
     def place(self) -> UUID:
         """The tenant the caller acts in; without one a super admin is at home in the platform."""
         return self.who.tenant or self.who.home

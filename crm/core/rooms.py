@@ -82,11 +82,8 @@ class Socket:
             blocked = writing.send(None)
         except StopIteration:
             return  # written
-        except (
-            OSError,
-            RuntimeError,
-            ValueError,
-        ):  # it is gone, or about to go; its handler learns of it by itself
+        except (OSError, RuntimeError, ValueError):
+            # It is gone, or about to go; its handler learns of it by itself.
             self.closing = GONE_AWAY
             return
         self.writing_since, self._frames = time.monotonic(), deque()

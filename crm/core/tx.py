@@ -22,9 +22,7 @@ from crm.core.errors import TenantSuspended, Unauthenticated
 from crm.core.sql import Query
 
 if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
-
-    Connection = PoolConnectionProxy[asyncpg.Record]
+    from crm.core.pools import Connection
 
 _sql = sql.load("access")
 _ENTER_REFUSED: dict[str, type[Exception]] = {"CRM01": Unauthenticated, "CRM02": TenantSuspended}

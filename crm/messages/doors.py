@@ -84,8 +84,7 @@ async def send_to(call: Call) -> MessageOut:
 
 
 async def _put(call: Call, conversation: UUID, before: list[Event], new: Send) -> MessageOut:
-    by = None if call.who.visiting else call.who.user
-    return shown(await sending.put(call.rails, call.tx, conversation, new, by, before))
+    return shown(await sending.put(call.rails, call.tx, conversation, new, call.author, before))
 
 
 routes = [
