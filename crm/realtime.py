@@ -87,8 +87,7 @@ class Visit:
             raise _refusal("validation_failed", f"no máximo {JOINED_LIMIT} conversas abertas por conexão")
         async with self.rails.db.tenant(self.socket.tenant, self.who.caller) as tx:
             await conversations.found(tx, conversation)
-        viewers = await self.hub.open(self.socket, self.room, conversation)
-        self.socket.say("conversation:joined", {"conversationId": conversation, "viewers": viewers})
+        await self.hub.open(self.socket, self.room, conversation)
 
     async def leave(self, data: Any) -> None:
         """Follow it no more."""

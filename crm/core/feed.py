@@ -76,6 +76,13 @@ class Passing(msgspec.Struct, frozen=True, tag="passing"):
         return encode({"event": self.event, "data": self.data}).decode()
 
 
+class Moved(msgspec.Struct, frozen=True, tag="moved"):
+    """Somebody came to a conversation or went: whoever has it open is shown who is there."""
+
+    conversation_id: UUID
+    not_to: UUID | None = None
+
+
 class End(msgspec.Struct, frozen=True, tag="end"):
     """Close the sockets of a session, of a user, or (neither given) of the whole tenant."""
 
@@ -85,7 +92,7 @@ class End(msgspec.Struct, frozen=True, tag="end"):
     not_session: UUID | None = None
 
 
-Word = Happened | Passing | End
+Word = Happened | Passing | Moved | End
 
 
 def channel(tenant: UUID) -> str:

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from crm.core import feed, metrics, queue, sql
 from crm.core.db import PLATFORM
 from crm.core.errors import Problem
-from crm.core.feed import COME_BACK, End, EventRow, Happened, Passing, PlaceOfRow
+from crm.core.feed import COME_BACK, End, EventRow, Happened, Moved, Passing, PlaceOfRow
 from crm.core.rails import Rails
 from crm.core.rooms import Room, Socket
 from crm.core.viewers import AGAIN_EVERY, Viewer, Viewers
@@ -47,7 +47,7 @@ class Hub:
         self._client = queue.connect(rails.settings.redis, timeout=None)
         self._pubsub = self._client.pubsub()
         self._viewers = Viewers(rails.redis)
-        self._stood: dict[UUID, set[UUID]] = {}  # who had what open when that was last said again
+        self._stood: dict[UUID, set[UUID]] = {}  # who had what open by what was last read
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -106,16 +106,16 @@ class Hub:
             with suppress(RedisError, OSError):
                 await self._pubsub.unsubscribe(feed.channel(socket.tenant))
 
-    async def open(self, socket: Socket, room: Room, conversation: UUID) -> list[Viewer]:
-        """Its person has the conversation open: tell the others there; who they are."""
+    async def open(self, socket: Socket, room: Room, conversation: UUID) -> None:
+        """Its person has the conversation open: say to them who is there, and to the others that somebody came."""
         known = any(viewer.user_id == socket.user for viewer in room.viewers(conversation))
         socket.joined.add(conversation)
-        there = room.viewers(conversation)
-        with suppress(RedisError, OSError):
-            there = await self._viewers.here(room.tenant, conversation, there)
-            if not known:
-                await self._tell_viewers(room, conversation, there, not_to=socket.user)
-        return there
+        async with room.looking:
+            there = await self._there(room, conversation)
+            socket.say("conversation:joined", {"conversationId": conversation, "viewers": there})
+        if not known:
+            with suppress(RedisError, OSError):
+                await self._rails.feed.say(room.tenant, Moved(conversation, not_to=socket.user))
 
     async def close(self, socket: Socket, room: Room, conversation: UUID) -> None:
         """Its person has it open no more, unless on another screen."""
@@ -123,30 +123,36 @@ class Hub:
         if any(viewer.user_id == socket.user for viewer in room.viewers(conversation)):
             return
         with suppress(RedisError, OSError):
-            there = await self._viewers.gone(room.tenant, conversation, socket.user)
-            await self._tell_viewers(room, conversation, there)
+            await self._viewers.gone(room.tenant, conversation, socket.user)
+            await self._rails.feed.say(room.tenant, Moved(conversation))
 
-    async def _tell_viewers(
-        self, room: Room, conversation: UUID, there: list[Viewer], not_to: UUID | None = None
-    ) -> None:
-        told = {"conversationId": conversation, "viewers": there}
-        await self._rails.feed.say(room.tenant, Passing("presence", conversation, told, not_to))
+    async def _look(self, room: Room, word: Moved) -> None:
+        """Show who has it open now. One reading at a time: nobody is shown what was read before what they know."""
+        async with room.looking:
+            if room.viewers(word.conversation_id):
+                there = await self._there(room, word.conversation_id)
+                told = {"conversationId": word.conversation_id, "viewers": there}
+                room.pass_on(Passing("presence", word.conversation_id, told, word.not_to))
+        self._guard(room)
+
+    async def _there(self, room: Room, conversation: UUID) -> list[Viewer]:
+        """Who has it open anywhere, or here while Redis does not answer; says again who has it open here."""
+        there = room.viewers(conversation)
+        with suppress(RedisError, OSError):
+            there = await self._viewers.here(room.tenant, conversation, there)
+        self._stood[conversation] = {viewer.user_id for viewer in there}
+        return there
 
     async def _still_there(self) -> None:
-        """Say again who has what open; who is not said again, a killed process's, is told gone."""
+        """Say again who has what open; where that is not what was last read (Redis or a process died), tell so."""
         stood, self._stood = self._stood, {}
         for room in list(self._rooms.values()):
             for conversation in {each for socket in room.sockets for each in socket.joined}:
-                with suppress(RedisError, OSError):
-                    there = await self._viewers.here(room.tenant, conversation, room.viewers(conversation))
-                    self._stood[conversation] = {viewer.user_id for viewer in there}
-                    if stood.get(conversation, set()) - self._stood[conversation]:
-                        await self._tell_viewers(room, conversation, there)
-
-    def _note(self, word: Passing) -> None:
-        """Who is there by the last word on it: nobody is told gone twice."""
-        if word.event == "presence" and word.conversation_id in self._stood:
-            self._stood[word.conversation_id] = {UUID(viewer["userId"]) for viewer in word.data["viewers"]}
+                before = stood.get(conversation)
+                there = {viewer.user_id for viewer in await self._there(room, conversation)}
+                if before is not None and before != there:
+                    with suppress(RedisError, OSError):
+                        await self._rails.feed.say(room.tenant, Moved(conversation))
 
     def of_user(self, tenant: UUID, user: UUID) -> int:
         """How many sockets a person has open here."""
@@ -205,8 +211,9 @@ class Hub:
             log.warning("a word of the feed is not understood; the feed is read instead")
             return
         if isinstance(word, Passing):
-            self._note(word)
             room.pass_on(word)
+        elif isinstance(word, Moved):
+            self._spawn(self._look(room, word))
         elif isinstance(word, End):
             room.end(word)
         elif isinstance(word, Happened) and not room.tell(word.events):

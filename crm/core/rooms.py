@@ -174,6 +174,7 @@ class Room:
         self.guarded: list[EventRow | Passing] = []  # what waits until it is known who may see it
         self.guarding = False
         self.catching_up = asyncio.Lock()
+        self.looking = asyncio.Lock()  # who reads who has a conversation open, until it is shown
         self.ready = asyncio.Lock()
 
     def tell(self, events: list[EventRow]) -> bool:

@@ -52,7 +52,6 @@ class Viewers:
         there = {word.user: word.name for word in known if word.until > now}
         return [Viewer(user, name) for user, name in sorted(there.items(), key=lambda item: item[1])]
 
-    async def gone(self, tenant: UUID, conversation: UUID, user: UUID) -> list[Viewer]:
-        """That person has it open here no more; who still has."""
+    async def gone(self, tenant: UUID, conversation: UUID, user: UUID) -> None:
+        """That person has it open here no more."""
         await self._redis.hdel(f"crm:viewers:{tenant}:{conversation}", f"{user}:{self._process}")  # type: ignore[misc]
-        return await self.here(tenant, conversation, [])
