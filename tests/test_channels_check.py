@@ -288,16 +288,27 @@ async def test_attendants_and_other_hotels_check_nothing(hotel: Hotel, hotel_b: 
     assert not {line["action"] for line in lines} & {"channel.checked", "channel.subscribed"}
 
 
-async def test_a_token_that_does_not_open_is_not_called_missing(hotel: Hotel, as_owner: Sql) -> None:
+def _unopened(caplog: pytest.LogCaptureFixture) -> set[str]:
+    """The channels whose token the log says does not open."""
+    lines = [line for line in caplog.records if line.getMessage() == "an access token does not open"]
+    return {getattr(line, "channelId", "") for line in lines}
+
+
+async def test_a_token_that_does_not_open_is_not_called_missing(
+    hotel: Hotel, as_owner: Sql, caplog: pytest.LogCaptureFixture
+) -> None:
     """Its key is gone from ENCRYPTION_KEYS, or the row came from another installation."""
     assert await as_owner(SPOILT, hotel.channel_id)
     found = (await check(hotel))["token"]
     assert found["ok"] is False
     assert found["detail"] == "O token guardado não abre com as chaves deste servidor."
     assert "ENCRYPTION_KEYS" in found["fix"]
+    assert hotel.channel_id in _unopened(caplog)
 
 
-async def test_what_waits_for_a_token_that_does_not_open_says_what_helps(hotel: Hotel, as_owner: Sql) -> None:
+async def test_what_waits_for_a_token_that_does_not_open_says_what_helps(
+    hotel: Hotel, as_owner: Sql, caplog: pytest.LogCaptureFixture
+) -> None:
     guest = Guest(hotel, unique_phone())
     await guest.writes()
     assert await as_owner(SPOILT, hotel.channel_id)
@@ -308,3 +319,4 @@ async def test_what_waits_for_a_token_that_does_not_open_says_what_helps(hotel: 
 
     error = await eventually(tried)
     assert (error["code"], "ENCRYPTION_KEYS" in error["detail"]) == (None, True)
+    assert hotel.channel_id in _unopened(caplog)

@@ -1,7 +1,6 @@
 """The go-live check of a number, and subscribing its app: doors that call Meta outside any transaction."""
 
 import asyncio
-import logging
 from datetime import UTC, datetime
 
 import msgspec
@@ -13,17 +12,16 @@ from crm.channels.reported import News
 from crm.channels.routing import learn
 from crm.channels.shapes import CheckedRow
 from crm.channels.steps import STEPS, take
+from crm.channels.tokens import opened
 from crm.channels.visit import Visit
 from crm.core import sql
 from crm.core.access import TENANT_ADMIN
-from crm.core.crypto import SealBroken
 from crm.core.errors import Conflict, NotFound, Unavailable
 from crm.core.http import Call, Door
 from crm.core.meta import MetaError
 from crm.core.payload import dicts_of
 from crm.core.tx import Tx
 
-log = logging.getLogger(__name__)
 _sql = sql.load("channels")
 
 
@@ -107,9 +105,8 @@ def _token(call: Call, row: CheckedRow) -> str:
     if row.access_token is None or tenant is None:
         return ""
     try:
-        return call.rails.box.open(row.access_token, tenant, "channels.access_token")
-    except SealBroken:
-        log.exception("an access token does not open", extra={"channelId": str(row.id)})
+        return opened(call.rails.box, tenant, row.access_token, channelId=str(row.id))
+    except MetaError:
         return ""
 
 

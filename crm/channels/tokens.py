@@ -20,13 +20,13 @@ def token(box: Box, tenant: UUID, sender: SenderRow) -> str:
     """A channel's access token. Raises MetaError when there is none, or it does not open."""
     if sender.access_token is None:
         raise MetaError(_NO_TOKEN, 190, "the channel has no access token")
-    return opened(box, tenant, sender.access_token)
+    return opened(box, tenant, sender.access_token, channelId=str(sender.id))
 
 
-def opened(box: Box, tenant: UUID, sealed: bytes) -> str:
-    """A sealed access token. Raises MetaError when it does not open: its key is gone from ENCRYPTION_KEYS, say."""
+def opened(box: Box, tenant: UUID, sealed: bytes, **of: str) -> str:
+    """A sealed access token; the log says `of` what. Raises MetaError when it does not open (its key is gone)."""
     try:
         return box.open(sealed, tenant, "channels.access_token")
     except SealBroken as error:
-        log.exception("an access token does not open", extra={"tenantId": str(tenant)})
+        log.exception("an access token does not open", extra={"tenantId": str(tenant), **of})
         raise MetaError(TRANSIENT, None, "the channel's access token does not open", _UNOPENED) from error

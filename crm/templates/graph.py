@@ -93,7 +93,7 @@ class Account:
 
     def token(self) -> str:
         """The token itself. Raises MetaError."""
-        return channels.opened(self._rails.box, self._tenant, self._sealed)
+        return channels.opened(self._rails.box, self._tenant, self._sealed, wabaId=self.id)
 
 
 def as_row(node: Any) -> Node:
