@@ -160,9 +160,9 @@ UPDATE conversations
 SET last_message_status = :status
 WHERE id = :id AND last_message_id = :message;
 
--- name: touch(ids uuid[], messages uuid[], directions text[], types text[], previews text[], statuses text[], ats timestamptz[], unreads int[], firsts uuid[], windows timestamptz[], clicks timestamptz[]) -> many ConversationRow
+-- name: touch(ids uuid[], messages uuid[], directions text[], types text[], previews text[], statuses text[], ats timestamptz[], unreads int[], firsts uuid[], windows timestamptz[], clicks timestamptz[]) -> many TouchedRow
 -- Notes the newest message of conversations. One processed late never replaces a newer one; the 24-hour
--- window is only ever moved forward.
+-- window is only ever moved forward. Says of which it ended that they were archived or put off.
 -- Index: conversations_pkey
 WITH news AS (
     SELECT *
@@ -228,7 +228,10 @@ touched AS (
         updated_at = now()
     FROM news
     WHERE c.id = news.id
-    RETURNING c.*
+    RETURNING
+        c.*,
+        old.archived AND NOT c.archived AS unarchived,
+        old.snoozed_until IS NOT NULL AND c.snoozed_until IS NULL AS unsnoozed
 )
 
 SELECT
@@ -256,7 +259,9 @@ SELECT
     c.department_id,
     d.name AS department_name,
     c.snoozed_until,
-    c.first_unread_id
+    c.first_unread_id,
+    c.unarchived,
+    c.unsnoozed
 FROM touched AS c
 INNER JOIN contacts AS p ON c.tenant_id = p.tenant_id AND c.contact_id = p.id
 LEFT JOIN users AS u ON c.tenant_id = u.tenant_id AND c.assigned_to = u.id

@@ -148,6 +148,12 @@ async def test_an_archived_conversation_comes_back_when_the_customer_writes(hote
     assert [page["total"] for page in totals] == [1, 0]
     await dora.writes("esqueci uma coisa")
     assert (await dora.conversation())["archived"] is False
+    assert await _by_itself(hotel, conversation) == ["unarchived"]
+
+
+async def _by_itself(hotel: Hotel, conversation: dict[str, Any]) -> list[str]:
+    """What nobody did to the conversation, newest first."""
+    return [entry["type"] for entry in await _timeline(hotel.admin, conversation) if entry["by"] is None]
 
 
 async def test_what_is_put_off_comes_back_at_its_time_as_something_unread(hotel: Hotel, dora: Guest) -> None:
@@ -173,9 +179,13 @@ async def test_a_customer_who_writes_ends_the_putting_off(hotel: Hotel, dora: Gu
     conversation = await _written(dora)
     until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     await _do(hotel.attendant, conversation, "snooze", until=until)
-    await dora.writes("já?")
+    async with listening(hotel.attendant) as ear:
+        await dora.writes("já?")
+        told = (await ear.hear("timeline:new"))["data"]["entry"]
     item = await dora.conversation()
     assert (item["status"], item["snoozedUntil"]) == ("OPEN", None)
+    await dora.writes("e mais uma coisa")
+    assert (await _by_itself(hotel, conversation), told["type"]) == (["unsnoozed"], "unsnoozed")
     for wrong in ("2020-01-01T00:00:00Z", "2200-01-01T00:00:00Z", "2026-12-24T00:00:00"):
         assert pointers(await _do(hotel.attendant, conversation, "snooze", until=wrong)) == {"/until"}
 

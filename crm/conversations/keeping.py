@@ -11,6 +11,7 @@ from crm.conversations.shapes import (
     PlaceRow,
     ShutRow,
     SnoozedRow,
+    TouchedRow,
     shown,
 )
 from crm.core import sql
@@ -72,11 +73,16 @@ async def _open(tx: Tx, query: sql.Query, pairs: list[tuple[UUID, UUID]]) -> dic
     return {(row.contact_id, row.channel_id): row.id for row in rows}
 
 
-async def touch(tx: Tx, latest: list[Latest]) -> dict[UUID, ConversationOut]:
-    """Note the newest message of each conversation (an older one never replaces a newer), and show them."""
+async def touch(tx: Tx, latest: list[Latest]) -> tuple[dict[UUID, ConversationOut], list[Event]]:
+    """Note the newest message of each conversation (an older one never replaces a newer), and show them.
+
+    And what is to be told of those that a customer's message brought back.
+    """
+    if not latest:
+        return {}, []
     rows = await tx.many(
         _sql.touch,
-        ConversationRow,
+        TouchedRow,
         ids=[item.conversation_id for item in latest],
         messages=[item.message_id for item in latest],
         directions=[item.direction for item in latest],
@@ -89,7 +95,9 @@ async def touch(tx: Tx, latest: list[Latest]) -> dict[UUID, ConversationOut]:
         windows=[item.window_expires_at for item in latest],
         clicks=[item.ad_clicked_at for item in latest],
     )
-    return {row.id: shown(row) for row in rows}
+    back = await noted(tx, [row.id for row in rows if row.unarchived], Entry("unarchived"))
+    back += await noted(tx, [row.id for row in rows if row.unsnoozed], Entry("unsnoozed"))
+    return {row.id: shown(row) for row in rows}, back
 
 
 async def restate(tx: Tx, conversation: UUID, message: UUID, status: str) -> None:

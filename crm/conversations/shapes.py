@@ -43,6 +43,13 @@ class ConversationRow(msgspec.Struct, frozen=True):
     first_unread_id: UUID | None
 
 
+class TouchedRow(ConversationRow, frozen=True):
+    """A conversation with a new message, and what that ended: being archived, being put off."""
+
+    unarchived: bool
+    unsnoozed: bool
+
+
 class ListedRow(ConversationRow, frozen=True):
     """A conversation of the list, with how many there are in all, when that was asked."""
 

@@ -64,9 +64,9 @@ async def _tell(tx: Tx, rows: list[MessageRow], by: dict[str, Inbound], quiet: s
     """
     newest = _newest(rows, by)
     await conversations.widen(tx, [one for one in newest if one.conversation_id in quiet])
-    shown = await conversations.touch(tx, [one for one in newest if one.conversation_id not in quiet])
+    shown, back = await conversations.touch(tx, [one for one in newest if one.conversation_id not in quiet])
     loud = [row for row in rows if row.conversation_id in shown and not by[row.wamid or ""].silent]
-    return [told(row, shown[row.conversation_id]) for row in loud]
+    return [*back, *(told(row, shown[row.conversation_id]) for row in loud)]
 
 
 def _once(inbound: list[Inbound]) -> dict[str, Inbound]:

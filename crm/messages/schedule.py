@@ -69,7 +69,7 @@ async def fall_due(tx: Tx) -> tuple[list[UUID], list[Event]]:
     rows.sort(key=lambda row: (row.conversation_id, row.created_at))
     newest = {row.conversation_id: latest(row) for row in rows if row.status == "QUEUED"}
     back = await conversations.bring_back(tx, list(newest))
-    touched = await conversations.touch(tx, list(newest.values())) if newest else {}
+    touched, _ = await conversations.touch(tx, list(newest.values()))
     events = [changed(row) for row in rows]
     events += [Event("conversation:updated", key, {"conversation": shown}) for key, shown in touched.items()]
     return list(newest), [*events, *back]

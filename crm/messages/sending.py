@@ -75,7 +75,8 @@ async def put(
     if row.send_at is not None:
         place = conversations.shown(await conversations.found(tx, conversation))
     else:
-        place = (await conversations.touch(tx, [latest(row)]))[conversation]
+        touched, _ = await conversations.touch(tx, [latest(row)])
+        place = touched[conversation]
         tenant = tx.tenant
         assert tenant is not None
         tx.after_commit(lambda: rails.wake.send(tenant, conversation))
