@@ -239,6 +239,9 @@ async def test_a_carousel_that_meta_refuses_fails_with_its_reason(
     dora: Guest, system: System, as_owner: Sql
 ) -> None:
     wrong = changed(CARDS, "components", 1, "cards", to=[{"components": CARD}] * 3)
+    assert (
+        await dora.hotel.admin.post(f"{PATH}/sync")
+    ).status_code == 200  # so that the worker reads none of it soon
     await as_owner(INSERT, dora.hotel.id, dora.hotel.waba_id, "changed", "MARKETING", "APPROVED",
                    json.dumps(CARDS["components"]))  # fmt: skip
     await at_meta(system, dora.hotel, name="changed", status="APPROVED", **wrong)
