@@ -87,13 +87,13 @@ class Visit:
             raise _refusal("validation_failed", f"no máximo {JOINED_LIMIT} conversas abertas por conexão")
         async with self.rails.db.tenant(self.socket.tenant, self.who.caller) as tx:
             await conversations.found(tx, conversation)
-        await self.hub.open(self.socket, self.room, conversation)
+        await self.hub.screens.open(self.socket, self.room, conversation)
 
     async def leave(self, data: Any) -> None:
         """Follow it no more."""
         conversation = _conversation(data)
         if conversation in self.socket.joined:
-            await self.hub.close(self.socket, self.room, conversation)
+            await self.hub.screens.close(self.socket, self.room, conversation)
 
     async def typing(self, data: Any) -> None:
         """Tell the others in the conversation. Raises NotFound unless it was joined."""

@@ -10,10 +10,9 @@ from uuid import UUID
 import pytest
 
 from crm import app
-from crm.core import feed, hub, metrics, rails, viewers
+from crm.core import feed, hub, metrics, rails
 from crm.core.feed import Event
 from crm.core.rails import Rails
-from crm.core.viewers import Viewer, Viewers
 from tests.own import away, own_system
 from tests.sockets import Ear, Frame, heard_by, listening, narrow
 from tests.system import Guest, Hotel, System, eventually, serving, unique_phone
@@ -290,77 +289,3 @@ async def test_who_was_dropped_comes_back_and_resumes(laid: Rails, hotel: Hotel,
         await ear.say("resume", {"since": since})
         frame = await heard_by(ear, "message:new", message["id"])
         assert json.dumps(frame["data"]["message"]) == json.dumps(message)
-
-
-async def test_who_come_at_the_same_moment_see_each_other(hotel: Hotel, second: str, guest: Guest) -> None:
-    """Whoever was told who is there, and by whatever way last: it is how it stands."""
-    key = (await guest.conversation())["id"]
-    async with (
-        listening(hotel.admin) as alice,
-        listening(hotel.attendant) as bruno,
-        listening(hotel.admin, second) as other,
-    ):
-        ears = [alice, bruno, other]
-        for _ in range(40):
-            await asyncio.gather(*(ear.say("conversation:join", key) for ear in ears))
-            await asyncio.gather(*(sees(ear, ["Alice", "Bruno"]) for ear in ears))
-            for frames in await asyncio.gather(*(ear.heard() for ear in ears)):
-                assert [_names(frame) for frame in frames][-1:] in ([], [["Alice", "Bruno"]])
-            await asyncio.gather(*(ear.say("conversation:leave", key) for ear in ears))
-            await asyncio.gather(*(ear.heard() for ear in ears))
-            await asyncio.sleep(0.1)  # 50 frames a second are what a socket may say
-
-
-def _names(frame: Frame) -> list[str] | None:
-    """Of those who are there, when a frame says that."""
-    there = {"conversation:joined", "presence"}
-    return [one["name"] for one in frame["data"]["viewers"]] if frame["event"] in there else None
-
-
-async def sees(ear: Ear, names: list[str]) -> None:
-    """Until it is told that these are there."""
-    async with asyncio.timeout(10):
-        while _names(await ear.frame(10)) != names:
-            pass
-
-
-async def test_who_redis_forgot_is_seen_again(
-    hotel: Hotel, second: str, laid: Rails, guest: Guest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each process says its own again, and the first to do so does not see the others' people."""
-    key = (await guest.conversation())["id"]
-    monkeypatch.setattr(hub, "WATCH_SECONDS", 0.2)
-    monkeypatch.setattr(hub, "AGAIN_EVERY", 0.5)
-    async with listening(hotel.admin) as alice, listening(hotel.attendant, second) as bruno:
-        await bruno.say("conversation:join", key)
-        await sees(bruno, ["Bruno"])
-        await alice.say("conversation:join", key)
-        await sees(alice, ["Alice", "Bruno"])
-        await sees(bruno, ["Alice", "Bruno"])
-        await Viewers(laid.redis).here(UUID(hotel.id), UUID(key), [Viewer(UUID(int=7), "Dora")])
-        await sees(alice, ["Alice", "Bruno", "Dora"])
-        await laid.redis.delete(f"crm:viewers:{hotel.id}:{key}")
-        for ear in (alice, bruno):
-            await sees(ear, ["Alice", "Bruno"])
-
-
-async def test_who_went_with_a_killed_process_is_told_gone(
-    hotel: Hotel, own: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    guest = Guest(hotel, unique_phone())
-    await guest.writes()
-    conversation = (await guest.conversation())["id"]
-    laid = await rails.lay(own.settings)
-    try:
-        monkeypatch.setattr(viewers, "STAY_SECONDS", 6)
-        ghost = [Viewer(UUID(int=7), "Dora")]
-        await Viewers(laid.redis).here(UUID(hotel.id), UUID(conversation), ghost)
-        monkeypatch.setattr(hub, "WATCH_SECONDS", 0.2)
-        monkeypatch.setattr(hub, "AGAIN_EVERY", 0.5)
-        async with listening(hotel.admin) as alice:
-            await alice.say("conversation:join", conversation)
-            both = (await alice.hear("conversation:joined"))["data"]["viewers"]
-            left = (await alice.hear("presence", 30))["data"]["viewers"]
-    finally:
-        await laid.close()
-    assert ([one["name"] for one in both], [one["name"] for one in left]) == (["Alice", "Dora"], ["Alice"])

@@ -76,11 +76,10 @@ class Passing(msgspec.Struct, frozen=True, tag="passing"):
         return encode({"event": self.event, "data": self.data}).decode()
 
 
-class Moved(msgspec.Struct, frozen=True, tag="moved"):
+class Presence(msgspec.Struct, frozen=True, tag="presence"):
     """Somebody came to a conversation or went: whoever has it open is shown who is there."""
 
     conversation_id: UUID
-    not_to: UUID | None = None
 
 
 class End(msgspec.Struct, frozen=True, tag="end"):
@@ -92,7 +91,7 @@ class End(msgspec.Struct, frozen=True, tag="end"):
     not_session: UUID | None = None
 
 
-Word = Happened | Passing | Moved | End
+Word = Happened | Passing | Presence | End
 
 
 def channel(tenant: UUID) -> str:

@@ -18,10 +18,11 @@ from redis.exceptions import RedisError
 from crm.core import feed, metrics, queue, sql
 from crm.core.db import PLATFORM
 from crm.core.errors import Problem
-from crm.core.feed import COME_BACK, End, EventRow, Happened, Moved, Passing, PlaceOfRow
+from crm.core.feed import COME_BACK, End, EventRow, Happened, Passing, PlaceOfRow, Presence
 from crm.core.rails import Rails
 from crm.core.rooms import Room, Socket
-from crm.core.viewers import AGAIN_EVERY, Viewer, Viewers
+from crm.core.screens import Screens
+from crm.core.viewers import AGAIN_EVERY
 
 log = logging.getLogger(__name__)
 _sql, _access = sql.load("feed"), sql.load("access")
@@ -46,8 +47,7 @@ class Hub:
         self._rooms: dict[UUID, Room] = {}
         self._client = queue.connect(rails.settings.redis, timeout=None)
         self._pubsub = self._client.pubsub()
-        self._viewers = Viewers(rails.redis)
-        self._stood: dict[UUID, set[UUID]] = {}  # who had what open by what was last read
+        self.screens = Screens(rails, self._guard)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -99,60 +99,12 @@ class Hub:
             return
         room.sockets.discard(socket)
         for conversation in list(socket.joined):
-            await self.close(socket, room, conversation)
+            await self.screens.close(socket, room, conversation)
         metrics.sockets.dec()
         if not room.sockets and not room.ready.locked() and self._rooms.get(socket.tenant) is room:
             del self._rooms[socket.tenant]
             with suppress(RedisError, OSError):
                 await self._pubsub.unsubscribe(feed.channel(socket.tenant))
-
-    async def open(self, socket: Socket, room: Room, conversation: UUID) -> None:
-        """Its person has the conversation open: say to them who is there, and to the others that somebody came."""
-        known = any(viewer.user_id == socket.user for viewer in room.viewers(conversation))
-        socket.joined.add(conversation)
-        async with room.looking:
-            there = await self._there(room, conversation)
-            socket.say("conversation:joined", {"conversationId": conversation, "viewers": there})
-        if not known:
-            with suppress(RedisError, OSError):
-                await self._rails.feed.say(room.tenant, Moved(conversation, not_to=socket.user))
-
-    async def close(self, socket: Socket, room: Room, conversation: UUID) -> None:
-        """Its person has it open no more, unless on another screen."""
-        socket.joined.discard(conversation)
-        if any(viewer.user_id == socket.user for viewer in room.viewers(conversation)):
-            return
-        with suppress(RedisError, OSError):
-            await self._viewers.gone(room.tenant, conversation, socket.user)
-            await self._rails.feed.say(room.tenant, Moved(conversation))
-
-    async def _look(self, room: Room, word: Moved) -> None:
-        """Show who has it open now. One reading at a time: nobody is shown what was read before what they know."""
-        async with room.looking:
-            if room.viewers(word.conversation_id):
-                there = await self._there(room, word.conversation_id)
-                told = {"conversationId": word.conversation_id, "viewers": there}
-                room.pass_on(Passing("presence", word.conversation_id, told, word.not_to))
-        self._guard(room)
-
-    async def _there(self, room: Room, conversation: UUID) -> list[Viewer]:
-        """Who has it open anywhere, or here while Redis does not answer; says again who has it open here."""
-        there = room.viewers(conversation)
-        with suppress(RedisError, OSError):
-            there = await self._viewers.here(room.tenant, conversation, there)
-        self._stood[conversation] = {viewer.user_id for viewer in there}
-        return there
-
-    async def _still_there(self) -> None:
-        """Say again who has what open; where that is not what was last read (Redis or a process died), tell so."""
-        stood, self._stood = self._stood, {}
-        for room in list(self._rooms.values()):
-            for conversation in {each for socket in room.sockets for each in socket.joined}:
-                before = stood.get(conversation)
-                there = {viewer.user_id for viewer in await self._there(room, conversation)}
-                if before is not None and before != there:
-                    with suppress(RedisError, OSError):
-                        await self._rails.feed.say(room.tenant, Moved(conversation))
 
     def of_user(self, tenant: UUID, user: UUID) -> int:
         """How many sockets a person has open here."""
@@ -212,8 +164,9 @@ class Hub:
             return
         if isinstance(word, Passing):
             room.pass_on(word)
-        elif isinstance(word, Moved):
-            self._spawn(self._look(room, word))
+        elif isinstance(word, Presence):
+            if room.viewers(word.conversation_id):
+                self._spawn(self.screens.look(room, word.conversation_id))
         elif isinstance(word, End):
             room.end(word)
         elif isinstance(word, Happened) and not room.tell(word.events):
@@ -231,9 +184,9 @@ class Hub:
             while room.guarded:
                 waiting, room.guarded = room.guarded, []
                 places = await self._places(room, waiting)
-                room.let_in(waiting, places)
+                room.let_in([self.screens.newest(item) for item in waiting], places)
                 for socket, conversation in room.out_of_sight(waiting, places):
-                    await self.close(socket, room, conversation)
+                    await self.screens.close(socket, room, conversation)
         except Problem:
             room.guarded.clear()
             room.turn_away(COME_BACK)
@@ -285,7 +238,7 @@ class Hub:
             now = time.monotonic()
             if now - said > AGAIN_EVERY:
                 said = now
-                self._spawn(self._still_there())
+                self._spawn(self.screens.say_again(list(self._rooms.values())))
             for room in self._rooms.values():
                 for socket in room.sockets:
                     socket.drop_if_stuck()

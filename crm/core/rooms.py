@@ -174,7 +174,6 @@ class Room:
         self.guarded: list[EventRow | Passing] = []  # what waits until it is known who may see it
         self.guarding = False
         self.catching_up = asyncio.Lock()
-        self.looking = asyncio.Lock()  # who reads who has a conversation open, until it is shown
         self.ready = asyncio.Lock()
 
     def tell(self, events: list[EventRow]) -> bool:
@@ -199,11 +198,11 @@ class Room:
         if guarded:
             self.guarded.append(event)
 
-    def pass_on(self, word: Passing) -> None:
-        """A word for those who joined its conversation, except who said it."""
+    def pass_on(self, word: Passing, but: Socket | None = None) -> None:
+        """A word for those who joined its conversation, except who said it, and `but` one socket."""
         frame, guarded = text_frame(word.frame()), False
         for socket in self.sockets:
-            if word.conversation_id in socket.joined and socket.user != word.not_to:
+            if word.conversation_id in socket.joined and socket.user != word.not_to and socket is not but:
                 if socket.departments is None:
                     socket.push(frame)
                 else:
@@ -232,6 +231,10 @@ class Room:
         """The sockets, each with a conversation it has open, whose person may see that no more."""
         gone = {item.conversation_id for item in waiting if isinstance(item, EventRow) and item.event == GONE}
         return [(one, each) for one in self.sockets for each in one.joined & gone if not one.sees(places.get(each))]
+
+    def joined(self) -> set[UUID]:
+        """The conversations that somebody has open in this process."""
+        return {conversation for socket in self.sockets for conversation in socket.joined}
 
     def viewers(self, conversation: UUID) -> list[Viewer]:
         """Who has a conversation open in this process."""
