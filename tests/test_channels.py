@@ -9,7 +9,7 @@ import pytest
 
 from crm.core.config import Settings
 from tests.conftest import Sql
-from tests.system import Hotel, System, unique_number_id
+from tests.system import Guest, Hotel, System, unique_number_id, unique_phone
 from tests.visitors import pointers, told
 
 _SHAPE = {
@@ -111,6 +111,36 @@ async def test_numbers_are_listed_oldest_first_and_changed_field_by_field(bare: 
     changed = (await bare.patch(f"/api/channels/{first['id']}", json=change)).json()
     assert changed == {**first, **change, "whatsappAppSecret": "••••0001"}
     assert (await bare.get(f"/api/channels/{first['id']}")).json() == changed
+
+
+async def test_a_secret_sent_as_it_was_shown_stays(system: System) -> None:
+    """A form that sends back what it read does not put the mask in the secret's place."""
+    hotel = await system.hotel("Devolve")
+    path, secret = f"/api/channels/{hotel.channel_id}", "the-hotels-own-app-secret"
+    shown = (await hotel.admin.patch(path, json={"whatsappAppSecret": secret})).json()
+    same = {**{name: shown[name] for name in _new()}, "name": "Outro"}
+    assert same["whatsappAppSecret"].startswith("••••")
+    changed = await hotel.admin.patch(path, json=same)
+    assert changed.json() == {**shown, "name": "Outro"}
+    assert (await hotel.admin.put("/api/tenant/whatsapp", json=same)).json() == {**shown, "name": "Outro"}
+    guest = Guest(hotel, unique_phone())
+    assert (await hotel.webhook(guest.body(guest.message()), secret)).status_code == 200
+    assert pointers(await hotel.admin.post("/api/channels", json=_new(whatsappAppSecret="••••sec9"))) == {
+        "/whatsappAppSecret"
+    }
+
+
+@pytest.mark.parametrize(
+    "wrong", ["tok en", "token\n", "\u200btoken", "tok\u00a0en", "••••12345", "a••••", "\ttoken"]
+)
+async def test_a_token_that_no_header_holds_is_refused(wrong: str, alice: httpx.AsyncClient) -> None:
+    made = await _made(alice)
+    for name in ("whatsappAccessToken", "whatsappAppSecret"):
+        answer = await alice.patch(f"/api/channels/{made['id']}", json={name: wrong})
+        assert (answer.status_code, pointers(answer)) == (422, {f"/{name}"})
+    assert pointers(await alice.post("/api/channels", json=_new(whatsappAccessToken=wrong))) == {
+        "/whatsappAccessToken"
+    }
 
 
 async def test_everything_wrong_with_a_number_is_named(alice: httpx.AsyncClient) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -9,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from crm.channels import steps
+from crm.core.rails import Rails
 from tests.conftest import Sql
 from tests.meta import now, script, send
 from tests.system import Guest, Hotel, System, calling, eventually, serving, unique_number_id, unique_phone
@@ -304,6 +306,23 @@ async def test_a_token_that_does_not_open_is_not_called_missing(
     assert found["detail"] == "O token guardado não abre com as chaves deste servidor."
     assert "ENCRYPTION_KEYS" in found["fix"]
     assert hotel.channel_id in _unopened(caplog)
+
+
+async def test_a_token_kept_by_an_older_version_that_no_header_holds_stops_the_number(
+    hotel: Hotel, as_owner: Sql, laid: Rails
+) -> None:
+    guest = Guest(hotel, unique_phone())
+    await guest.writes()
+    sealed = laid.box.seal("••••3202", UUID(hotel.id), "channels.access_token")
+    await as_owner("UPDATE channels SET access_token = $2 WHERE id = $1", hotel.channel_id, sealed)
+    message = await send(hotel, await guest.conversation())
+
+    async def tried() -> dict[str, Any] | None:
+        return (await now(hotel, message))["error"]
+
+    error = await eventually(tried)
+    assert (error["code"], (await now(hotel, message))["status"]) == (190, "QUEUED")
+    assert (await check(hotel))["token"]["ok"] is False
 
 
 async def test_what_waits_for_a_token_that_does_not_open_says_what_helps(

@@ -86,7 +86,7 @@ async def get(call: Call) -> ChannelOut:
 
 async def patch(call: Call) -> ChannelOut:
     """Change a number or its secrets. Raises NotFound, Conflict."""
-    return await _shown(call, await _patch(call, call.id(), call.body))
+    return await _shown(call, await _patch(call, call.id(), call.body.unmasked()))
 
 
 async def _patch(call: Call, channel: UUID, change: Patch) -> ChannelRow:
@@ -169,7 +169,7 @@ async def _shown(call: Call, row: ChannelRow) -> ChannelOut:
 
 async def put_first(call: Call) -> ChannelOut:
     """The single-number form: writes the oldest channel, or makes it."""
-    change: Patch = call.body
+    change: Patch = call.body.unmasked()
     await call.tx.none(_sql.hold)
     first = await call.tx.maybe(_sql.first, ChannelRow)
     if first is not None:

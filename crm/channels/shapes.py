@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from crm.channels.notices import NoticeOut
-from crm.core.fields import GraphId, Name, Secret
+from crm.core.fields import MASK, GraphId, Name, Secret, SecretOrMask
 from crm.core.page import stamp
 
 Display = Annotated[str, msgspec.Meta(max_length=40)]
@@ -99,17 +99,23 @@ class Create(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=
 
 
 class Patch(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """What may change of a number; what is left out stays."""
+    """What may change of a number; what is left out stays, and so does a secret that is sent as it was shown."""
 
     name: Name | None = None
     whatsapp_phone_number_id: GraphId | None = None
     whatsapp_business_account_id: GraphId | None = None
-    whatsapp_access_token: Secret | None = None
-    whatsapp_app_secret: Secret | None = None
+    whatsapp_access_token: SecretOrMask | None = None
+    whatsapp_app_secret: SecretOrMask | None = None
     display_phone_number: Display | None = None
     send_read_receipts: bool | None = None
     send_typing: bool | None = None
     messages_per_second: Literal[20, 80, 1000] | None = None  # Meta: rates
+
+    def unmasked(self) -> "Patch":
+        """Without the secrets that are only shown."""
+        names = ["whatsapp_access_token", "whatsapp_app_secret"]
+        shown = [name for name in names if (getattr(self, name) or "").startswith(MASK)]
+        return msgspec.structs.replace(self, **dict.fromkeys(shown))
 
 
 class Paused(msgspec.Struct, frozen=True, rename="camel"):
@@ -171,7 +177,7 @@ def shown(row: ChannelRow, health: HealthOut, full: bool = True) -> ChannelOut:
         row.waba_id,
         _dots(row.access_token_hint),
         _dots(row.app_secret_hint),
-        row.verify_token if full else "••••",
+        row.verify_token if full else MASK,
         row.display_phone_number,
         stamp(row.created_at),
         _paused(row),
@@ -192,4 +198,4 @@ def _paused(row: ChannelRow) -> Paused | None:
 
 
 def _dots(hint: str | None) -> str | None:
-    return None if hint is None else f"••••{hint}"
+    return None if hint is None else f"{MASK}{hint}"

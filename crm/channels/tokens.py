@@ -24,9 +24,12 @@ def token(box: Box, tenant: UUID, sender: SenderRow) -> str:
 
 
 def opened(box: Box, tenant: UUID, sealed: bytes, **of: str) -> str:
-    """A sealed access token; the log says `of` what. Raises MetaError when it does not open (its key is gone)."""
+    """A sealed access token; the log says `of` what. Raises MetaError when it does not open, or cannot be one."""
     try:
-        return box.open(sealed, tenant, "channels.access_token")
+        found = box.open(sealed, tenant, "channels.access_token")
     except SealBroken as error:
         log.exception("an access token does not open", extra={"tenantId": str(tenant), **of})
         raise MetaError(TRANSIENT, None, "the channel's access token does not open", _UNOPENED) from error
+    if not found.isascii() or not found.isprintable():
+        raise MetaError(_NO_TOKEN, 190, "the channel's access token holds what none of Meta's does")
+    return found

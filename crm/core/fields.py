@@ -16,7 +16,10 @@ Slug = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$(?!\n)"
 Email = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+\.?[^@\s]*$(?!\n)", min_length=3, max_length=254)]
 Password = Annotated[str, Meta(min_length=8, max_length=1024)]
 AnyPassword = Annotated[str, Meta(min_length=1, max_length=1024)]
-Secret = Annotated[str, Meta(min_length=1, max_length=2048)]
+# What a header can carry: Meta's tokens and secrets are letters, digits and signs, without blanks.
+Secret = Annotated[str, Meta(pattern=r"^[!-~]+$(?!\n)", min_length=1, max_length=2048)]
+MASK = "••••"  # stands for a secret that is shown, with its last four characters
+SecretOrMask = Annotated[str, Meta(pattern=rf"^({MASK}[!-~]{{0,4}}|[!-~]+)$(?!\n)", min_length=1, max_length=2048)]
 GraphId = Annotated[str, Meta(pattern=r"^[0-9A-Za-z_-]{1,64}$(?!\n)", max_length=64)]
 Tag = Annotated[str, Meta(pattern=r"^\S(.*\S)?$(?!\n)", min_length=1, max_length=50)]
 Tags = Annotated[list[Tag], Meta(max_length=50)]
