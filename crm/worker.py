@@ -17,7 +17,6 @@ from saq import Worker
 from crm import (
     channels,
     conversations,
-    inbound,
     media,
     messages,
     outbound,
@@ -32,6 +31,7 @@ from crm.core.apart import apart
 from crm.core.config import Settings
 from crm.core.errors import Problem, Unavailable
 from crm.core.rails import Rails
+from crm.drain import Drain
 from crm.lanes import Lanes
 
 _log = logging.getLogger(__name__)
@@ -64,6 +64,7 @@ class Jobs:
         self._drain_again = False
         self._aside: dict[str, asyncio.Task[None]] = {}
         self._judged = channels.FIRST
+        self._inbound = Drain(rails)
 
     def drain(self) -> None:
         """Work the raw events that wait; asked again meanwhile, once more."""
@@ -77,7 +78,7 @@ class Jobs:
             await _safely("drain", self._drain_once)
 
     async def _drain_once(self) -> None:
-        await inbound.drain(self.rails, self._goes_on)
+        await self._inbound.run(self._goes_on)
 
     async def _send(self, tenant: UUID, conversation: UUID) -> None:
         log.bind(tenantId=tenant)
@@ -198,7 +199,8 @@ class Jobs:
         draining = [self._draining] if self._draining and not self._draining.done() else []
         marking = [self.reads.close(0), self.typings.close(0)]  # what is lost of them harms nobody
         lanes = [each.close(seconds) for each in (self.lanes, self.fetching, self.importing)]
-        await asyncio.gather(*lanes, *marking, *(_within(task, seconds) for task in draining))
+        drained = [self._inbound.close(seconds), *(_within(task, seconds) for task in draining)]
+        await asyncio.gather(*lanes, *marking, *drained)
         with suppress(Problem):
             async with self.rails.db.system() as tx:
                 await tx.none(_operations.worker_gone, id=self.id)

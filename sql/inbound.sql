@@ -1,4 +1,5 @@
--- Meta's raw webhooks: stored before they are acknowledged, claimed by the drain. Called by crm/inbound.py.
+-- Meta's raw webhooks: stored before they are acknowledged, claimed by the drain. Called by crm/intake.py and
+-- crm/drain.py.
 -- All of it runs as crm_system: no tenant is known yet, and no message is readable to this role.
 
 -- name: store(bodies bytea[], signers uuid[], lanes text[]) -> none
@@ -33,8 +34,9 @@ SELECT
     octet_length(body)
 FROM given;
 
--- name: claim(max bigint, bytes bigint) -> many EventRow
--- Takes the oldest events of every lane nobody works on, an equal share of each: a flood waits behind itself.
+-- name: claim(max bigint, bytes bigint, one text, but text[]) -> many WebhookRow
+-- Takes the oldest events of every lane nobody works on (of `one` lane, or of all `but` some), an equal share of each: a
+-- flood waits behind itself.
 -- It takes by deleting: the row lock is the lease, and all of it is undone with the transaction, or its worker.
 -- The lane's lock keeps a second worker from overtaking; a lane's share is cut at so many bytes.
 -- Index: webhook_waiting_pkey, webhook_events_pkey
@@ -47,12 +49,18 @@ WITH RECURSIVE lanes AS (
     WHERE lanes.lane IS NOT NULL
 ),
 
+wanted AS MATERIALIZED (
+    SELECT lane
+    FROM lanes
+    WHERE lane IS NOT NULL AND (:one::text IS NULL OR lane = :one) AND lane <> ALL(:but::text[])
+),
+
 mine AS MATERIALIZED (
     SELECT
         lane,
         count(*) OVER () AS many
-    FROM lanes
-    WHERE lane IS NOT NULL AND pg_try_advisory_xact_lock(hashtextextended(lane, 10))
+    FROM wanted
+    WHERE pg_try_advisory_xact_lock(hashtextextended(lane, 10))
 ),
 
 picked AS MATERIALIZED (
@@ -84,11 +92,25 @@ taken AS (
 SELECT
     e.received_at,
     e.id,
+    e.lane,
     e.body,
     e.signed_by
 FROM taken
 INNER JOIN webhook_events AS e ON taken.received_at = e.received_at AND taken.id = e.id
 ORDER BY e.received_at, e.id;
+
+-- name: put_back(times timestamptz[], ids uuid[]) -> none
+-- Lets events that this transaction has claimed wait again, in their places.
+-- Index: webhook_events_pkey
+-- as: system
+INSERT INTO webhook_waiting (lane, received_at, id, bytes)
+SELECT
+    e.lane,
+    e.received_at,
+    e.id,
+    octet_length(e.body)
+FROM unnest(:times::timestamptz[], :ids::uuid[]) AS given (received_at, id)
+INNER JOIN webhook_events AS e ON given.received_at = e.received_at AND given.id = e.id;
 
 -- name: ignored(times timestamptz[], ids uuid[], counts int[]) -> none
 -- Notes of events how many of their elements led to no channel.

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from crm import envelope, inbound
+from crm import drain, envelope
 from crm.contacts import match_key, typed_phone
 from crm.core import rails
 from crm.core.config import Settings
@@ -195,7 +195,7 @@ async def test_transactions_that_meet_on_a_new_person_make_them_once(
     async def arrives() -> None:
         body = _by_bsuid(guest, "BR.1502576394655846", with_phone=True)
         parts = [(element, UUID(hotel.channel_id)) for element in envelope.elements(body)]
-        assert await inbound._apply(laid, UUID(hotel.id), parts) == []
+        assert await drain._apply(laid, UUID(hotel.id), parts) == []
 
     await asyncio.gather(*[arrives() for _ in range(8)])
     await laid.close()

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from msgspec.structs import replace
 
-from crm import inbound
+from crm import drain
 from crm.core import rails
 from crm.core.config import Settings
 from tests.conftest import Sql
@@ -94,6 +94,7 @@ async def test_the_page_of_jobs_shows_what_waits_and_who_works(dora: Guest, syst
     assert (await dora.hotel.admin.post(f"/api/channels/{channel}/resume")).json()["paused"] is None
 
 
+ALL: dict[str, Any] = {"max": 500, "bytes": 512 * 1024, "one": None, "but": []}
 FLOOD = """
 WITH raw AS (
     INSERT INTO webhook_events (body, lane)
@@ -130,12 +131,12 @@ async def test_a_turn_takes_an_equal_share_of_every_lane_and_no_more_bytes_than_
     lanes = [f"turn-{uuid4()}" for _ in range(3)]
     alone = replace(settings, database_url=migrated.url("app"), database_system_url=migrated.url("system"))
     laid = await rails.lay(alone)  # a lane of another test would share in the turn
-    query = inbound._sql.claim
+    query = drain._sql.claim
     async with laid.db.system() as tx:
         for lane, many, size in zip(lanes, (900, 5, 300), ("", "", "x" * 40_000), strict=True):
             text = f'{{"lane": "{lane}", "n": PLACE, "x": "{size}"}}'
             await tx.connection.execute(FLOOD, text, lane, many)
-        events = await tx.many(query, inbound.EventRow, max=500, bytes=512 * 1024)
+        events = await tx.many(query, drain.WebhookRow, **ALL)
         shares = [sum(lane.encode() in event.body for event in events) for lane in lanes]
         assert shares[1] == 5
         assert shares[0] == 500 // 3
@@ -150,7 +151,7 @@ async def test_a_lane_somebody_works_is_left_alone_and_taken_afterwards(settings
         await busy.connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 10))", lane)
         await as_owner(FLOOD, f'{{"lane": "{lane}"}}', lane, 20)
         async with laid.db.system() as other:
-            events = await other.many(inbound._sql.claim, inbound.EventRow, max=500, bytes=512 * 1024)
+            events = await other.many(drain._sql.claim, drain.WebhookRow, **ALL)
             assert [event for event in events if lane.encode() in event.body] == []
         await asyncio.sleep(1.5)  # the suite's worker sweeps
         assert len(await as_owner(waiting, lane)) == 20

@@ -1,0 +1,64 @@
+"""The drain: a hotel that cannot be worked now waits by itself, and holds up no other."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from ops.dev.home import Home
+from tests.conftest import Sql
+from tests.system import Guest, Hotel, System, eventually, unique_phone
+
+DOOR = "hashtextextended('contacts ' || $1::text, 0)"
+
+
+@asynccontextmanager
+async def held(home: Home, hotel: Hotel) -> AsyncIterator[None]:
+    """Somebody stands in the hotel's door: whoever writes of its contacts waits, for as long as a lock may last."""
+    connection = await asyncpg.connect(home.database_url("app"))
+    try:
+        await connection.execute(f"SELECT pg_advisory_lock({DOOR})", hotel.id)
+        yield
+    finally:
+        await connection.close()
+
+
+async def test_a_hotel_whose_door_is_held_holds_up_no_other(system: System, home: Home, as_owner: Sql) -> None:
+    slow, quick = await system.hotel("Parado"), await system.hotel("Ligeiro")
+    stuck, guest = Guest(slow, unique_phone()), Guest(quick, unique_phone())
+    waiting = "SELECT count(*) FROM webhook_waiting WHERE lane = $1"
+
+    async def left(hotel: Hotel) -> int:
+        return int((await as_owner(waiting, hotel.number_id))[0][0])
+
+    async def worked() -> bool:
+        return await left(quick) == 0
+
+    async with held(home, slow):
+        node = stuck.message(text="parado")
+        assert (await slow.webhook(stuck.body(node))).status_code == 200
+        for number in range(60):
+            assert (await quick.webhook(guest.body(guest.message(text=f"n {number}")))).status_code == 200
+        await eventually(worked, 20)  # the first turn waits as long as a lock may be waited for
+        loop = asyncio.get_running_loop()
+        for number in range(3):  # later ones wait for nobody: each is worked long before that time is over
+            began = loop.time()
+            assert (await guest.writes(f"depois {number}"))["content"] == f"depois {number}"
+            await eventually(worked)
+            assert loop.time() - began < 4
+        assert await left(slow) == 1
+    await eventually(lambda: stuck.seen(node["id"]))
+
+
+async def test_what_waits_aside_comes_in_the_order_it_was_told(system: System, home: Home) -> None:
+    hotel = await system.hotel("Ordem")
+    guest = Guest(hotel, unique_phone())
+    nodes = [guest.message(text=f"n {number}") for number in range(12)]
+    async with held(home, hotel):
+        for node in nodes:
+            assert (await hotel.webhook(guest.body(node))).status_code == 200
+        await asyncio.sleep(6)
+    await eventually(lambda: guest.seen(nodes[-1]["id"]))
+    told = [message["content"] for message in await guest.history()]
+    assert told == [f"n {number}" for number in range(11, -1, -1)]
