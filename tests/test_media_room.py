@@ -5,8 +5,10 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx
+import pytest
 
 from crm.core import rails
+from crm.core.store import Store
 from crm.media import keeping
 from crm.media.look import look
 from tests.conftest import Sql
@@ -107,3 +109,25 @@ async def test_bytes_that_come_after_their_row_was_deleted_wait_for_nobody_but_w
         await keeping.unwanted(tx, mine, seen.sha256)
     await laid.close()
     assert await emptied(system, guest.hotel, data)
+
+
+async def test_a_file_that_cannot_be_deleted_holds_up_no_other_hotel(
+    system: System, as_owner: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hotels = sorted([UUID((await system.hotel(name)).id) for name in ("Um", "Dois")])
+    right = Store.delete
+
+    async def delete(store: Store, key: str) -> None:
+        if str(hotels[0]) in key:
+            raise RuntimeError("a fault of one hotel's file")
+        await right(store, key)
+
+    monkeypatch.setattr(Store, "delete", delete)
+    late = "INSERT INTO media_leftovers (tenant_id, sha256, due_at) SELECT unnest($1::uuid[]), sha256($2), now()"
+    await as_owner(late, hotels, uuid4().bytes)
+    left = "SELECT tenant_id FROM media_leftovers WHERE tenant_id = ANY($1)"
+
+    async def gone() -> bool:
+        return [row["tenant_id"] for row in await as_owner(left, hotels)] == hotels[:1]
+
+    await eventually(gone, 20)

@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 
 from crm.core import sql
+from crm.core.apart import apart
 from crm.core.errors import NotFound, Unavailable
 from crm.core.feed import Event
 from crm.core.rails import Rails
@@ -87,11 +88,12 @@ async def forget(tx: Tx, media: list[UUID], within: list[UUID] | None = None) ->
 
 
 async def remove(rails: Rails) -> None:
-    """Delete from the store what is due and no file names, of every tenant. Raises Unavailable."""
+    """Delete from the store what is due and no file names, of every tenant, each apart from the others."""
     async with rails.db.system() as tx:
         tenants = await tx.many(_sql.leavers, LeaverRow)
     for row in tenants:
-        await remove_of(rails, row.tenant_id)
+        with apart("remove", row.tenant_id):
+            await remove_of(rails, row.tenant_id)
 
 
 async def remove_of(rails: Rails, tenant: UUID) -> None:
