@@ -38,11 +38,20 @@ FROM users AS u
 INNER JOIN tenants AS t ON u.tenant_id = t.id
 WHERE u.id = :id;
 
--- name: begin(user_id uuid, hash bytea, ip text, agent text, seconds float8) -> value uuid
--- Opens a session.
--- Index: sessions_pkey
+-- name: begin(user_id uuid, proved text, hash bytea, ip text, agent text, seconds float8) -> value uuid
+-- Opens a session, where the password that was proved is still the person's. The person's lock lets whoever sets
+-- another see this session, to end it, or be seen.
+-- Index: users_pkey
 INSERT INTO sessions (user_id, refresh_hash, ip, user_agent, expires_at)
-VALUES (:user_id, :hash, :ip, :agent, now() + :seconds * INTERVAL '1 second')
+SELECT
+    id,
+    :hash,
+    :ip,
+    :agent,
+    now() + :seconds * INTERVAL '1 second'
+FROM users
+WHERE id = :user_id AND active AND password_hash = :proved
+FOR SHARE
 RETURNING id;
 
 -- name: end_oldest(user_id uuid) -> none

@@ -1,5 +1,7 @@
 """Signing in: at which hotel, with what answer, and which tokens count afterwards."""
 
+import asyncio
+import threading
 import time
 from typing import Any
 from uuid import UUID
@@ -8,9 +10,10 @@ import httpx
 import jwt
 import pytest
 
+from crm.core import crypto
 from crm.core.config import Settings
 from tests.conftest import ROOT_EMAIL
-from tests.system import PASSWORD, Hotel
+from tests.system import PASSWORD, Hotel, System
 from tests.visitors import enter, fresh, login, me, refresh, told
 
 
@@ -164,3 +167,24 @@ async def test_a_token_stays_in_its_hotel_whatever_the_header_says(hotel_a: Hote
         answer = await hotel_a.admin.get("/api/tenant", headers={"X-Tenant-Slug": slug})
         assert answer.status_code == status
         assert answer.json().get("code") == (None if status == 200 else "tenant_mismatch")
+
+
+async def test_who_signs_in_while_the_password_is_reset_stays_out(
+    system: System, stranger: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reset puts out whoever knows the old password, also who has just shown it."""
+    hotel, right, reset = await system.hotel("Senha"), crypto.password_matches, threading.Event()
+    shown = threading.Event()
+
+    def slow(password: str, hashed: str) -> bool:
+        known = right(password, hashed)
+        shown.set()
+        return reset.wait(10) and known
+
+    monkeypatch.setattr(crypto, "password_matches", slow)
+    signing = asyncio.create_task(login(stranger, hotel.logins["attendant"], slug=hotel.slug))
+    assert await asyncio.to_thread(shown.wait, 10)
+    user = (await hotel.attendant.get("/auth/me")).json()["user"]["id"]
+    assert (await hotel.admin.post(f"/api/users/{user}/reset-password")).status_code == 200
+    reset.set()
+    assert told(await signing) == (401, "invalid_credentials")

@@ -44,10 +44,11 @@ async def sign_in(call: Call, tenant: TenantRow | None) -> SignedIn:
         raise
     if person.tenant_status not in ("TRIAL", "ACTIVE"):
         raise TenantSuspended
-    metrics.logins.labels("ok").inc()
     async with call.rails.db.tenant(home) as tx:
         await audit.note_sign_in(call, tx, "login.ok", person.id, person.role, email)
-        return await _begin(call, tx, person)
+        signed_in = await _begin(call, tx, person)
+    metrics.logins.labels("ok").inc()
+    return signed_in
 
 
 async def _person(call: Call, home: UUID, email: str) -> PersonRow:
@@ -71,16 +72,19 @@ async def proved(call: Call, person: PersonRow | None, password: str) -> bool:
 
 
 async def _begin(call: Call, tx: Tx, person: PersonRow) -> SignedIn:
-    """Open a session; the oldest beyond twenty of one person end."""
+    """Open a session; the oldest beyond twenty of one person end. Raises InvalidCredentials: another is set by now."""
     jti = crypto.new_jti()
     session = await tx.value(
         _sql.begin,
         user_id=person.id,
+        proved=person.password_hash,
         hash=crypto.token_hash(jti),
         ip=call.ip,
         agent=call.request.headers.get("user-agent", "")[:300].replace("\x00", ""),
         seconds=crypto.REFRESH_SECONDS,
     )
+    if session is None:
+        raise InvalidCredentials
     await tx.none(_sql.end_oldest, user_id=person.id)
     return _signed_in(call, person, session, jti)
 
