@@ -8,6 +8,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import msgspec
+from redis.exceptions import RedisError
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -107,7 +108,7 @@ class Visit:
             "typing": bool(data.get("typing", True)) if isinstance(data, dict) else True,
         }
         word = Passing("user:typing", conversation, told, not_to=self.socket.user)
-        with suppress(OSError, Exception):
+        with suppress(RedisError, OSError):
             await self.rails.feed.say(self.socket.tenant, word)
             if told["typing"]:
                 await self._show_typing(conversation)
@@ -169,14 +170,15 @@ async def endpoint(websocket: WebSocket) -> None:
 async def _stay(websocket: WebSocket, who: Who, comer: ComerRow) -> None:
     hub: Hub = websocket.state.hub
     assert who.tenant is not None
-    if hub.of_user(who.tenant, who.user) >= SOCKETS_PER_USER:
-        raise Closed(TOO_MANY)
     socket = Socket(cast("Send", websocket._send), who, who.tenant, comer.name or "Suporte")
     _know(socket, comer)
     try:
         room = await hub.enter(socket)
     except Unavailable as error:
         raise Closed(RESTARTING) from error
+    if hub.of_user(who.tenant, who.user) > SOCKETS_PER_USER:  # this one counted: others may have come in meanwhile
+        await hub.leave(socket)
+        raise Closed(TOO_MANY)
     socket.say("ready", {"userId": who.user, "tenantId": who.tenant, "seq": room.last})
     expire(socket, who)
     try:

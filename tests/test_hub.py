@@ -5,14 +5,16 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from crm import app
 from crm.core import feed, hub, metrics, rails
+from crm.core.access import Who
 from crm.core.feed import Event
 from crm.core.rails import Rails
+from crm.core.rooms import Socket, text_frame
 from tests.own import away, own_system
 from tests.sockets import Ear, Frame, heard_by, listening, narrow
 from tests.system import Guest, Hotel, System, eventually, serving, unique_phone
@@ -279,6 +281,21 @@ async def test_who_does_not_read_is_dropped_and_nobody_waits_for_them(
         assert await numbers(reads, 1) == ["on"]
     errors = [line for line in caplog.records if line.levelno >= logging.ERROR]
     assert [line.getMessage() for line in errors if line.name in {hub.__name__, "asyncio", "uvicorn.error"}] == []
+
+
+async def test_who_reads_too_slowly_for_long_is_told_to_come_back() -> None:
+    """However steadily: what waits for one socket is bounded."""
+
+    async def send(_message: dict[str, Any]) -> None:
+        await asyncio.sleep(0.1)
+
+    slow = Socket(send, Who(uuid4(), "ATTENDANT", uuid4(), uuid4(), uuid4(), 0), uuid4(), "Slow")
+    for _ in range(300):
+        for _ in range(20):
+            slow.push(text_frame("x"))
+        await asyncio.sleep(0.01)
+    assert slow.closing == 1013
+    slow.stop()
 
 
 async def test_who_was_dropped_comes_back_and_resumes(laid: Rails, hotel: Hotel, guest: Guest) -> None:

@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import httpx
 import msgspec
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from crm import app
 from crm.core.config import Settings
-from tests.sockets import at_socket, listening, short_lived, token_of
+from tests.sockets import Ear, at_socket, listening, short_lived, token_of
 from tests.system import PASSWORD, Hotel, System, eventually, serving
 
 FRONTENDS = "https://crm.example, https://app.example/"
@@ -207,6 +208,22 @@ async def test_a_person_has_at_most_fifty_sockets_and_others_are_not_counted(hot
             return (await ear.frame())["event"] == "ready"
 
     await eventually(room_again)
+
+
+async def test_fifty_is_the_most_too_when_all_come_at_once(system: System) -> None:
+    hotel = await system.hotel("Portas")
+    async with AsyncExitStack() as stack:
+        doors = [at_socket(hotel.url, token_of(hotel.admin)) for _ in range(70)]
+        ears = await asyncio.gather(*(stack.enter_async_context(door) for door in doors))
+        told = await asyncio.gather(*(_ready_or_code(ear) for ear in ears))
+    assert {word: told.count(word) for word in set(told)} == {"ready": 50, 4429: 20}
+
+
+async def _ready_or_code(ear: Ear) -> str | int | None:
+    try:
+        return str((await ear.frame(20))["event"])
+    except ConnectionClosed:
+        return ear.socket.close_code
 
 
 @pytest.mark.parametrize("origin", ["https://crm.example", "https://app.example", "own host", None])

@@ -13,7 +13,7 @@ from crm.core.feed import GONE, End, EventRow, Passing, PlaceOfRow
 from crm.core.viewers import Viewer
 
 QUEUE_LIMIT = 512  # frames that may wait for one socket
-BURST_SECONDS = 1.0  # unless its reader had no time yet to take any of them: a commit may tell of more at once
+BURST_SECONDS = 1.0  # unless it is behind for no longer: a commit may tell of more at once
 STUCK_SECONDS = 5.0  # a write that takes longer: the reader is dropped
 SLOW, GONE_AWAY = 1013, 1006
 
@@ -45,8 +45,8 @@ class Socket:
     """
 
     __slots__ = (
-        "_frames", "_send", "_writer", "closing", "departments", "dropped", "expires", "joined", "last", "name",
-        "replaying", "session", "task", "tenant", "user", "visiting", "writing_since",
+        "_behind_since", "_frames", "_send", "_writer", "closing", "departments", "dropped", "expires", "joined",
+        "last", "name", "replaying", "session", "task", "tenant", "user", "visiting", "writing_since",
     )  # fmt: skip
 
     def __init__(self, send: Send, who: Who, tenant: UUID, name: str) -> None:
@@ -54,6 +54,7 @@ class Socket:
         self.user, self.session, self.visiting = who.user, who.session, who.visiting
         self._frames: deque[dict[str, Any]] | None = None  # what waits until its reader has taken the one before
         self._writer: asyncio.Task[None] | None = None  # while something waits
+        self._behind_since = 0.0
         self.joined: set[UUID] = set()
         self.departments: list[UUID] | None = None  # restricted to these, its own and nobody's; None: sees all
         self.last = 0  # the last event a restricted socket was shown
@@ -70,7 +71,7 @@ class Socket:
             return
         if self._frames is None:
             self._write(frame)
-        elif len(self._frames) < QUEUE_LIMIT or self._waited() < BURST_SECONDS:
+        elif len(self._frames) < QUEUE_LIMIT or time.monotonic() - self._behind_since < BURST_SECONDS:
             self._frames.append(frame)
         else:
             self.close(SLOW)
@@ -86,7 +87,8 @@ class Socket:
             # It is gone, or about to go; its handler learns of it by itself.
             self.closing = GONE_AWAY
             return
-        self.writing_since, self._frames = time.monotonic(), deque()
+        self.writing_since = self._behind_since = time.monotonic()
+        self._frames = deque()
         self._writer = asyncio.create_task(self._catch_up(_Rest(writing, blocked), self._frames))
 
     async def _catch_up(self, rest: _Rest, frames: deque[dict[str, Any]]) -> None:

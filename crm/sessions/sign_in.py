@@ -72,7 +72,7 @@ async def proved(call: Call, person: PersonRow | None, password: str) -> bool:
 
 
 async def _begin(call: Call, tx: Tx, person: PersonRow) -> SignedIn:
-    """Open a session; the oldest beyond twenty of one person end. Raises InvalidCredentials: another is set by now."""
+    """Open a session; the oldest beyond twenty end. Raises InvalidCredentials: another password is set by now."""
     jti = crypto.new_jti()
     session = await tx.value(
         _sql.begin,
