@@ -116,7 +116,7 @@ async def work(rails: Rails, one: str | None = None, but: list[str] | None = Non
 
 
 class Routes:
-    """Where elements lead: by the number they name, or, naming none, to each tenant of their account."""
+    """Where elements lead: by the number they name, or, naming none, to whose account it is."""
 
     def __init__(self, rows: list[RouteRow]) -> None:
         self._numbers = {row.phone_number_id: row for row in rows}
@@ -130,8 +130,16 @@ class Routes:
         if element.number:
             found = [named] if named and named.waba_id == element.account else []
         else:
-            found = [*self._accounts.get(element.account, {}).values()] if element.kind == "change" else []
+            found = self._holders(element.account, signed_by) if element.kind == "change" else []
         return [row for row in found if signed_by in (None, row.tenant_id)]
+
+    def _holders(self, account: str, signed_by: UUID | None) -> list[RouteRow]:
+        """Who has shown that it is theirs, else who named it first: to write its id into a form shows nothing.
+
+        Who signed with a secret of their own is told what they signed.
+        """
+        rows = [*self._accounts.get(account, {}).values()]
+        return rows if signed_by else [row for row in rows if row.shown] or rows[:1]
 
 
 async def _routes(tx: Tx, elements: list[Element]) -> Routes:

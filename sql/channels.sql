@@ -213,25 +213,36 @@ WHERE id = :id AND deleted_at IS NULL;
 
 -- name: routes_of(numbers text[], accounts text[]) -> many RouteRow
 -- The channels behind Meta's phone number ids, and behind the account ids of fields that name no number.
--- Index: channels_phone_number_key, channels_waba_ix
+-- `shown`: the hotel's token has read the account's templates, so the account is open to it.
+-- Index: channels_phone_number_key, channels_waba_ix, template_syncs_pkey
 -- as: system
 SELECT
-    tenant_id,
-    id,
-    phone_number_id,
-    waba_id,
-    app_secret
-FROM channels
-WHERE deleted_at IS NULL AND phone_number_id = ANY(:numbers::text[])
-UNION
-SELECT
-    tenant_id,
-    id,
-    phone_number_id,
-    waba_id,
-    app_secret
-FROM channels
-WHERE deleted_at IS NULL AND waba_id = ANY(:accounts::text[]);
+    c.tenant_id,
+    c.id,
+    c.phone_number_id,
+    c.waba_id,
+    c.app_secret,
+    s.synced_at IS NOT NULL AS shown
+FROM (
+    SELECT
+        tenant_id,
+        id,
+        phone_number_id,
+        waba_id,
+        app_secret
+    FROM channels
+    WHERE deleted_at IS NULL AND phone_number_id = ANY(:numbers::text[])
+    UNION
+    SELECT
+        tenant_id,
+        id,
+        phone_number_id,
+        waba_id,
+        app_secret
+    FROM channels
+    WHERE deleted_at IS NULL AND waba_id = ANY(:accounts::text[])
+) AS c
+LEFT JOIN template_syncs AS s ON c.tenant_id = s.tenant_id AND c.waba_id = s.waba_id;
 
 -- name: knows_verify_token(token text) -> value boolean
 -- Whether Meta's handshake carries the token of a channel.

@@ -4,6 +4,7 @@ import json
 import time
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -14,6 +15,8 @@ from tests.meta import becomes, script, send, status, told
 from tests.system import Guest, Hotel, System, eventually, unique_number_id, unique_phone
 
 DISPLAY = "554832221000"
+SHOWN = """INSERT INTO template_syncs (tenant_id, waba_id, due_at, synced_at) VALUES ($1, $2, 'infinity', now())
+           ON CONFLICT (tenant_id, waba_id) DO UPDATE SET synced_at = now()"""
 PAYLOADS = Path(__file__).parent / "payloads"
 
 
@@ -209,6 +212,28 @@ async def test_what_meta_writes_at_length_is_kept_short(hotel: Hotel, as_owner: 
 async def test_another_hotel_hears_nothing_of_it(hotel: Hotel, hotel_b: Hotel, as_owner: Sql) -> None:
     await told(hotel, as_owner, entry(hotel, "account_update", {"event": "ACCOUNT_DELETED"}))
     assert "account_deleted" not in (await hotel_b.admin.get("/api/channels")).text
+
+
+async def test_who_only_writes_an_accounts_id_hears_nothing_of_it(
+    system: System, hotel_b: Hotel, as_owner: Sql
+) -> None:
+    """Also when the spy wrote it first, once the account's own hotel has shown its token."""
+    waba, number = unique_number_id(), unique_number_id()
+    spy = {
+        "whatsappPhoneNumberId": number,
+        "whatsappBusinessAccountId": waba,
+        "whatsappAccessToken": "a-token-of-mine",
+    }
+    made = (await hotel_b.admin.post("/api/channels", json=spy)).json()
+    own = await system.hotel("Dona")
+    await own.admin.patch(f"/api/channels/{own.channel_id}", json={"whatsappBusinessAccountId": waba})
+    await as_owner(SHOWN, UUID(own.id), waba)
+    body = entry(own, "account_update", {"event": "ACCOUNT_DELETED"})
+    body["entry"][0]["id"] = waba
+    await told(own, as_owner, body)
+    seen = [one for hotel in (own, hotel_b) for one in (await hotel.admin.get("/api/channels")).json()["data"]]
+    notices = {one["id"]: one["health"]["notices"] for one in seen}
+    assert ([one["kind"] for one in notices[own.channel_id]], notices[made["id"]]) == (["account_deleted"], [])
 
 
 async def test_a_fixture_of_metas_own_docs_is_understood(hotel: Hotel, as_owner: Sql) -> None:

@@ -76,6 +76,7 @@ class RouteRow(msgspec.Struct, frozen=True):
     phone_number_id: str
     waba_id: str
     app_secret: bytes | None
+    shown: bool
 
 
 class SealedRow(msgspec.Struct, frozen=True):
