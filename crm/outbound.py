@@ -27,6 +27,7 @@ from crm.core.tx import Tx
 from crm.messages import ClaimedRow, Ending
 
 log = logging.getLogger(__name__)
+_OUT_OF_USE = "O número desta conversa foi excluído: comece uma conversa com o hóspede por outro número."
 
 LEASE_SECONDS = meta.SEND_SECONDS + 20
 FILE_SECONDS = meta_media.UPLOAD_SECONDS + 10  # how much longer a lease is when a file goes first
@@ -128,7 +129,7 @@ async def _send(rails: Rails, tenant: UUID, parcel: Parcel) -> meta.Sent:
     """Call Meta. Raises MetaError."""
     sender, message = parcel.sender, parcel.message
     if sender is None:
-        raise MetaError(PERMANENT, None, "the channel is out of use")
+        raise MetaError(PERMANENT, None, "the channel is out of use", _OUT_OF_USE)
     token = channels.token(rails.box, tenant, sender)
     files = await _graph_ids(rails, tenant, messages.files(message), sender)
     body = messages.body(message, parcel.recipient, files)

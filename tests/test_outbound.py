@@ -223,6 +223,7 @@ async def test_a_deleted_channel_sends_no_more(dora: Guest, system: System) -> N
     assert answer.status_code == 204
     failed = await becomes(dora.hotel, await send(dora.hotel, await dora.conversation()), "FAILED")
     assert failed["error"]["title"] == "the channel is out of use"
+    assert "excluído" in failed["error"]["detail"]
     assert await accepted(system, dora.hotel) == []
 
 

@@ -31,13 +31,14 @@ async def test_a_super_admin_signs_in_and_gets_exactly_the_contracts_answer(stra
     assert body == {"tokenType": "Bearer", "expiresIn": 900, "user": user, "tenant": None}
 
 
-@pytest.mark.parametrize("where", ["header", "query", "host", "host with port"])
+@pytest.mark.parametrize("where", ["header", "header in capitals", "query", "host", "host with port"])
 async def test_a_hotel_is_named_by_header_query_or_sub_domain(
     stranger: httpx.AsyncClient, hotel_a: Hotel, where: str
 ) -> None:
     host = f"{hotel_a.slug}.CRM.example"
     named: dict[str, Any] = {
         "header": {"headers": {"X-Tenant-Slug": hotel_a.slug}},
+        "header in capitals": {"headers": {"X-Tenant-Slug": hotel_a.slug.upper()}},
         "query": {"params": {"tenant": hotel_a.slug}},
         "host": {"headers": {"Host": host}},
         "host with port": {"headers": {"Host": f"{host}:3001"}},
@@ -46,6 +47,8 @@ async def test_a_hotel_is_named_by_header_query_or_sub_domain(
     body = (await stranger.post("/auth/login", json=credentials, **named[where])).json()
     assert body["tenant"] == {"id": hotel_a.id, "slug": hotel_a.slug, "name": "Aurora", "status": "TRIAL"}
     assert (body["user"]["role"], body["user"]["tenantId"]) == ("ATTENDANT", hotel_a.id)
+    capitals = {"Authorization": f"Bearer {body['accessToken']}", "X-Tenant-Slug": hotel_a.slug.upper()}
+    assert (await stranger.get("/auth/me", headers=capitals)).status_code == 200
 
 
 async def test_the_header_names_the_hotel_before_the_query_and_the_query_before_the_host(

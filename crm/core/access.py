@@ -85,7 +85,7 @@ def _verified(token: str, secret: str) -> Who:
 async def who(connection: HTTPConnection, rails: Rails) -> Who:
     """The caller, standing in the right tenant. Raises Unauthenticated, TenantMismatch, TenantNotFound."""
     found = known(bearer(connection), rails.settings.jwt_secret)
-    slug = connection.headers.get("x-tenant-slug")
+    slug = connection.headers.get("x-tenant-slug", "").lower()
     if not slug:
         return found
     named = await _tenant_id(rails, slug)
@@ -122,7 +122,7 @@ async def tenant_before_login(connection: HTTPConnection, rails: Rails) -> Tenan
     )
     if not slug:
         return None
-    found = await tenant_by_slug(rails, slug)
+    found = await tenant_by_slug(rails, slug.lower())
     if found is None:
         raise TenantNotFound
     return found
