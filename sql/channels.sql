@@ -1,5 +1,5 @@
 -- WhatsApp numbers. A tenant's own run as crm_app; routing and resealing cross tenants as crm_system.
--- Called by crm/channels.py, crm/inbound.py, crm/outbound.py and crm/__main__.py.
+-- Called by crm/channels/, crm/inbound.py, crm/gauges.py and crm/__main__.py.
 
 -- name: hold() -> none
 -- Holds the tenant's door for channels until the commit: two first numbers put at once make one channel.

@@ -1,5 +1,5 @@
 -- Conversations: one, and what a new message changes on them.
--- Called by crm/conversations.py in a tenant's transaction, and by the worker (fold) as crm_system.
+-- Called by crm/conversations/ in a tenant's transaction, and by the worker (fold) as crm_system.
 
 -- name: of(ids uuid[]) -> many ConversationRow
 -- These conversations, as far as the caller sees them.

@@ -1,5 +1,5 @@
 -- The feed of events of a tenant: feed_heads holds the newest seq, feed_events what happened.
--- Called by crm/core/feed.py and crm/realtime.py.
+-- Called by crm/core/feed.py, crm/core/hub.py and crm/worker.py.
 
 -- name: append(events text[], conversations uuid[], texts text[]) -> value bigint
 -- Adds events in the order given and answers the seq of the last. The head's row stays locked until commit.

@@ -49,7 +49,7 @@ refused_numbers = Counter(
 )
 elements = Counter(
     "crm_webhook_elements_total",
-    "What webhooks held: message, status, other, replay, ignored, dead.",
+    "What webhooks held: message, status, change, unknown type, other, silent or replay, ignored, dead.",
     ["kind"],
     registry=registry,
 )
