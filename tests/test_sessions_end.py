@@ -22,6 +22,17 @@ async def test_refresh_gives_new_tokens_that_work(
     assert (await refresh(stranger, second["refreshToken"])).status_code == 200
 
 
+async def test_a_refresh_at_another_hotels_address_is_refused_and_spends_nothing(
+    stranger: httpx.AsyncClient, hotel_a: Hotel, hotel_b: Hotel
+) -> None:
+    token = (await enter(stranger, hotel_a.logins["attendant"], hotel_a.slug))["refreshToken"]
+    body, theirs = {"refreshToken": token}, {"X-Tenant-Slug": hotel_b.slug}
+    assert told(await stranger.post("/auth/refresh", json=body, headers=theirs)) == (403, "tenant_mismatch")
+    assert (
+        await stranger.post("/auth/refresh", json=body, headers={"X-Tenant-Slug": hotel_a.slug})
+    ).status_code == 200
+
+
 async def test_a_refresh_token_used_twice_ends_the_whole_family(
     stranger: httpx.AsyncClient, hotel_a: Hotel, eva: dict[str, Any]
 ) -> None:

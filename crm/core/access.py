@@ -79,21 +79,30 @@ def _verified(token: str, secret: str) -> Who:
         raise TokenExpired from error
     except crypto.BadToken as error:
         raise Unauthenticated from error
+    return named(claims)
+
+
+def named(claims: crypto.Claims) -> Who:
+    """Whom a token names."""
     return Who(claims.sub, claims.role, claims.sid, claims.tid or PLATFORM, claims.tid, claims.exp)
 
 
 async def who(connection: HTTPConnection, rails: Rails) -> Who:
     """The caller, standing in the right tenant. Raises Unauthenticated, TenantMismatch, TenantNotFound."""
-    found = known(bearer(connection), rails.settings.jwt_secret)
+    return await placed(connection, rails, known(bearer(connection), rails.settings.jwt_secret))
+
+
+async def placed(connection: HTTPConnection, rails: Rails, found: Who) -> Who:
+    """The caller in the tenant that the address names, if it does. Raises TenantMismatch, TenantNotFound."""
     slug = connection.headers.get("x-tenant-slug", "").lower()
     if not slug:
         return found
-    named = await _tenant_id(rails, slug)
+    tenant = await _tenant_id(rails, slug)
     if found.role == SUPER_ADMIN:
-        if named is None:
+        if tenant is None:
             raise TenantNotFound
-        return msgspec.structs.replace(found, tenant=named)
-    if named != found.tenant:
+        return msgspec.structs.replace(found, tenant=tenant)
+    if tenant != found.tenant:
         raise TenantMismatch
     return found
 

@@ -102,13 +102,14 @@ def _signed_in(call: Call, person: PersonRow, session: UUID, jti: str) -> Signed
 
 
 async def refresh(call: Call) -> SignedIn:
-    """New tokens for the newest refresh token; one used before ends its whole session."""
+    """New tokens for the newest refresh token; one used before ends its whole session. Raises TenantMismatch."""
     try:
         claims = crypto.verified(call.body.refresh_token, call.rails.settings.jwt_refresh_secret, "refresh")
     except crypto.ExpiredToken as error:
         raise TokenExpired from error
     except crypto.BadToken as error:
         raise Unauthenticated from error
+    await access.placed(call.request, call.rails, access.named(claims))
     jti, home = crypto.new_jti(), claims.tid or PLATFORM
     async with call.rails.db.tenant(home) as tx:
         old, new = crypto.token_hash(claims.jti), crypto.token_hash(jti)
