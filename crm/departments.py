@@ -133,7 +133,6 @@ routes = [
         body=Create,
         answer=DepartmentRow,
         status=201,
-        once=True,
     ),
     Door(
         method="PATCH",

@@ -160,7 +160,6 @@ routes = [
         body=Create,
         answer=ReplyRow,
         status=201,
-        once=True,
     ),
     Door(method="PATCH", path=_ONE, handler=patch, role=ATTENDANT, body=Patch, answer=ReplyRow),
     Door(method="DELETE", path=_ONE, handler=delete, role=ATTENDANT, status=204),

@@ -117,9 +117,7 @@ _PATH = "/api/tags"
 _ONE = f"{_PATH}/{{id}}"
 routes = [
     Door(method="GET", path=_PATH, handler=page, role=ATTENDANT, query=TagsQuery, answer=Page[TagRow]),
-    Door(
-        method="POST", path=_PATH, handler=create, role=ATTENDANT, body=Create, answer=TagRow, status=201, once=True
-    ),
+    Door(method="POST", path=_PATH, handler=create, role=ATTENDANT, body=Create, answer=TagRow, status=201),
     Door(method="PATCH", path=_ONE, handler=patch, role=ATTENDANT, body=Patch, answer=TagRow),
     Door(method="DELETE", path=_ONE, handler=delete, role=ATTENDANT, status=204),
 ]

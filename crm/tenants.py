@@ -256,7 +256,6 @@ routes = [
         answer=Created,
         status=201,
         before=choose_password,
-        once=True,
     ),
     Door(
         method="GET",

@@ -146,7 +146,6 @@ _NEW = partial(
     answer=Registered,
     status=201,
     before=choose_password,
-    once=True,
 )
 routes = [
     _NEW(path="/auth/register"),

@@ -225,6 +225,21 @@ async def test_a_key_is_of_one_person_in_one_hotel(
         assert len(await _made(as_owner, path, new)) == 1
 
 
+async def test_what_creates_nothing_is_done_once_too(hotel: Hotel, dora: Guest) -> None:
+    """A late repetition neither takes back what others did since, nor makes another password of the one shown."""
+    bruno = (await hotel.attendant.get("/auth/me")).json()["user"]["id"]
+    url, key = f"/api/conversations/{(await dora.conversation())['id']}", _key()
+    given = await hotel.admin.post(f"{url}/assign", json={"userId": bruno}, headers=key)
+    assert (await hotel.admin.post(f"{url}/assign", json={"userId": None})).status_code == 200
+    again = await hotel.admin.post(f"{url}/assign", json={"userId": bruno}, headers=key)
+    assert (again.content, again.headers["Idempotency-Replayed"]) == (given.content, "true")
+    assert told(await hotel.admin.post(f"{url}/assign", json={"userId": None}, headers=key)) == (409, "conflict")
+    assert (await dora.conversation())["assignedTo"] is None
+    eva = (await hotel.admin.post("/api/users", json=_body("/api/users"))).json()["user"]["id"]
+    reset = [await hotel.admin.post(f"/api/users/{eva}/reset-password", headers=key) for key in [_key()] * 2]
+    assert reset[0].json() == reset[1].json()
+
+
 @pytest.mark.parametrize("path", ["/api/tenants", "/api/users"])
 async def test_a_refusal_out_of_the_transaction_is_not_kept_and_the_key_serves_again(
     path: str, hotel: Hotel, system: System

@@ -197,7 +197,6 @@ routes = [
         body=Create,
         answer=ChannelOut,
         status=201,
-        once=True,
     ),
     _admin(method="GET", path="/api/channels/{id}", handler=get, answer=ChannelOut),
     _admin(method="PATCH", path="/api/channels/{id}", handler=patch, body=Patch, answer=ChannelOut),

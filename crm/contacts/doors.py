@@ -170,7 +170,6 @@ routes = [
         body=Add,
         answer=ContactOut,
         status=201,
-        once=True,
     ),
     Door(method="GET", path=_ONE, handler=get, role=ATTENDANT, answer=WholeContactOut),
     Door(method="DELETE", path=_ONE, handler=remove, role=ATTENDANT, status=204),

@@ -67,6 +67,5 @@ routes = [
         body=Start,
         answer=ConversationOut,
         status=201,
-        once=True,
     ),
 ]

@@ -71,7 +71,6 @@ routes = [
         body=Write,
         answer=EntryOut,
         status=201,
-        once=True,
     ),
     Door(
         method="GET",

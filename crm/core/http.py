@@ -113,10 +113,15 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     before: Handler | None = None  # slow work done before the transaction opens; its result is call.prepared
     form: bool = False  # takes multipart/form-data with a `file`, which the handler reads as it comes
     own_tx: bool = False  # the handler opens its transactions itself (slow work between them)
+    keyed: bool = False  # and looks at Idempotency-Key itself
     alone: bool = False  # only reads, by queries that mostly go alone: no transaction until one of them needs it
     replica: bool = False  # only reads, and may show what was so a few seconds ago: a replica may answer
     slashes: bool = False  # what the path ends in is somebody else's code, not an id of ours: it may have slashes
-    once: bool = False  # takes Idempotency-Key: repeated, it is answered and not done again
+
+    @property
+    def once(self) -> bool:
+        """Takes Idempotency-Key: repeated, it is answered and not done again (contract, section 1)."""
+        return self.method == "POST" and self.role != PUBLIC and (self.keyed or not self.own_tx)
 
 
 def route(door: Door) -> Route:

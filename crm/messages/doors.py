@@ -105,7 +105,6 @@ routes = [
         body=Send,
         answer=MessageOut,
         status=201,
-        once=True,
     ),
     Door(
         method="POST",
@@ -115,6 +114,5 @@ routes = [
         body=SendTo,
         answer=MessageOut,
         status=201,
-        once=True,
     ),
 ]

@@ -32,16 +32,20 @@ async def change_password(call: Call) -> None:
         call.rails.feed.end_sockets(tx, call.who.home, end)
 
 
+async def choose_password(call: Call) -> tuple[str, str]:
+    """Before `reset_password`: the temporary password, and as it is kept."""
+    password = crypto.temporary_password()
+    return password, await _hashed(call, password)
+
+
 async def reset_password(call: Call) -> TemporaryPassword:
     """Give a person a temporary password; all their sessions end. Raises NotFound."""
-    user, password = call.id(), crypto.temporary_password()
-    hashed = await _hashed(call, password)
-    async with call.opened() as tx:
-        if not await tx.count(_sql.set_password, id=user, hash=hashed, temporary=True):
-            raise NotFound
-        await tx.none(_sql.end_all, user_id=user, keep=None)
-        await audit.note(call, tx, "password.reset", user)
-        call.rails.feed.end_sockets(tx, call.place, End(4401, user=user))
+    user, (password, hashed) = call.id(), call.prepared
+    if not await call.tx.count(_sql.set_password, id=user, hash=hashed, temporary=True):
+        raise NotFound
+    await call.tx.none(_sql.end_all, user_id=user, keep=None)
+    await audit.note(call, call.tx, "password.reset", user)
+    call.rails.feed.end_sockets(call.tx, call.place, End(4401, user=user))
     return TemporaryPassword(password)
 
 
@@ -65,6 +69,6 @@ routes = [
         handler=reset_password,
         role=TENANT_ADMIN,
         answer=TemporaryPassword,
-        own_tx=True,
+        before=choose_password,
     ),
 ]

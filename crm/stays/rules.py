@@ -105,7 +105,6 @@ routes = [
         body=Rule,
         answer=RuleRow,
         status=201,
-        once=True,
     ),
     Door(
         method="PATCH",

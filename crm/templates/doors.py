@@ -249,7 +249,7 @@ async def drafts(_call: Call) -> Drafts:
 
 
 _admin = partial(Door, role=TENANT_ADMIN)
-_new = partial(_admin, method="POST", handler=create, answer=TemplateOut, status=201, once=True)
+_new = partial(_admin, method="POST", handler=create, answer=TemplateOut, status=201)
 routes = [
     Door(
         method="GET",
