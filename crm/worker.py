@@ -39,6 +39,7 @@ _operations = sql.load("operations")
 
 IMPORTS = 2, 1  # files of contacts worked at once, and of one tenant
 FETCHES = 4, 2  # media fetched at once, and of one tenant: messages come first
+TURNS = 4, 1  # parts of hotels that are due, worked at once, and of one hotel: each waits for that hotel's feed
 SWEEP_SECONDS, DRAIN_SECONDS = 1.0, 20
 SEEN_EVERY, REMOVE_EVERY, ERASE_EVERY, TEMPLATES_EVERY, FOLD_EVERY, TIDY_EVERY = 5, 5, 5, 10, 60, 3600  # sweeps
 FORGET_EVERY, SILENCE_EVERY, DISK_EVERY = 600, 30, 600  # sweeps, too
@@ -59,6 +60,7 @@ class Jobs:
         self.reads, self.typings = Lanes(self._read), Lanes(self._typing)
         self.fetching = Lanes(self._fetch, *FETCHES)
         self.importing = Lanes(self._import, *IMPORTS)
+        self.turns = Lanes(self._turn, *TURNS)
         self._open = True
         self._draining: asyncio.Task[None] | None = None
         self._drain_again = False
@@ -109,42 +111,42 @@ class Jobs:
         """Begin work on what nobody was woken for, and on what has fallen due; a slow one holds up no other."""
         self.drain()
         async with self.rails.db.system() as tx:
-            due = await messages.due_tenants(tx)
             lanes = await messages.waiting_lanes(tx)
+            due = await messages.due_tenants(tx)
             put_off = await conversations.snoozed_tenants(tx)
-        for row in due:
-            with apart("due", row.tenant_id):
-                await self._fall_due(row.tenant_id, row.scheduled)
         for lane in lanes:
-            if not self.lanes.runs(lane.tenant_id, lane.conversation_id):
-                self.lanes.want(lane.tenant_id, lane.conversation_id)
+            self.lanes.want_idle(lane.tenant_id, lane.conversation_id)
+        for row in due:
+            self.turns.want_idle(row.tenant_id, "due" if row.scheduled else "offer")
         for hotel in put_off:
-            with apart("snoozed", hotel.tenant_id):
-                async with self.rails.db.tenant(hotel.tenant_id) as tx:
-                    await self.rails.feed.append(tx, await conversations.wake(tx))
+            self.turns.want_idle(hotel.tenant_id, "snoozed")
 
-    async def _fall_due(self, tenant: UUID, scheduled: bool) -> None:
-        async with self.rails.db.tenant(tenant) as tx:
-            lanes, events = await messages.fall_due(tx) if scheduled else ([], await messages.offer(tx))
-            await self.rails.feed.append(tx, events)
-        for conversation in lanes:
-            self.lanes.want(tenant, conversation)
+    async def _turn(self, tenant: UUID, part: str) -> None:
+        """Work a hotel's part of what is due; the next look finds what it leaves."""
+        lanes: list[UUID] = []
+        with apart(part, tenant):
+            async with self.rails.db.tenant(tenant) as tx:
+                if part == "due":
+                    lanes, events = await messages.fall_due(tx)
+                else:
+                    events = await (messages.offer(tx) if part == "offer" else conversations.wake(tx))
+                await self.rails.feed.append(tx, events)
+            for conversation in lanes:
+                self.lanes.want(tenant, conversation)
 
     async def fetch(self) -> None:
         """Begin to fetch the media that nobody fetches."""
         async with self.rails.db.system() as tx:
             pending = await media.pending(tx)
         for row in pending:
-            if not self.fetching.runs(row.tenant_id, row.id):
-                self.fetching.want(row.tenant_id, row.id)
+            self.fetching.want_idle(row.tenant_id, row.id)
 
     async def take_in(self) -> None:
         """Begin to work the files of contacts that nobody works."""
         async with self.rails.db.system() as tx:
             running = await spreadsheets.running(tx)
         for row in running:
-            if not self.importing.runs(row.tenant_id, row.id):
-                self.importing.want(row.tenant_id, row.id)
+            self.importing.want_idle(row.tenant_id, row.id)
 
     async def read_templates(self) -> None:
         """Begin to read the templates that are due; a slow Meta holds up no sweep."""
@@ -199,6 +201,7 @@ class Jobs:
         draining = [self._draining] if self._draining and not self._draining.done() else []
         marking = [self.reads.close(0), self.typings.close(0)]  # what is lost of them harms nobody
         lanes = [each.close(seconds) for each in (self.lanes, self.fetching, self.importing)]
+        lanes.append(self.turns.close(seconds))
         drained = [self._inbound.close(seconds), *(_within(task, seconds) for task in draining)]
         await asyncio.gather(*lanes, *marking, *drained)
         with suppress(Problem):
@@ -243,7 +246,7 @@ def _worker(client: Any, jobs: Jobs, name: str) -> QuietWorker:
     async def drain(_context: Any) -> None:
         jobs.drain()
 
-    def into(lanes: Lanes) -> Callable[..., Awaitable[None]]:
+    def into(lanes: Lanes[UUID]) -> Callable[..., Awaitable[None]]:
         async def want(_context: Any, tenant_id: str, conversation_id: str) -> None:
             lanes.want(UUID(tenant_id), UUID(conversation_id))
 

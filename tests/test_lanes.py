@@ -50,6 +50,16 @@ async def test_a_lane_runs_once_at_a_time_and_once_more_when_asked_meanwhile() -
     assert (desk.begun, len(desk.lanes)) == ([(A, lane)] * 2, 0)
 
 
+async def test_a_lane_that_is_looked_for_again_runs_no_second_time() -> None:
+    desk, lane = Desk(), uuid4()
+    for _ in range(3):
+        desk.lanes.want_idle(A, lane)
+        await settled()
+    desk.may_end.set()
+    await ended(desk)
+    assert desk.begun == [(A, lane)]
+
+
 async def test_a_tenant_with_thousands_of_lanes_leaves_room_for_another() -> None:
     desk, late = Desk(), uuid4()
     for _ in range(5000):

@@ -22,6 +22,7 @@ from crm.core.rails import Rails
 from ops.dev import processes
 from ops.dev.home import Home
 from tests.conftest import Sql
+from tests.held import HEAD, holding
 from tests.meta import accepted, becomes, raw, script, send, stored
 from tests.own import working
 from tests.system import Guest, Hotel, System, calling, eventually, serving, unique_phone
@@ -189,6 +190,53 @@ async def test_many_lanes_that_must_wait_do_not_hide_one_that_may_go(
     finally:
         ids = [row["id"] for row in rows]
         await as_owner("UPDATE messages SET status = 'FAILED' WHERE id = ANY($1::uuid[]) RETURNING 1", ids)
+
+
+DUE = {
+    "a scheduled message": """INSERT INTO messages
+        (tenant_id, conversation_id, direction, type, status, content, send_at)
+        VALUES ($1, $2, 'OUTBOUND', 'text', 'SCHEDULED', '', now())""",
+    "a talk put off": """WITH talk AS (
+            UPDATE conversations SET status = 'PENDING', snoozed_until = now() WHERE tenant_id = $1 AND id = $2
+        )
+        INSERT INTO snoozes (tenant_id, conversation_id, due_at) VALUES ($1, $2, now())
+        ON CONFLICT DO NOTHING""",
+    "a lost wake-up": """INSERT INTO messages
+        (tenant_id, conversation_id, direction, type, status, content, next_attempt_at)
+        VALUES ($1, $2, 'OUTBOUND', 'text', 'QUEUED', '', now())""",
+}
+DONE = """SELECT 1 WHERE NOT EXISTS (SELECT FROM snoozes WHERE conversation_id = $1)
+    AND NOT EXISTS (SELECT FROM messages WHERE conversation_id = $1 AND status IN ('SCHEDULED', 'QUEUED'))"""
+
+
+@pytest.mark.parametrize("what", DUE)
+async def test_a_hotel_whose_feed_is_held_holds_up_no_other(
+    what: str, dora: Guest, system: System, home: Home, as_owner: Sql
+) -> None:
+    """What falls due of one hotel is done while the worker still waits, one and the same time, for another's."""
+    slow = Guest(await system.hotel("Lenta"), unique_phone())
+    await slow.writes()
+    await as_owner(DUE["a scheduled message"], slow.hotel.id, (await slow.conversation())["id"])
+    quick = (await dora.conversation())["id"]
+
+    async def due() -> None:
+        await as_owner(DUE[what], dora.hotel.id, quick)
+        await eventually(lambda: as_owner(DONE, quick), 30)
+
+    async with holding(home, HEAD, UUID(slow.hotel.id)) as held:
+        assert await held.meanwhile(due)
+
+
+async def test_a_worker_that_is_stopped_gives_up_what_waits_for_a_hotels_feed(
+    dora: Guest, laid: Rails, home: Home, as_owner: Sql
+) -> None:
+    jobs, chat = worker.Jobs(laid), (await dora.conversation())["id"]
+    async with holding(home, HEAD, UUID(dora.hotel.id)):
+        await as_owner(DUE["a scheduled message"], dora.hotel.id, chat)
+        jobs.turns.want(UUID(dora.hotel.id), "due")
+        await jobs.finish(0.1)
+        assert len(jobs.turns) == 0
+    await eventually(lambda: as_owner(DONE, chat), 20)  # by the suite's own worker
 
 
 async def test_a_worker_serves_its_own_numbers_where_it_is_told_to(settings: Settings) -> None:

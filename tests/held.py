@@ -1,0 +1,44 @@
+"""Somebody who holds rows, and who waits for them: what goes on meanwhile."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from ops.dev.home import Home
+from tests.system import eventually
+
+HEAD = "SELECT FROM feed_heads WHERE tenant_id = $1 FOR UPDATE"  # a hotel's feed: nothing of it is told meanwhile
+_WAITS = "SELECT pid, waitstart FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid"
+
+
+class Holder:
+    """Holds what its query locked until it is left."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    async def waits(self) -> asyncpg.Record | None:
+        """Who waits for it, and since when."""
+        return await self._connection.fetchrow(_WAITS)
+
+    async def meanwhile(self, work: Callable[[], Awaitable[object]], tries: int = 5) -> bool:
+        """Whether work can be done while somebody waits, one and the same time: he gives up after five seconds."""
+        for _ in range(tries):
+            waits = await eventually(self.waits, 20)
+            await work()
+            if await self.waits() == waits:
+                return True
+        return False
+
+
+@asynccontextmanager
+async def holding(home: Home, query: str, *args: object) -> AsyncIterator[Holder]:
+    """Run a query that locks rows, as the owner."""
+    connection = await asyncpg.connect(home.database_url("owner"))
+    try:
+        async with connection.transaction():
+            await connection.execute(query, *args)
+            yield Holder(connection)
+    finally:
+        await connection.close()
