@@ -11,7 +11,9 @@ from crm import contacts
 from crm.core.rails import Rails
 from crm.stays import planning
 from crm.stays.shapes import ClaimedStayRow, PlanRow
+from ops.dev.home import Home
 from tests.conftest import Sql
+from tests.held import HEAD, holding
 from tests.system import Guest, Hotel, System, eventually, unique_number_id, unique_phone
 from tests.visitors import pointers
 
@@ -290,12 +292,30 @@ async def test_a_worker_that_planned_by_the_rule_as_it_was_is_set_right(
             taken = await tx.many(planning._sql.claim, ClaimedStayRow, max=50)
             rows = await tx.many(planning._sql.plan, PlanRow, ids=[one.id for one in taken])
             await change(hotel, of, channelId=hotel.channel_id, at="15:00")
-            for row in rows:
-                await planning._follow(laid, tx, row)
+            events = [event for row in rows for event in await planning._follow(laid, tx, row)]
+            await laid.feed.append(tx, events)
     await settled(as_owner, of, dora)
     [old, new] = [row for row in await as_owner(PLANNED, dora) if row["send_at"].date() == day(7).date()]
     assert (old["status"], old["send_at"]) == ("CANCELED", day(7).replace(hour=10))
     assert (new["status"], new["send_at"]) == ("SCHEDULED", day(7).replace(hour=15))
+    await end(hotel, of)
+
+
+MESSAGE = "SELECT FROM messages WHERE id = $1 FOR UPDATE"
+
+
+async def test_who_plans_takes_the_feed_last(hotel: Hotel, as_owner: Sql, home: Home) -> None:
+    """While he waits for a message, whichever, others tell what happens: held both ways it was a deadlock."""
+    of, people = await rule(hotel, "Por último"), [await person(hotel), await person(hotel)]
+    for one in people:
+        await stays(hotel, one, 9)
+    for turn, one in enumerate(people):
+        message = (await by_rule(as_owner, of, one))["id"]
+        async with holding(home, MESSAGE, message) as held:
+            await change(hotel, of, at=f"11:{turn}0")
+            assert await held.meanwhile(lambda: as_owner(HEAD, UUID(hotel.id)))
+    for one in people:
+        assert (await by_rule(as_owner, of, one))["send_at"] == day(7).replace(hour=11, minute=10)
     await end(hotel, of)
 
 

@@ -6,7 +6,7 @@ from crm.messages.bodies import body, files
 from crm.messages.decisions import send_again
 from crm.messages.kinds import Content, Send, TemplateUse
 from crm.messages.schedule import call_off, due_tenants, fall_due, move
-from crm.messages.sending import put
+from crm.messages.sending import insert
 from crm.messages.sends import (
     BLOCKED,
     OFFER_SECONDS,
@@ -63,12 +63,12 @@ __all__ = [
     "expire_leases",
     "fall_due",
     "files",
+    "insert",
     "learn",
     "move",
     "offer",
     "opted_out",
     "opts_out",
-    "put",
     "put_back",
     "receive",
     "routes",

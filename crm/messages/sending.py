@@ -64,6 +64,15 @@ async def put(
 
     Raises NotFound, WindowClosed, Conflict, ValidationFailed.
     """
+    row, events = await insert(rails, tx, conversation, new, by)
+    await rails.feed.append(tx, [*before, *events])
+    return row
+
+
+async def insert(
+    rails: Rails, tx: Tx, conversation: UUID, new: Send, by: UUID | None
+) -> tuple[MessageRow, list[Event]]:
+    """As `put`, for who does more before the commit: he tells the events himself, with his own. Raises as `put`."""
     schedule.check(new.send_at)
     parts = await _parts(tx, conversation, new)
     row = await _queue(tx, conversation, new, parts, by)
@@ -80,8 +89,7 @@ async def put(
         tenant = tx.tenant
         assert tenant is not None
         tx.after_commit(lambda: rails.wake.send(tenant, conversation))
-    await rails.feed.append(tx, [*before, told(row, place), *events])
-    return row
+    return row, [told(row, place), *events]
 
 
 async def _parts(tx: Tx, conversation: UUID, new: Send) -> Parts:

@@ -13,6 +13,7 @@ from crm import channels, contacts, conversations, messages
 from crm.core import sql
 from crm.core.apart import apart
 from crm.core.errors import Conflict, NotFound, ValidationFailed
+from crm.core.feed import Event
 from crm.core.rails import Rails
 from crm.core.tx import Tx
 from crm.messages import Send
@@ -44,70 +45,76 @@ async def _of_hotel(rails: Rails, tenant: UUID, go_on: Callable[[], bool]) -> No
 
 
 async def _plan(rails: Rails, tenant: UUID) -> int:
-    """Plan a batch of stays; how many."""
+    """Plan a batch of stays; how many. What happens to their messages is told at the end: it locks the feed."""
     async with rails.db.tenant(tenant) as tx:
         await contacts.hold(tx)
         stays = await tx.many(_sql.claim, ClaimedStayRow, max=_BATCH)
+        events: list[Event] = []
         for row in await tx.many(_sql.plan, PlanRow, ids=[stay.id for stay in stays]):
-            await _follow(rails, tx, row)
+            events += await _follow(rails, tx, row)
+        await rails.feed.append(tx, events)
     return len(stays)
 
 
-async def _follow(rails: Rails, tx: Tx, row: PlanRow) -> None:
+async def _follow(rails: Rails, tx: Tx, row: PlanRow) -> list[Event]:
     """Bring the message of a stay by a rule to where it should be; what is past is not made up for."""
-    now = datetime.now(UTC)
+    now, events = datetime.now(UTC), list[Event]()
     ahead = row.wanted_at is not None and row.wanted_at > now
     missing = row.message_id is None
     if ahead and not missing and (row.revised or row.words != _digest(row)):
-        missing = await _call_off(rails, tx, row)
+        events = await _call_off(tx, row)
+        missing = bool(events)  # what a person canceled, or what was sent, stays
     elif not missing and row.wanted_at != row.send_at:
-        await (_move(rails, tx, row) if ahead else _call_off(rails, tx, row))
+        events = await (_move(tx, row) if ahead else _call_off(tx, row))
     if missing and ahead:
-        await _schedule(rails, tx, row, now)
+        events += await _schedule(rails, tx, row, now)
+    return events
 
 
-async def _schedule(rails: Rails, tx: Tx, row: PlanRow, now: datetime) -> None:
+async def _schedule(rails: Rails, tx: Tx, row: PlanRow, now: datetime) -> list[Event]:
     """Now, or at the next look when it is too soon or refused."""
     assert row.wanted_at is not None
     opens = row.wanted_at - (_FARTHEST if row.template else _WINDOW)
-    if opens > now or not await _scheduled(rails, tx, row):
+    events = None if opens > now else await _scheduled(rails, tx, row)
+    if events is None:
         again = max(opens, now + _LATER)
         await tx.none(_sql.look_again, id=row.stay_id, at=again)
+    return events or []
 
 
-async def _move(rails: Rails, tx: Tx, row: PlanRow) -> None:
+async def _move(tx: Tx, row: PlanRow) -> list[Event]:
     assert row.message_id is not None
     assert row.wanted_at is not None
-    if events := await messages.move(tx, row.message_id, row.wanted_at):
+    events = await messages.move(tx, row.message_id, row.wanted_at)
+    if events:
         place = {"stay": row.stay_id, "rule": row.rule_id}
         await tx.none(_sql.taken_by, **place, message=row.message_id, at=row.wanted_at)
-        await rails.feed.append(tx, events)
+    return events
 
 
-async def _call_off(rails: Rails, tx: Tx, row: PlanRow) -> bool:
-    """Whether it was canceled, so that it may be planned anew; what a person canceled, or what was sent, stays."""
+async def _call_off(tx: Tx, row: PlanRow) -> list[Event]:
+    """Nothing unless it was canceled, so that it may be planned anew."""
     assert row.message_id is not None
     events = await messages.call_off(tx, row.message_id)
     if events:
         await tx.none(_sql.drop_send, stay=row.stay_id, rule=row.rule_id)
-        await rails.feed.append(tx, events)
-    return bool(events)
+    return events
 
 
-async def _scheduled(rails: Rails, tx: Tx, row: PlanRow) -> bool:
-    """Whether it could: a template not approved, a window not open, a blocked guest are tried again later."""
-    place = {"stay": row.stay_id, "rule": row.rule_id}
+async def _scheduled(rails: Rails, tx: Tx, row: PlanRow) -> list[Event] | None:
+    """None when it cannot be: no template approved, no window open, a blocked guest are tried again later."""
+    place, events = {"stay": row.stay_id, "rule": row.rule_id}, list[Event]()
     try:
         async with tx.savepoint():
             if await tx.count(_sql.take, **place, revision=row.revision, words=_digest(row), at=row.wanted_at):
                 pair = (row.contact_id, await channels.only(tx, row.channel_id))
                 conversation = (await conversations.kept(tx, [pair]))[pair]
-                message = await messages.put(rails, tx, conversation, _message(row), None)
+                message, events = await messages.insert(rails, tx, conversation, _message(row), None)
                 await tx.none(_sql.taken_by, **place, message=message.id, at=row.wanted_at)
-        return True
+        return events
     except (Conflict, NotFound, ValidationFailed) as refusal:
         log.info("a stay's message must wait", extra={"why": refusal.code, "ruleId": str(row.rule_id)})
-        return False
+        return None
 
 
 def _message(row: PlanRow) -> Send:
