@@ -37,6 +37,14 @@ SELECT
 FROM stays
 WHERE contact_id = :contact AND code = :code;
 
+-- name: hold(contact uuid, code text) -> value uuid
+-- A contact's stay, held until the commit. Whoever plans it is waited for, and then its messages are seen.
+-- Index: stays_code_key
+SELECT id
+FROM stays
+WHERE contact_id = :contact AND code = :code
+FOR UPDATE;
+
 -- name: of(contact uuid) -> many StayRow
 -- A contact's stays, the latest arrival first.
 -- Index: stays_code_key

@@ -9,7 +9,7 @@ from ops.dev.home import Home
 from tests.system import eventually
 
 HEAD = "SELECT FROM feed_heads WHERE tenant_id = $1 FOR UPDATE"  # a hotel's feed: nothing of it is told meanwhile
-_WAITS = "SELECT pid, waitstart FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid"
+WAITS = "SELECT pid, waitstart FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid"
 
 
 class Holder:
@@ -20,7 +20,7 @@ class Holder:
 
     async def waits(self) -> asyncpg.Record | None:
         """Who waits for it, and since when."""
-        return await self._connection.fetchrow(_WAITS)
+        return await self._connection.fetchrow(WAITS)
 
     async def meanwhile(self, work: Callable[[], Awaitable[object]], tries: int = 5) -> bool:
         """Whether work can be done while somebody waits, one and the same time: he gives up after five seconds."""

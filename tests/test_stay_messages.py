@@ -1,5 +1,6 @@
 """Rules by which guests are written to around their stay: once each, moved and canceled with the stay."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from crm.stays import planning
 from crm.stays.shapes import ClaimedStayRow, PlanRow
 from ops.dev.home import Home
 from tests.conftest import Sql
-from tests.held import HEAD, holding
+from tests.held import HEAD, WAITS, holding
 from tests.system import Guest, Hotel, System, eventually, unique_number_id, unique_phone
 from tests.visitors import pointers
 
@@ -317,6 +318,28 @@ async def test_who_plans_takes_the_feed_last(hotel: Hotel, as_owner: Sql, home: 
     for one in people:
         assert (await by_rule(as_owner, of, one))["send_at"] == day(7).replace(hour=11, minute=10)
     await end(hotel, of)
+
+
+@pytest.mark.parametrize("before", [True, False])
+async def test_a_stay_that_is_deleted_while_it_is_planned_leaves_no_message(
+    before: bool, hotel: Hotel, as_owner: Sql, laid: Rails
+) -> None:
+    dora = await person(hotel)
+    if before:
+        await stays(hotel, dora, 5)
+        await planned(as_owner, dora)
+    async with laid.db.tenant(UUID(hotel.id)) as door:
+        await contacts.hold(door)  # no other worker plans meanwhile
+        await stays(hotel, dora, 9)
+        async with laid.db.tenant(UUID(hotel.id)) as tx:
+            taken = await tx.many(planning._sql.claim, ClaimedStayRow, max=50)
+            rows = await tx.many(planning._sql.plan, PlanRow, ids=[one.id for one in taken])
+            deleting = asyncio.create_task(hotel.attendant.delete(f"/api/contacts/{dora}/stays/R-1"))
+            await eventually(lambda: tx.connection.fetchrow(WAITS))
+            events = [event for row in rows for event in await planning._follow(laid, tx, row)]
+            await laid.feed.append(tx, events)
+    assert (await deleting).status_code == 204
+    assert {row["status"] for row in await as_owner(PLANNED, dora)} == {"CANCELED"}
 
 
 async def test_a_change_to_a_time_that_is_past_writes_to_nobody_late(hotel: Hotel, as_owner: Sql) -> None:

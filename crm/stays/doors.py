@@ -1,12 +1,14 @@
 """The doors of a contact's stays: put by the hotel's own system as often as it likes, listed, deleted."""
 
 import re
+from collections.abc import Sequence
 from uuid import UUID
 
 from crm import audit, contacts, messages
 from crm.core import sql
 from crm.core.access import ATTENDANT
 from crm.core.errors import FieldError, NotFound, ValidationFailed, invalid
+from crm.core.feed import Event
 from crm.core.http import Call, Door
 from crm.stays.shapes import EARLIEST, LATEST, PlannedRow, Put, StayOut, StayRow, Stays, shown
 
@@ -62,10 +64,10 @@ async def _found(call: Call, contact: UUID, code: str) -> StayRow:
     return row
 
 
-async def _tell(call: Call, contact: UUID) -> None:
+async def _tell(call: Call, contact: UUID, before: Sequence[Event] = ()) -> None:
     """Who shows the contact reads its stays again."""
     event = contacts.updated(await contacts.found(call.tx, contact))
-    await call.rails.feed.append(call.tx, [event])
+    await call.rails.feed.append(call.tx, [*before, event])
 
 
 async def page(call: Call) -> Stays:
@@ -75,13 +77,17 @@ async def page(call: Call) -> Stays:
 
 
 async def remove(call: Call) -> None:
-    """Delete a stay. Raises NotFound."""
-    row = await _found(call, await contacts.now_is(call.tx, call.id()), _code(call))
-    for planned in await call.tx.many(_sql.sends_of, PlannedRow, id=row.id):
-        await call.rails.feed.append(call.tx, await messages.call_off(call.tx, planned.message_id))
-    await call.tx.count(_sql.remove, id=row.id)
-    await audit.note(call, call.tx, "stay.deleted", row.contact_id, stayId=str(row.id))
-    await _tell(call, row.contact_id)
+    """Delete a stay, and call off its messages. It is held first, as by whoever plans it. Raises NotFound."""
+    contact = await contacts.now_is(call.tx, call.id())
+    stay = await call.tx.value(_sql.hold, contact=contact, code=_code(call))
+    if stay is None:
+        raise NotFound
+    events: list[Event] = []
+    for planned in await call.tx.many(_sql.sends_of, PlannedRow, id=stay):
+        events += await messages.call_off(call.tx, planned.message_id)
+    await call.tx.count(_sql.remove, id=stay)
+    await audit.note(call, call.tx, "stay.deleted", contact, stayId=str(stay))
+    await _tell(call, contact, events)
 
 
 _ONE = "/api/contacts/{id}/stays/{code}"
