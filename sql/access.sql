@@ -20,9 +20,23 @@ INSERT INTO audit_log (actor_id, actor_role, action, detail, ip, request_id)
 VALUES (:actor, 'SUPER_ADMIN', 'platform.acted', jsonb_build_object('request', :action::text), :ip, :request);
 
 -- name: still_in(sessions uuid[]) -> many StillInRow
--- Which of a tenant's sessions may go on: asked for open sockets when Redis was away and ends may have been lost.
--- Index: sessions_pkey
-SELECT s.id
+-- Which of a tenant's sessions may go on, and what their people see now: conversations of these departments, their own
+-- and nobody's (NULL: all), as crm.enter says it. Asked for open sockets when Redis was away and words may have been
+-- lost.
+-- Index: sessions_pkey, department_members_pkey
+SELECT
+    s.id,
+    CASE
+        WHEN u.role = 'ATTENDANT' AND t.settings ->> 'visibility' <> 'all'
+            THEN ARRAY(
+                SELECT m.department_id
+                FROM department_members AS m
+                WHERE
+                    m.tenant_id = s.tenant_id
+                    AND m.user_id = s.user_id
+                    AND t.settings ->> 'visibility' = 'own_unassigned_and_department'
+            )
+    END AS departments
 FROM sessions AS s
 INNER JOIN users AS u ON s.tenant_id = u.tenant_id AND s.user_id = u.id
 INNER JOIN tenants AS t ON s.tenant_id = t.id

@@ -231,6 +231,32 @@ async def test_who_lost_the_right_while_redis_was_away_is_closed_when_it_returns
         await alice.hear("pong")
 
 
+@pytest.mark.parametrize("what", ["visibility", "department", "role"])
+async def test_who_sees_other_conversations_since_redis_was_away_comes_back(own: System, what: str) -> None:
+    hotel = await own.hotel("Biombo")
+    role = "TENANT_ADMIN" if what == "role" else "ATTENDANT"
+    eva = {"name": "Eva", "email": f"eva@{hotel.slug}.example", "role": role, "password": "eva-of-the-night"}
+    ids = [(await hotel.attendant.get("/auth/me")).json()["user"]["id"]]
+    ids.append((await hotel.admin.post("/api/users", json=eva)).json()["user"]["id"])
+    desk = await hotel.admin.post("/api/departments", json={"name": "Recepção", "memberIds": ids})
+    policy = "all" if what == "visibility" else "own_unassigned_and_department"
+    await hotel.admin.patch("/api/tenant", json={"settings": {"visibility": policy}})
+    change: dict[str, tuple[str, Any]] = {
+        "visibility": ("/api/tenant", {"settings": {"visibility": "own_and_unassigned"}}),
+        "department": (f"/api/departments/{desk.json()['id']}", {"memberIds": ids[:1]}),
+        "role": (f"/api/users/{ids[1]}", {"role": "ATTENDANT"}),
+    }
+    client = await own.sign_in(eva["email"], eva["password"], hotel.slug)
+    async with listening(hotel.admin) as alice, listening(hotel.attendant) as bruno, listening(client) as ear:
+        with away(own.home.redis):
+            path, body = change[what]
+            assert (await hotel.admin.patch(path, json=body)).status_code == 200
+        assert await ear.closed(30) == 1012
+        for other in [alice] if what == "visibility" else [alice, bruno]:
+            await other.say("ping", {})
+            await other.hear("pong", 30)
+
+
 async def test_a_burst_in_one_commit_drops_nobody_who_reads(laid: Rails, hotel: Hotel) -> None:
     async with listening(hotel.admin) as a, listening(hotel.attendant) as b:
         await happen(laid, hotel, *range(700))

@@ -34,9 +34,16 @@ _PLATFORM = feed.channel(PLATFORM)  # never empties the subscription, and tells 
 
 
 class StillInRow(msgspec.Struct, frozen=True):
-    """A session that may go on."""
+    """A session that may go on, and what its person sees now (as Socket.departments)."""
 
     id: UUID
+    departments: list[UUID] | None
+
+    def sees_as(self, departments: list[UUID] | None) -> bool:
+        """Whether that is what these let see; in whatever order."""
+        if self.departments is None or departments is None:
+            return self.departments is departments
+        return set(self.departments) == set(departments)
 
 
 class Hub:
@@ -216,19 +223,24 @@ class Hub:
                 log.warning("the feed cannot be read now", extra={"tenantId": str(room.tenant)})
 
     async def _look_again(self, room: Room) -> None:
-        """Close the sockets of sessions that ended while Redis was away to tell of it."""
-        own = [socket for socket in room.sockets if not socket.visiting]
+        """Close the sockets of sessions that ended while Redis was away to tell of it.
+
+        And of people who see other conversations than they did: these come back.
+        """
+        own = {socket: socket.session for socket in room.sockets if not socket.visiting}
         if not own:
             return
         try:
             async with self._rails.db.tenant(room.tenant) as tx:
-                rows = await tx.many(_access.still_in, StillInRow, sessions=[socket.session for socket in own])
+                rows = await tx.many(_access.still_in, StillInRow, sessions=list(own.values()))
         except Problem:
             return  # their tokens end within fifteen minutes
-        still_in = {row.id for row in rows}
-        for socket in own:
-            if socket.session not in still_in:
+        still_in = {row.id: row for row in rows}
+        for socket, session in own.items():
+            if (row := still_in.get(session)) is None:
                 socket.close(4401)
+            elif not row.sees_as(socket.departments):
+                socket.close(COME_BACK)
 
     async def _watch(self) -> None:
         """Look for heads that moved in silence, and for peers that stopped reading."""
