@@ -147,7 +147,8 @@ RETURNING coalesce(m.wamid, '') AS wamid, m.id, m.conversation_id, m.status, now
 
 -- name: retry(id uuid) -> maybe MessageRow
 -- Queues a failed message again, or one that was offered, where the window is open, or its template may be sent to this
--- customer still. The wamid of the old try is retired: a status of it that comes late is not one of the new try.
+-- customer still. The wamid of the old try is retired: a status of it that comes late is not one of the new try. The
+-- times and the price of the old try go; its timeline stays, by which an erasure finds the raw webhooks.
 -- A reaction is put on anew, after those made meanwhile.
 -- Index: messages_pkey, templates_name_key
 WITH sendable AS (
@@ -184,7 +185,10 @@ SET
     retired_wamids = array_remove(m.retired_wamids || m.wamid, NULL),
     wamid = NULL,
     sent_at = NULL,
-    failed_at = NULL
+    delivered_at = NULL,
+    read_at = NULL,
+    failed_at = NULL,
+    pricing = NULL
 FROM sendable
 WHERE m.id = sendable.id
 RETURNING

@@ -91,6 +91,24 @@ async def test_a_failure_tells_its_code_and_what_helps(
     assert (await dora.conversation())["lastMessage"]["status"] == "FAILED"
 
 
+async def test_what_meta_told_of_a_try_that_failed_is_not_shown_of_the_next(
+    quiet: Hotel, sent: dict[str, Any], as_owner: Sql
+) -> None:
+    failure, *ticks = _nodes(sent, ["failed", "delivered", "read"])
+    failure["errors"] = [{"code": 131026, "title": "Undeliverable"}]
+    ticks[0]["pricing"] = {"billable": True, "category": "service", "type": "regular", "pricing_model": "PMP"}
+    for node in (failure, *ticks):  # together they would be a read one
+        await told(quiet, as_owner, quiet.envelope(statuses=[node]))
+    door = f"/api/messages/{sent['id']}"
+    first = (await quiet.attendant.get(door)).json()
+    assert None not in [first["pricing"], first["message"]["deliveredAt"], first["message"]["readAt"]]
+    again = (await quiet.attendant.post(f"{door}/retry")).json()
+    assert [again[name] for name in ("sentAt", "deliveredAt", "readAt", "failedAt", "error")] == [None] * 5
+    second = await becomes(quiet, again, "SENT")
+    assert (second["deliveredAt"], second["readAt"]) == (None, None)
+    assert (await quiet.attendant.get(door)).json()["pricing"] is None
+
+
 async def test_statuses_that_overtake_our_own_answer_are_parked_and_applied(system: System, as_owner: Sql) -> None:
     hotel = await system.hotel("Tarda")
     guest = Guest(hotel, unique_phone())
