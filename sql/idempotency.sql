@@ -17,12 +17,16 @@ SELECT
 FROM idempotency_keys
 WHERE tenant_id = (SELECT crm.current_tenant_id()) AND user_id = :user_id AND key = :key;
 
--- name: keep(user_id uuid, key text, status int, answer bytea) -> none
--- Stores the answer beside its key.
+-- name: keep(user_id uuid, keys text[], status int, answer bytea) -> none
+-- Stores the answer beside the keys just claimed for it: one that has an answer keeps it.
 -- Index: idempotency_keys_pkey
 UPDATE idempotency_keys
 SET status = :status, answer = :answer
-WHERE tenant_id = (SELECT crm.current_tenant_id()) AND user_id = :user_id AND key = :key;
+WHERE
+    tenant_id = (SELECT crm.current_tenant_id())
+    AND user_id = :user_id
+    AND key = ANY(:keys::text[])
+    AND status IS NULL;
 
 -- name: tidy() -> count
 -- Forgets keys after 24 hours.

@@ -117,6 +117,27 @@ async def test_twins_with_a_client_message_id_send_one_message(hotel: Hotel) -> 
     assert [message["content"] for message in await guest.history()] == ["Oi", "Olá"]
 
 
+@pytest.mark.parametrize(("before", "after"), [("um", None), (None, "dois"), ("um", "dois")])
+async def test_a_client_message_id_is_answered_again_whatever_the_key(
+    before: str | None, after: str | None, hotel: Hotel, dora: Guest
+) -> None:
+    url = f"/api/conversations/{(await dora.conversation())['id']}/messages"
+    new = {"content": "Oi", "clientMessageId": fresh("mensagem")}
+    keys = [name and _key(name + new["clientMessageId"]) for name in (before, after, after, before)]
+    first, *again = [await hotel.attendant.post(url, json=new, headers=key) for key in keys]
+    assert {(answer.status_code, answer.content) for answer in again} == {(201, first.content)}
+    assert [answer.headers.get("Idempotency-Replayed") for answer in (first, *again)] == [None, *["true"] * 3]
+    other = await hotel.attendant.post(url, json={**new, "content": "outra"}, headers=_key())
+    assert (*told(other), other.json()["existingId"]) == (409, "conflict", first.json()["id"])
+
+
+async def test_twins_with_a_client_message_id_and_each_its_key_send_one_message(hotel: Hotel, dora: Guest) -> None:
+    url = f"/api/conversations/{(await dora.conversation())['id']}/messages"
+    new = {"content": "Oi", "clientMessageId": fresh("mensagem")}
+    answers = await asyncio.gather(*(hotel.attendant.post(url, json=new, headers=_key()) for _ in range(5)))
+    assert {(answer.status_code, answer.content) for answer in answers} == {(201, answers[0].content)}
+
+
 CREATING = [door for door in doors if door.method == "POST" and door.status == 201]
 # Doors that take no body of JSON have tests of their own below.
 BODILESS = {"/api/media", "/api/templates/drafts/{name}/submit"}

@@ -223,7 +223,7 @@ async def _in_transaction(door: Door, call: Call, key: str | None, raw: bytes) -
 
 def _attempt(call: Call, key: str, what: bytes) -> idempotency.Attempt:
     asked = f"{call.request.method} {call.request.url.path}".encode() + what
-    return idempotency.Attempt(call.who.user, key, asked, call.rails.box)
+    return idempotency.Attempt(call.who.user, key, asked, call.rails.box, idempotency.alias(call.body, key))
 
 
 def _again(status: int, answer: bytes) -> Response:
