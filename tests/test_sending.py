@@ -112,6 +112,13 @@ async def test_an_interactive_message_goes_out_as_it_was_given(
     assert (message["content"], message["payload"]) == (node["body"]["text"], {"interactive": node})
 
 
+@pytest.mark.parametrize(("kind", "node"), [("location", PLACE), ("contacts", [CARD]), ("interactive", BUTTONS)])
+async def test_what_stands_alone_tells_the_type(kind: str, node: Any, dora: Guest, system: System) -> None:
+    for more in ({}, {"type": None, "content": None}):
+        message, taken = await arrive(dora, system, **{kind: node}, **more)
+        assert (message["type"], message["payload"], taken) == (kind, {kind: node}, {"type": kind, kind: node})
+
+
 async def test_a_picture_above_buttons_is_one_of_ours(dora: Guest, system: System, as_owner: Sql) -> None:
     media, graph_id = await uploaded(system, as_owner, dora.hotel, "image/png")
     node = {**BUTTONS, "header": {"type": "image", "image": {"id": media}}}
@@ -127,7 +134,7 @@ async def test_every_type_but_a_reaction_may_quote(dora: Guest, system: System) 
 
 
 async def test_any_type_goes_to_a_phone_number_too(dora: Guest, system: System) -> None:
-    body = {"to": f"+{dora.wa_id}", "type": "interactive", "interactive": BUTTONS}
+    body = {"to": f"+{dora.wa_id}", "interactive": BUTTONS}
     answer = await dora.hotel.attendant.post("/api/messages/send", json=body)
     assert (answer.status_code, answer.json()["type"]) == (201, "interactive")
     await becomes(dora.hotel, answer.json(), "READ")

@@ -62,6 +62,14 @@ def leading(text: str, url: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("body", "pointers"),
     [
+        ({"location": PLACE, "contacts": [CARD]}, {"/content", "/contacts", "/location"}),
+        ({"location": PLACE, "content": "x"}, {"/location"}),
+        ({"location": PLACE, "mediaId": ID}, {"/content", "/location", "/mediaId"}),
+        ({"location": PLACE, "caption": "x"}, {"/caption"}),
+        ({"location": {"latitude": 91}, "type": None}, {"/location/latitude", "/location/longitude"}),
+        ({"interactive": {}}, {"/interactive/type"}),
+        ({"mediaId": ID}, {"/content", "/mediaId"}),
+        ({"type": None}, {"/content"}),
         ({"type": "image"}, {"/mediaId"}),
         ({"type": "image", "mediaId": ID, "content": "x", "location": PLACE}, {"/content", "/location"}),
         ({"type": "image", "mediaId": "x", "caption": "c" * 1025, "link": "y"}, {"/mediaId", "/caption", "/link"}),

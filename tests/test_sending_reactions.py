@@ -28,11 +28,12 @@ async def _shown(guest: Guest, message: dict[str, Any]) -> list[tuple[str, str]]
     return [(one["emoji"], one["by"]) for one in found["reactions"]]
 
 
-async def test_a_reaction_names_the_message_to_meta_and_quotes_nothing(dora: Guest, system: System) -> None:
+@pytest.mark.parametrize("more", [{"type": "reaction"}, {}])
+async def test_a_reaction_names_the_message_to_meta_and_quotes_nothing(
+    more: dict[str, Any], dora: Guest, system: System
+) -> None:
     target = (await dora.history())[0]
-    message, taken = await arrive(
-        dora, system, type="reaction", reaction={"messageId": target["id"], "emoji": "👍🏽"}
-    )
+    message, taken = await arrive(dora, system, reaction={"messageId": target["id"], "emoji": "👍🏽"}, **more)
     assert taken == {"type": "reaction", "reaction": {"message_id": target["wamid"], "emoji": "👍🏽"}}
     assert (message["content"], message["replyTo"]) == ("[Reação] 👍🏽", target["id"])
 

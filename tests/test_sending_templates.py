@@ -62,12 +62,15 @@ async def dora(hotel: Hotel, as_owner: Sql) -> Guest:
 def use(name: str = "welcome", language: Any = "pt_BR", components: Any = (BODY,), **more: Any) -> dict[str, Any]:
     """The body of a send."""
     node = {"name": name, "language": language, "components": list(components)}
-    return {"type": "template", "template": node, **more}
+    return {"type": "template", "template": node} | more
 
 
+@pytest.mark.parametrize("kind", ["template", None])
 @pytest.mark.parametrize("language", ["pt_BR", "pt-BR", {"code": "pt_BR"}])
-async def test_a_template_goes_out_when_the_window_is_closed(language: Any, dora: Guest, system: System) -> None:
-    message, taken = await arrive(dora, system, **use(language=language))
+async def test_a_template_goes_out_when_the_window_is_closed(
+    language: Any, kind: str | None, dora: Guest, system: System
+) -> None:
+    message, taken = await arrive(dora, system, **use(language=language, type=kind))
     node = {"name": "welcome", "language": {"code": "pt_BR"}, "components": [BODY]}
     assert taken == {"type": "template", "template": node}
     assert (message["content"], message["payload"]) == ("Olá Dora, seu quarto é o 12.", {"template": node})

@@ -22,9 +22,9 @@ IN_HEADERS = ("image", "video", "document")
 
 def content(new: Send) -> str:
     """What a person reads of it: the text or caption itself, or a label. A template's text is `filled`."""
-    if new.type in FILES:
-        return new.caption or _LABELS[new.type]
-    return _WORDS[new.type](new)
+    if new.kind in FILES:
+        return new.caption or _LABELS[new.kind]
+    return _WORDS[new.kind](new)
 
 
 def _place(new: Send) -> str:
@@ -64,13 +64,13 @@ def filled(components: list[dict[str, Any]], use: TemplateUse) -> str:
 
 def payload(new: Send) -> dict[str, Any] | None:
     """What it is made of beside its words, under the name of its type; a file by our own id."""
-    if new.type == "text":
+    if new.kind == "text":
         return None if new.preview_url else {"text": {"preview_url": False}}
-    if new.type in FILES:
-        return {new.type: {"caption": new.caption}} if new.caption else None
+    if new.kind in FILES:
+        return {new.kind: {"caption": new.caption}} if new.caption else None
     if new.template is not None:
         return {"template": template(new.template)}
-    return {new.type: msgspec.to_builtins(getattr(new, new.type))}
+    return {new.kind: msgspec.to_builtins(getattr(new, new.kind))}
 
 
 def template(use: TemplateUse) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def template(use: TemplateUse) -> dict[str, Any]:
 def files(new: Send) -> list[tuple[UUID, str]]:
     """The files it needs, and as what: its own, that of its header, or one of each card."""
     if new.media_id is not None:
-        return [(new.media_id, new.type)]
+        return [(new.media_id, new.kind)]
     return in_headers(payload(new))
 
 

@@ -51,6 +51,7 @@ _FIELD = {"text": "content", **dict.fromkeys(FILES, "mediaId")}  # what each typ
 _ALSO = {"text": {"previewUrl"}, "image": {"caption"}, "video": {"caption"}, "document": {"caption"}}
 _EVERY = {"type", "clientMessageId", "to", "channelId"}
 _LATER = {"replyTo", "sendAt"}  # not of a reaction: it answers at once, and quotes nothing
+_TELLING: tuple[Type, ...] = ("template", "interactive", "location", "contacts", "reaction")  # each tells its type
 _OF_SOME = ("content", "mediaId", "caption", "previewUrl", "template", "interactive", "location", "contacts")
 
 
@@ -183,9 +184,13 @@ class TemplateUse(Part, frozen=True):
 
 
 class Send(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """A message to send in a conversation; which fields belong to it depends on its type."""
+    """A message to send in a conversation; which fields belong to it depends on its type.
 
-    type: Type = "text"
+    A type left out is told by the field that stands alone, a template, an interactive message, a location, contacts
+    or a reaction; all else is a text.
+    """
+
+    type: Type | None = None
     content: Content | None = None
     preview_url: bool = True
     media_id: UUID | None = None
@@ -199,10 +204,16 @@ class Send(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
     client_message_id: ClientId | None = None
     send_at: datetime | None = None
 
+    @property
+    def kind(self) -> Type:
+        """Its type, given or told."""
+        told: dict[str, Any] = {name: getattr(self, name) for name in _TELLING}
+        return self.type or _told({**told, "content": self.content, "mediaId": self.media_id})
+
     @classmethod
     def misfits(cls, given: dict[str, Any]) -> list[FieldError]:
         """What the type needs and is not there, and what does not go with it (for crm.core.body)."""
-        kind = given.get("type", "text")
+        kind = _told(given) if given.get("type") is None else given["type"]
         if kind not in get_args(Type):
             return []
         needed = _FIELD.get(kind, kind)
@@ -219,6 +230,13 @@ class Send(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
         elif kind == "template":
             errors += _template_misfits(given["template"])
         return errors
+
+
+def _told(given: dict[str, Any]) -> Type:
+    """The type that the fields of a message without one tell: that of the only one, or a text."""
+    found = [name for name in _TELLING if given.get(name) is not None]
+    alone = len(found) == 1 and given.get("content") is None and given.get("mediaId") is None
+    return found[0] if alone else "text"
 
 
 class SendTo(Send, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):

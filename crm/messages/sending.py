@@ -124,7 +124,7 @@ async def _queue(tx: Tx, conversation: UUID, new: Send, parts: Parts, by: UUID |
         _sql.queue,
         MessageRow,
         conversation=conversation,
-        type=new.type,
+        type=new.kind,
         content=parts.content,
         payload=composing.payload(new),
         media_id=media,
@@ -199,7 +199,7 @@ def _pointer(new: Send, place: int) -> str:
         return "/mediaId"
     components = new.template.components if new.template else []
     carousel = next((number for number, one in enumerate(components) if one.cards), None)
-    return f"/{new.type}" if carousel is None else f"/template/components/{carousel}/cards/{place}"
+    return f"/{new.kind}" if carousel is None else f"/template/components/{carousel}/cards/{place}"
 
 
 def _closed(new: Send) -> WindowClosed:
