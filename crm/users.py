@@ -13,6 +13,7 @@ from crm.core.errors import Conflict, NotFound, invalid
 from crm.core.feed import End
 from crm.core.fields import Email, Name, Password, normal_email
 from crm.core.http import Call, Door
+from crm.core.page import EPOCH, Page, PageQuery, read_cursor, turned
 from crm.core.tx import Tx
 
 _sql = sql.load("users")
@@ -52,12 +53,6 @@ class Patch(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=T
     name: Name | None = None
     role: Role | None = None
     active: bool | None = None
-
-
-class People(msgspec.Struct, frozen=True):
-    """Everybody of the hotel: attendants are tens, not thousands, so there are no pages."""
-
-    data: list[UserRow]
 
 
 class ColleagueRow(msgspec.Struct, frozen=True):
@@ -112,9 +107,13 @@ async def colleagues(call: Call) -> Colleagues:
     return Colleagues(await call.tx.many(_sql.colleagues, ColleagueRow))
 
 
-async def everybody(call: Call) -> People:
-    """The people of the hotel, by name."""
-    return People(await call.tx.many(_sql.everybody, UserRow))
+async def everybody(call: Call) -> Page[UserRow]:
+    """The people of the hotel, by name. Raises ValidationFailed."""
+    query: PageQuery = call.query
+    after = read_cursor(query.cursor)[1] if query.cursor else None
+    rows = await call.tx.many(_sql.everybody, UserRow, after=after, skip=query.skip, max=query.limit + 1)
+    total = None if query.cursor else await call.tx.value(_sql.total)
+    return turned(query, rows, total, lambda row: row, lambda row: (EPOCH, row.id))
 
 
 async def patch(call: Call) -> UserRow:
@@ -151,6 +150,13 @@ routes = [
     _NEW(path="/auth/register"),
     _NEW(path="/api/users"),
     Door(method="GET", path="/api/people", handler=colleagues, role=ATTENDANT, answer=Colleagues),
-    Door(method="GET", path="/api/users", handler=everybody, role=TENANT_ADMIN, answer=People),
+    Door(
+        method="GET",
+        path="/api/users",
+        handler=everybody,
+        role=TENANT_ADMIN,
+        query=PageQuery,
+        answer=Page[UserRow],
+    ),
     Door(method="PATCH", path="/api/users/{id}", handler=patch, role=TENANT_ADMIN, body=Patch, answer=UserRow),
 ]

@@ -15,8 +15,9 @@ SELECT id
 FROM users
 WHERE email = :email;
 
--- name: everybody() -> many UserRow
--- All people of the tenant, by name.
+-- name: everybody(after uuid, skip bigint, max bigint) -> many UserRow
+-- The people of the tenant by name, those who come after somebody: after his name as it is now. A hotel has tens.
+-- Index: users_pkey
 SELECT
     id,
     email,
@@ -25,7 +26,22 @@ SELECT
     active,
     must_change_password
 FROM users
-ORDER BY name, id;
+WHERE
+    :after::uuid IS NULL
+    OR (name, id) > (
+        SELECT
+            last.name,
+            last.id
+        FROM users AS last
+        WHERE last.id = :after
+    )
+ORDER BY name, id
+LIMIT :max OFFSET :skip;
+
+-- name: total() -> value bigint
+-- How many people the tenant has.
+SELECT count(*)
+FROM users;
 
 -- name: colleagues() -> many ColleagueRow
 -- The active people of the tenant, by name.

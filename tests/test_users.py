@@ -75,7 +75,7 @@ async def test_attendants_neither_see_nor_make_people(bruno: httpx.AsyncClient, 
 async def test_the_list_shows_everybody_of_the_hotel_by_name_and_no_hash(system: System) -> None:
     hotel = await system.hotel("Listado")
     await hotel.admin.post("/api/users", json=_new(name="Zoe"))
-    answer = await hotel.admin.get("/api/users")
+    answer = await hotel.admin.get("/api/users?limit=100")
     people = answer.json()["data"]
     assert [(person["name"], person["role"]) for person in people] == [
         ("Alice", "TENANT_ADMIN"),
@@ -84,6 +84,24 @@ async def test_the_list_shows_everybody_of_the_hotel_by_name_and_no_hash(system:
     ]
     assert all(person.keys() == _SHAPE for person in people)
     assert "$2b$" not in answer.text
+
+
+async def test_the_list_has_pages_and_goes_on_by_cursor(system: System) -> None:
+    hotel = await system.hotel("Paginas")
+    for name in ("Zoe", "Bia", "Bia"):
+        await hotel.admin.post("/api/users", json=_new(name=name))
+    whole = (await hotel.admin.get("/api/users", params={"limit": 100})).json()["data"]
+    assert [person["name"] for person in whole] == ["Alice", "Bia", "Bia", "Bruno", "Zoe"]
+    first, second = [
+        (await hotel.admin.get("/api/users", params={"limit": 2, "page": page})).json() for page in (1, 2)
+    ]
+    cursor = first["pagination"].pop("nextCursor")
+    assert first == {"data": whole[:2], "pagination": {"page": 1, "limit": 2, "total": 5, "pages": 3}}
+    after = (await hotel.admin.get("/api/users", params={"limit": 2, "cursor": cursor})).json()
+    assert (after["data"], second["data"]) == (whole[2:4], whole[2:4])
+    assert after["pagination"] == {"limit": 2, "nextCursor": second["pagination"]["nextCursor"]}
+    last = await hotel.admin.get("/api/users", params={"limit": 2, "cursor": after["pagination"]["nextCursor"]})
+    assert last.json() == {"data": whole[4:], "pagination": {"limit": 2, "nextCursor": None}}
 
 
 async def test_name_role_and_active_are_changed_one_by_one(hotel_a: Hotel, eva: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ R = TypeVar("R")
 _encode = msgspec.json.Encoder().encode
 FIRST = datetime.max.replace(tzinfo=UTC)  # asyncpg's word for 'infinity': before it comes everything
 LAST_ID = UUID(int=2**128 - 1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # the time in a cursor of a list that finds its place by the id alone
 DEEPEST = 20_000  # rows that a page number may skip; beyond, the cursor costs the same everywhere
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=100)]
@@ -94,7 +95,7 @@ def containing(search: str | None) -> str | None:
 
 def write_cursor(at: datetime, row: UUID) -> str:
     """A place in (time, id) order as an opaque word."""
-    micros = int((at - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000)
+    micros = int((at - EPOCH).total_seconds() * 1_000_000)
     return base64.urlsafe_b64encode(micros.to_bytes(8, "big", signed=True) + row.bytes).decode().rstrip("=")
 
 
