@@ -51,6 +51,36 @@ FROM channels
 WHERE deleted_at IS NULL
 ORDER BY created_at, id;
 
+-- name: page(after timestamptz, after_id uuid, skip bigint, max bigint) -> many ChannelRow
+-- Numbers in use after a place, oldest first.
+-- Index: channels_created_ix
+SELECT
+    id,
+    name,
+    phone_number_id,
+    waba_id,
+    display_phone_number,
+    access_token_hint,
+    app_secret_hint,
+    verify_token,
+    created_at,
+    paused_until,
+    pause,
+    send_read_receipts,
+    send_typing,
+    messages_per_second
+FROM channels
+WHERE deleted_at IS NULL AND (created_at, id) > (:after, :after_id)
+ORDER BY created_at, id
+LIMIT :max OFFSET :skip;
+
+-- name: total() -> value bigint
+-- How many numbers are in use.
+-- Index: channels_created_ix
+SELECT count(*)
+FROM channels
+WHERE deleted_at IS NULL;
+
 -- name: first() -> maybe ChannelRow
 -- The oldest number in use.
 -- Index: channels_created_ix

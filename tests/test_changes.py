@@ -211,7 +211,7 @@ async def test_what_meta_writes_at_length_is_kept_short(hotel: Hotel, as_owner: 
 
 async def test_another_hotel_hears_nothing_of_it(hotel: Hotel, hotel_b: Hotel, as_owner: Sql) -> None:
     await told(hotel, as_owner, entry(hotel, "account_update", {"event": "ACCOUNT_DELETED"}))
-    assert "account_deleted" not in (await hotel_b.admin.get("/api/channels")).text
+    assert "account_deleted" not in (await hotel_b.admin.get("/api/channels?limit=100")).text
 
 
 async def test_who_only_writes_an_accounts_id_hears_nothing_of_it(
@@ -231,7 +231,9 @@ async def test_who_only_writes_an_accounts_id_hears_nothing_of_it(
     body = entry(own, "account_update", {"event": "ACCOUNT_DELETED"})
     body["entry"][0]["id"] = waba
     await told(own, as_owner, body)
-    seen = [one for hotel in (own, hotel_b) for one in (await hotel.admin.get("/api/channels")).json()["data"]]
+    seen = [
+        one for hotel in (own, hotel_b) for one in (await hotel.admin.get("/api/channels?limit=100")).json()["data"]
+    ]
     notices = {one["id"]: one["health"]["notices"] for one in seen}
     assert ([one["kind"] for one in notices[own.channel_id]], notices[made["id"]]) == (["account_deleted"], [])
 
@@ -325,7 +327,7 @@ async def test_nobody_dismisses_a_notice_of_another_channel(
 ) -> None:
     await told(hotel, as_owner, entry(hotel, "account_update", {"event": "ACCOUNT_DELETED"}))
     [notice] = (await health(hotel))["notices"]
-    own = (await alice.get("/api/channels")).json()["data"][0]["id"]
+    own = (await alice.get("/api/channels?limit=100")).json()["data"][0]["id"]
     for place in (own, hotel.channel_id):
         assert (await alice.post(f"/api/channels/{place}/notices/{notice['id']}/dismiss")).status_code == 404
     assert await kinds(hotel) == {"account_deleted"}

@@ -64,7 +64,8 @@ async def test_no_answer_and_no_audit_line_ever_holds_a_secret(alice: httpx.Asyn
     new = _new()
     made = await alice.post("/api/channels", json=new)
     path, change = f"/api/channels/{made.json()['id']}", {"whatsappAccessToken": _TOKEN, "name": "Spa 2"}
-    answers = [made, await alice.patch(path, json=change), await alice.get(path), await alice.get("/api/channels")]
+    answers = [made, await alice.patch(path, json=change), await alice.get(path)]
+    answers.append(await alice.get("/api/channels?limit=100"))
     answers += [
         await alice.post("/api/channels", json=new),
         await alice.post("/api/channels", json={**new, "x": 1}),
@@ -95,7 +96,7 @@ async def test_the_table_holds_ciphertext_only_and_forgets_it_on_delete(
 async def test_attendants_see_the_numbers_but_no_verify_token_and_change_nothing(
     alice: httpx.AsyncClient, bruno: httpx.AsyncClient
 ) -> None:
-    full, seen = [(await one.get("/api/channels")).json()["data"] for one in (alice, bruno)]
+    full, seen = [(await one.get("/api/channels?limit=100")).json()["data"] for one in (alice, bruno)]
     assert [channel["id"] for channel in seen] == [channel["id"] for channel in full]
     assert {channel["whatsappWebhookVerifyToken"] for channel in seen} == {"••••"}
     path = f"/api/channels/{full[0]['id']}"
@@ -106,7 +107,7 @@ async def test_attendants_see_the_numbers_but_no_verify_token_and_change_nothing
 
 async def test_numbers_are_listed_oldest_first_and_changed_field_by_field(bare: httpx.AsyncClient) -> None:
     first, second = [await _made(bare) for _ in range(2)]
-    assert (await bare.get("/api/channels")).json()["data"] == [first, second]
+    assert (await bare.get("/api/channels?limit=100")).json()["data"] == [first, second]
     change = {"name": "Bar", "displayPhoneNumber": "+55 48 1", "whatsappAppSecret": "another-secret-0001"}
     changed = (await bare.patch(f"/api/channels/{first['id']}", json=change)).json()
     assert changed == {**first, **change, "whatsappAppSecret": "••••0001"}
@@ -141,6 +142,18 @@ async def test_a_token_that_no_header_holds_is_refused(wrong: str, alice: httpx.
     assert pointers(await alice.post("/api/channels", json=_new(whatsappAccessToken=wrong))) == {
         "/whatsappAccessToken"
     }
+
+
+async def test_the_list_has_pages_and_goes_on_by_cursor(bare: httpx.AsyncClient) -> None:
+    whole = [await _made(bare) for _ in range(5)]
+    first, second = [(await bare.get("/api/channels", params={"limit": 2, "page": page})).json() for page in (1, 2)]
+    cursor = first["pagination"].pop("nextCursor")
+    assert first == {"data": whole[:2], "pagination": {"page": 1, "limit": 2, "total": 5, "pages": 3}}
+    after = (await bare.get("/api/channels", params={"limit": 2, "cursor": cursor})).json()
+    assert (after["data"], second["data"]) == (whole[2:4], whole[2:4])
+    assert after["pagination"] == {"limit": 2, "nextCursor": second["pagination"]["nextCursor"]}
+    last = await bare.get("/api/channels", params={"limit": 2, "cursor": after["pagination"]["nextCursor"]})
+    assert last.json() == {"data": whole[4:], "pagination": {"limit": 2, "nextCursor": None}}
 
 
 async def test_everything_wrong_with_a_number_is_named(alice: httpx.AsyncClient) -> None:
@@ -187,7 +200,7 @@ async def test_a_deleted_number_is_gone_and_free_for_another_hotel(hotel_a: Hote
     answers = [await hotel_a.admin.delete(path), await hotel_a.admin.get(path)]
     answers.append(await hotel_a.admin.patch(path, json={"name": "X"}))
     assert [told(answer) for answer in answers] == [(404, "not_found")] * 3
-    assert made["id"] not in (await hotel_a.admin.get("/api/channels")).text
+    assert made["id"] not in (await hotel_a.admin.get("/api/channels?limit=100")).text
     await _made(hotel_b.admin, whatsappPhoneNumberId=made["whatsappPhoneNumberId"])
 
 
@@ -212,13 +225,13 @@ async def test_the_single_number_form_makes_the_first_number_then_changes_it(bar
     )
     changed = await bare.put(path, json={"whatsappAccessToken": "EAAG-another-9999"})
     assert (changed.status_code, changed.json()) == (200, {**made, "whatsappAccessToken": "••••9999"})
-    assert (await bare.get("/api/channels")).json()["data"] == [changed.json()]
+    assert (await bare.get("/api/channels?limit=100")).json()["data"] == [changed.json()]
 
 
 async def test_first_numbers_put_at_once_make_one_channel(bare: httpx.AsyncClient) -> None:
     answers = await asyncio.gather(*(bare.put("/api/tenant/whatsapp", json=_new()) for _ in range(4)))
     assert {answer.status_code for answer in answers} == {200}
-    assert len((await bare.get("/api/channels")).json()["data"]) == 1
+    assert len((await bare.get("/api/channels?limit=100")).json()["data"]) == 1
 
 
 async def test_metas_handshake_takes_the_platforms_token_and_a_channels_own(

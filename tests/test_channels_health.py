@@ -27,7 +27,7 @@ async def hotel(system: System) -> Hotel:
 
 async def health(hotel: Hotel, who: httpx.AsyncClient | None = None) -> dict[str, Any]:
     """The health of its number, as its list shows it."""
-    listed = (await (who or hotel.admin).get("/api/channels")).json()["data"]
+    listed = (await (who or hotel.admin).get("/api/channels?limit=100")).json()["data"]
     return dict(next(one for one in listed if one["id"] == hotel.channel_id)["health"])
 
 
@@ -111,7 +111,7 @@ async def test_a_refused_token_is_a_notice_until_a_new_one_is_written(refused: H
 async def test_notices_are_told_in_the_language_asked_for(refused: Hotel) -> None:
     texts = []
     for language in ("pt-BR", "en"):
-        answer = await refused.admin.get("/api/channels", headers={"Accept-Language": language})
+        answer = await refused.admin.get("/api/channels?limit=100", headers={"Accept-Language": language})
         texts.append(answer.json()["data"][0]["health"]["notices"][0]["text"])
     assert texts[0].startswith("A Meta recusou")
     assert texts[1].startswith("Meta has refused")

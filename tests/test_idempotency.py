@@ -49,7 +49,8 @@ def _key(text: str | None = None) -> dict[str, str]:
 
 
 async def _numbers(admin: httpx.AsyncClient) -> list[str]:
-    return [channel["whatsappPhoneNumberId"] for channel in (await admin.get(_PATH)).json()["data"]]
+    listed = (await admin.get(_PATH, params={"limit": 100})).json()["data"]
+    return [channel["whatsappPhoneNumberId"] for channel in listed]
 
 
 async def test_the_same_post_gets_the_same_answer_again(hotel: Hotel) -> None:

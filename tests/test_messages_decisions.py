@@ -194,7 +194,7 @@ async def test_a_token_that_ran_out_stops_the_number_until_a_new_one_comes(dora:
     sends = [await send(dora.hotel, conversation, text) for text in ("um", "dois")]
 
     async def rests() -> dict[str, Any] | None:
-        [channel] = (await dora.hotel.admin.get("/api/channels")).json()["data"]
+        [channel] = (await dora.hotel.admin.get("/api/channels?limit=100")).json()["data"]
         return channel["paused"]
 
     paused = await eventually(rests)

@@ -210,7 +210,7 @@ async def test_a_channel_without_a_token_waits_for_one_and_says_so(system: Syste
         190,
         "update_token",
     )
-    [*_, paused] = (await hotel.admin.get("/api/channels")).json()["data"]
+    [*_, paused] = (await hotel.admin.get("/api/channels?limit=100")).json()["data"]
     assert (paused["paused"]["until"], paused["paused"]["error"]["action"]) == (None, "update_token")
     token = {"whatsappAccessToken": "EAAG-a-token-that-works"}
     assert (await hotel.admin.patch(f"/api/channels/{channel['id']}", json=token)).json()["paused"] is None

@@ -9,7 +9,7 @@ import pytest
 from crm.core.page import read_cursor, stamp, write_cursor
 from tests.visitors import pointers
 
-_LISTS = ["/api/tenants", "/api/tenant/audit", "/api/conversations", "/api/users"]
+_LISTS = ["/api/tenants", "/api/tenant/audit", "/api/conversations", "/api/users", "/api/channels"]
 
 
 @pytest.fixture

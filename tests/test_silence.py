@@ -51,7 +51,7 @@ async def alarm(hotel: Hotel, laid: Rails, at: datetime = NOW) -> list[UUID]:
 
 async def said(hotel: Hotel) -> list[dict[str, Any]]:
     """The open notices of its number."""
-    return list((await hotel.admin.get("/api/channels")).json()["data"][0]["health"]["notices"])
+    return list((await hotel.admin.get("/api/channels?limit=100")).json()["data"][0]["health"]["notices"])
 
 
 @pytest.mark.parametrize(

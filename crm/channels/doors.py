@@ -12,12 +12,13 @@ import msgspec
 from crm import audit
 from crm.channels import health, notices, silence, views
 from crm.channels.notices import NoticeOut
-from crm.channels.shapes import ChannelOut, ChannelRow, Channels, Create, Patch
+from crm.channels.shapes import ChannelOut, ChannelRow, Create, Patch
 from crm.core import sql
 from crm.core.access import ATTENDANT, TENANT_ADMIN
 from crm.core.crypto import Box
 from crm.core.errors import Conflict, NotFound, invalid
 from crm.core.http import Call, Door
+from crm.core.page import EPOCH, FIRST_ID, Page, PageQuery, read_cursor, turned
 from crm.core.tx import Tx
 
 _sql = sql.load("channels")
@@ -70,10 +71,16 @@ async def _taken(tx: Tx, phone_number_id: str) -> Conflict:
     )
 
 
-async def every(call: Call) -> Channels:
-    """All numbers; attendants need them to start a conversation."""
-    rows = await call.tx.many(_sql.every, ChannelRow)
-    return Channels(await views.shown_all(call.tx, rows, views.english(call), call.who.role != ATTENDANT))
+async def page(call: Call) -> Page[ChannelOut]:
+    """The numbers, oldest first; attendants need them to start a conversation. Raises ValidationFailed."""
+    query: PageQuery = call.query
+    after, after_id = read_cursor(query.cursor) if query.cursor else (EPOCH, FIRST_ID)
+    place = {"after": after, "after_id": after_id, "skip": query.skip, "max": query.limit + 1}
+    rows = await call.tx.many(_sql.page, ChannelRow, **place)
+    total = None if query.cursor else await call.tx.value(_sql.total)
+    seen = await views.shown_all(call.tx, rows[: query.limit], views.english(call), call.who.role != ATTENDANT)
+    known = {channel.id: channel for channel in seen}
+    return turned(query, rows, total, lambda row: known[row.id], lambda row: (row.created_at, row.id))
 
 
 async def get(call: Call) -> ChannelOut:
@@ -189,7 +196,14 @@ async def put_first(call: Call) -> ChannelOut:
 
 _admin = partial(Door, role=TENANT_ADMIN)
 routes = [
-    Door(method="GET", path="/api/channels", handler=every, role=ATTENDANT, answer=Channels),
+    Door(
+        method="GET",
+        path="/api/channels",
+        handler=page,
+        role=ATTENDANT,
+        query=PageQuery,
+        answer=Page[ChannelOut],
+    ),
     _admin(
         method="POST",
         path="/api/channels",

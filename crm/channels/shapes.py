@@ -163,12 +163,6 @@ class ChannelOut(msgspec.Struct, frozen=True, rename="camel"):
     messages_per_second: int
 
 
-class Channels(msgspec.Struct, frozen=True):
-    """All numbers of the hotel, oldest first."""
-
-    data: list[ChannelOut]
-
-
 def shown(row: ChannelRow, health: HealthOut, full: bool = True) -> ChannelOut:
     """The row as the contract writes it; attendants (`full` false) do not see the verify token."""
     return ChannelOut(

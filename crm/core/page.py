@@ -15,7 +15,8 @@ R = TypeVar("R")
 _encode = msgspec.json.Encoder().encode
 FIRST = datetime.max.replace(tzinfo=UTC)  # asyncpg's word for 'infinity': before it comes everything
 LAST_ID = UUID(int=2**128 - 1)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # the time in a cursor of a list that finds its place by the id alone
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # after it, and FIRST_ID, comes everything
+FIRST_ID = UUID(int=0)
 DEEPEST = 20_000  # rows that a page number may skip; beyond, the cursor costs the same everywhere
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=100)]
