@@ -239,9 +239,9 @@ class Room:
         return {conversation for socket in self.sockets for conversation in socket.joined}
 
     def viewers(self, conversation: UUID) -> list[Viewer]:
-        """Who has a conversation open in this process."""
-        names = {socket.user: socket.name for socket in self.sockets if conversation in socket.joined}
-        return [Viewer(user, name) for user, name in names.items()]
+        """Who has a conversation open in this process, by name."""
+        there = {Viewer(socket.user, socket.name) for socket in self.sockets if conversation in socket.joined}
+        return sorted(there, key=lambda viewer: viewer.name)
 
     def turn_away(self, code: int) -> None:
         """Close the restricted sockets: nobody can say what they may see."""
