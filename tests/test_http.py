@@ -216,7 +216,6 @@ async def slow_door(settings: Settings, worked: list[str]) -> AsyncIterator[http
         role=TENANT_ADMIN,
         body=Asked,
         before=work,
-        once=True,
         status=201,
     )
 

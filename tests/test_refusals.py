@@ -89,7 +89,7 @@ async def test_the_answer_does_not_tell_whether_the_number_is_known(hotel: Hotel
 async def test_what_waits_to_be_written_is_bounded(system: System) -> None:
     laid = await rails.lay(system.settings)
     refusals = Refusals(laid)
-    routes = [RouteRow(uuid4(), uuid4(), "1", "1", None) for _ in range(CHANNELS + 50)]
+    routes = [RouteRow(uuid4(), uuid4(), "1", "1", None, False) for _ in range(CHANNELS + 50)]
     refusals.note(routes)
     assert len(refusals._noted) == CHANNELS
     await refusals.stop()
