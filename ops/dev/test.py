@@ -17,8 +17,6 @@ MEMORY, ROOM = "/dev/shm", 4 * 1024**3  # noqa: S108 (mkdtemp names it) # of the
 
 
 def main() -> int:
-    # Kept is what was compiled: else each part of the suite, and every program it starts, compiles it again.
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     arguments = sys.argv[1:]
     if arguments:
         return subprocess.run([sys.executable, "-m", "pytest", *arguments], check=False).returncode
