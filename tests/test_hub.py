@@ -14,7 +14,7 @@ from crm.core import feed, hub, metrics, rails
 from crm.core.access import Who
 from crm.core.feed import Event
 from crm.core.rails import Rails
-from crm.core.rooms import Socket, text_frame
+from crm.core.rooms import Room, Socket, text_frame
 from tests.own import away, own_system
 from tests.sockets import Ear, Frame, heard_by, listening, narrow
 from tests.system import Guest, Hotel, System, eventually, serving, unique_phone
@@ -332,3 +332,21 @@ async def test_who_was_dropped_comes_back_and_resumes(laid: Rails, hotel: Hotel,
         await ear.say("resume", {"since": since})
         frame = await heard_by(ear, "message:new", message["id"])
         assert json.dumps(frame["data"]["message"]) == json.dumps(message)
+
+
+async def test_a_fault_in_one_word_ends_no_listening(
+    laid: Rails, hotel: Hotel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "WATCH_SECONDS", 60)
+    await asyncio.sleep(2.5)  # the watch, which would see what was missed, sleeps for the rest of this file
+    right = Room.tell
+
+    def fault(room: Room, events: list[feed.EventRow]) -> bool:
+        monkeypatch.setattr(Room, "tell", right)
+        raise RuntimeError("a fault of one word")
+
+    async with listening(hotel.attendant) as ear:
+        monkeypatch.setattr(Room, "tell", fault)
+        for word in ("one", "two"):
+            await happen(laid, hotel, word)
+        assert await numbers(ear, 2) == ["one", "two"]

@@ -133,3 +133,22 @@ async def test_good_tries_in_flight_at_two_processes_are_no_failures(settings: S
             await asyncio.sleep(0.5)
 
     assert await asyncio.gather(*(sign_in(number) for number in range(12))) == [None] * 12
+
+
+async def test_who_is_cut_off_while_he_leaves_keeps_no_room(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three that were kept, and nobody signs in at this process any more."""
+    client = queue.connect(settings.redis)
+    limits = Limits(client)
+    for _ in range(3):
+        with monkeypatch.context() as patch, pytest.raises(asyncio.CancelledError):
+            async with limits.attempt(LOGIN, fresh("cut")):
+                patch.setattr(limits, "_add", _cut_off)
+    async with asyncio.timeout(5), limits.attempt(LOGIN, fresh("next")):
+        pass
+    await client.aclose()
+
+
+async def _cut_off(*_: Any) -> list[int]:
+    raise asyncio.CancelledError

@@ -16,6 +16,7 @@ import msgspec
 from redis.exceptions import RedisError
 
 from crm.core import feed, metrics, queue, sql
+from crm.core.apart import apart
 from crm.core.db import PLATFORM
 from crm.core.errors import Problem
 from crm.core.feed import COME_BACK, End, EventRow, Happened, Passing, PlaceOfRow, Presence
@@ -144,7 +145,8 @@ class Hub:
                 channels = [feed.channel(tenant) for tenant in self._rooms]
                 await self._pubsub.subscribe(_PLATFORM, *channels)
                 async for message in self._pubsub.listen():
-                    self._heard(message)
+                    with apart("feed"):
+                        self._heard(message)
             except (RedisError, OSError) as error:
                 log.warning("Redis does not answer; the feed is read instead", extra={"why": type(error).__name__})
                 await asyncio.sleep(0.5)
@@ -247,14 +249,13 @@ class Hub:
         said = heard = time.monotonic()
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            now = time.monotonic()
-            if now - said > AGAIN_EVERY:
-                said = now
+            if time.monotonic() - said > AGAIN_EVERY:
+                said = time.monotonic()
                 self._spawn(self.screens.say_again(list(self._rooms.values())))
-            for room in self._rooms.values():
-                for socket in room.sockets:
-                    socket.drop_if_stuck()
-            with suppress(Problem):
+            with apart("watch"):
+                for room in self._rooms.values():
+                    for socket in room.sockets:
+                        socket.drop_if_stuck()
                 await self._compare_heads()
                 heard = time.monotonic()
             if time.monotonic() - heard > DEAF_SECONDS:

@@ -58,8 +58,10 @@ class Limits:
                 await self._add(item, 1, *keys)
                 raise
             finally:
-                await self._add(FLYING, -1, *keys)
-                self._room.release()
+                try:
+                    await self._add(FLYING, -1, *keys)
+                finally:
+                    self._room.release()
         finally:
             self._queued -= 1
 
