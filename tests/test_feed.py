@@ -138,6 +138,23 @@ async def test_what_is_rolled_back_leaves_no_gap(laid: Rails, hotel: Hotel) -> N
     assert [(row.seq, row.data) for row in await after(laid, hotel, start)] == [(start + 1, '{"n":7}')]
 
 
+async def test_what_a_part_did_is_not_told_when_it_is_undone(laid: Rails, hotel: Hotel) -> None:
+    told: list[str] = []
+
+    async def tell(word: str) -> None:
+        told.append(word)
+
+    async with laid.db.tenant(UUID(hotel.id)) as tx:
+        tx.after_commit(lambda: tell("before"))
+        with suppress(ValueError):
+            async with tx.savepoint():
+                tx.after_commit(lambda: tell("undone"))
+                raise ValueError
+        async with tx.savepoint():
+            tx.after_commit(lambda: tell("done"))
+    assert told == ["before", "done"]
+
+
 async def test_appending_nothing_locks_nothing_and_tells_nobody(laid: Rails, hotel: Hotel) -> None:
     start = await newest(laid, hotel)
     async with laid.db.tenant(UUID(hotel.id)) as idle:

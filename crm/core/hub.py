@@ -189,18 +189,19 @@ class Hub:
 
     async def _let_in(self, room: Room) -> None:
         """Show to restricted sockets what waits, by who has the conversations at this moment, in order."""
-        try:
+        shown = False
+        with apart("sight", room.tenant):
             while room.guarded:
                 waiting, room.guarded = room.guarded, []
                 places = await self._places(room, waiting)
                 room.let_in([self.screens.newest(item) for item in waiting], places)
                 for socket, conversation in room.out_of_sight(waiting, places):
                     await self.screens.close(socket, room, conversation)
-        except Problem:
+            shown = True
+        room.guarding = False
+        if not shown:  # what waited is lost here: they come back for it
             room.guarded.clear()
             room.turn_away(COME_BACK)
-        finally:
-            room.guarding = False
 
     async def _places(self, room: Room, told: Sequence[EventRow | Passing]) -> dict[UUID, PlaceOfRow]:
         conversations = {item.conversation_id for item in told if item.conversation_id is not None}

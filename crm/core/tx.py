@@ -149,12 +149,14 @@ class Tx:
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """What fails inside is undone alone."""
+        """What fails inside is undone alone, and not told after the commit."""
+        told = len(self.callbacks)
         await self.begin()
         await self.connection.execute("SAVEPOINT part")
         try:
             yield
         except BaseException:
+            del self.callbacks[told:]
             await self.connection.execute("ROLLBACK TO SAVEPOINT part")
             raise
         await self.connection.execute("RELEASE SAVEPOINT part")
