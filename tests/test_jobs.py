@@ -1,7 +1,6 @@
 """What waits and who works, raw events worked again, and turns: a hotel's flood delays nobody else."""
 
 import asyncio
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -105,23 +104,27 @@ INSERT INTO webhook_waiting (lane, received_at, id, bytes)
 SELECT $2, received_at, id, octet_length(body) FROM raw"""
 
 
-async def test_a_flood_of_ten_thousand_delays_another_hotel_by_less_than_two_seconds(
+async def test_a_flood_of_ten_thousand_delays_another_hotel_by_two_turns_at_most(
     system: System, hotel_b: Hotel, as_owner: Sql
 ) -> None:
+    """The turn in hand and its own; a third may have ended before the message is heard of here."""
     flooded = Guest(await system.hotel("Cheia"), unique_phone())
     body = raw(flooded.body({**flooded.message(), "id": "wamid.flood.PLACE"})).decode()
     carla = Guest(hotel_b, unique_phone())
+
+    async def waiting() -> int:
+        query = "SELECT count(*) FROM webhook_waiting WHERE lane = $1"
+        return int((await as_owner(query, flooded.hotel.number_id))[0][0])
+
     async with listening(hotel_b.attendant) as ear:
         await as_owner(FLOOD, body, flooded.hotel.number_id, 10_000)
         await asyncio.sleep(0.3)
-        sent = carla.message(text="no meio da enchente")
-        started = time.monotonic()
+        sent, before = carla.message(text="no meio da enchente"), await waiting()
         assert (await hotel_b.webhook(carla.body(sent))).status_code == 200
         await heard_by(ear, "message:new", "no meio da enchente")
-        took = time.monotonic() - started
-    waiting = await as_owner("SELECT count(*) FROM webhook_waiting WHERE lane = $1", flooded.hotel.number_id)
-    assert waiting[0][0] > 0, "the flood was over before the message came: it proves nothing"
-    assert took < 2.0
+        after = await waiting()
+    assert after > 0, "the flood was over before the message came: it proves nothing"
+    assert before - after <= 3 * drain.BATCH
     await as_owner("DELETE FROM webhook_waiting WHERE lane = $1 RETURNING 1", flooded.hotel.number_id)
 
 
