@@ -29,28 +29,6 @@ SELECT id
 FROM channels
 WHERE phone_number_id = :phone_number_id AND deleted_at IS NULL;
 
--- name: every() -> many ChannelRow
--- All numbers in use, oldest first.
--- Index: channels_created_ix
-SELECT
-    id,
-    name,
-    phone_number_id,
-    waba_id,
-    display_phone_number,
-    access_token_hint,
-    app_secret_hint,
-    verify_token,
-    created_at,
-    paused_until,
-    pause,
-    send_read_receipts,
-    send_typing,
-    messages_per_second
-FROM channels
-WHERE deleted_at IS NULL
-ORDER BY created_at, id;
-
 -- name: page(after timestamptz, after_id uuid, skip bigint, max bigint) -> many ChannelRow
 -- Numbers in use after a place, oldest first.
 -- Index: channels_created_ix
@@ -104,9 +82,9 @@ WHERE deleted_at IS NULL
 ORDER BY created_at, id
 LIMIT 1;
 
--- name: get(id uuid) -> maybe ChannelRow
--- One number in use.
--- Index: channels_pkey
+-- name: of(ids uuid[]) -> many ChannelRow
+-- These numbers, those that are in use, oldest first.
+-- Index: channels_created_ix
 SELECT
     id,
     name,
@@ -123,7 +101,8 @@ SELECT
     send_typing,
     messages_per_second
 FROM channels
-WHERE id = :id AND deleted_at IS NULL;
+WHERE id = ANY(:ids::uuid[]) AND deleted_at IS NULL
+ORDER BY created_at, id;
 
 -- name: usable(id uuid) -> value uuid
 -- The channel named, or the oldest in use when NULL is given.

@@ -85,7 +85,7 @@ async def page(call: Call) -> Page[ChannelOut]:
 
 async def get(call: Call) -> ChannelOut:
     """One number. Raises NotFound."""
-    row = await call.tx.maybe(_sql.get, ChannelRow, id=call.id())
+    row = await call.tx.maybe(_sql.of, ChannelRow, ids=[call.id()])
     if row is None:
         raise NotFound
     return await _shown(call, row)

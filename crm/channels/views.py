@@ -36,7 +36,7 @@ async def updated(tx: Tx, channels: Sequence[UUID]) -> list[Event]:
     """`channel:updated` for each: as an attendant may see it, in Portuguese, for sockets have no language."""
     if not channels:
         return []
-    rows = [row for row in await tx.many(_sql.every, ChannelRow) if row.id in set(channels)]
+    rows = await tx.many(_sql.of, ChannelRow, ids=list(channels))
     seen = await shown_all(tx, rows, english=False, full=False) if rows else []
     return [Event("channel:updated", None, {"channel": channel}) for channel in seen]
 
