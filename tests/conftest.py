@@ -165,29 +165,28 @@ async def eva(hotel_a: Hotel) -> dict[str, Any]:
 Sql = Callable[..., Awaitable[list[asyncpg.Record]]]
 
 
-async def _run(url: str, query: str, *args: object, tenant: str | None = None) -> list[asyncpg.Record]:
-    connection = await asyncpg.connect(url)
-    try:
-        async with connection.transaction():
-            await connection.execute("SELECT set_config('app.tenant_id', $1, TRUE)", tenant or "")
-            return list(await connection.fetch(query, *args))
-    finally:
-        await connection.close()
+async def _run(pool: "asyncpg.Pool[asyncpg.Record]", query: str, *args: object, tenant: str | None = None) -> Any:
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT set_config('app.tenant_id', $1, TRUE)", tenant or "")
+        return await connection.fetch(query, *args)
 
 
 @pytest.fixture(scope="session")
-def as_app(home: Home) -> Sql:
+async def as_app(home: Home) -> AsyncIterator[Sql]:
     """Straight SQL as the app's role: `await as_app(query, *args, tenant=id)`."""
-    return partial(_run, home.database_url("app"))
+    async with asyncpg.create_pool(home.database_url("app"), min_size=0) as pool:
+        yield partial(_run, pool)
 
 
 @pytest.fixture(scope="session")
-def as_system(home: Home) -> Sql:
+async def as_system(home: Home) -> AsyncIterator[Sql]:
     """Straight SQL as the system's role."""
-    return partial(_run, home.database_url("system"))
+    async with asyncpg.create_pool(home.database_url("system"), min_size=0) as pool:
+        yield partial(_run, pool)
 
 
 @pytest.fixture(scope="session")
-def as_owner(home: Home) -> Sql:
+async def as_owner(home: Home) -> AsyncIterator[Sql]:
     """Straight SQL as the owner, who sees every tenant."""
-    return partial(_run, home.database_url("owner"))
+    async with asyncpg.create_pool(home.database_url("owner"), min_size=0) as pool:
+        yield partial(_run, pool)

@@ -21,7 +21,7 @@ SELECT c.tenant_id, c.id, 'quality_low', 'WARNING', CASE WHEN n > 1 THEN now() E
 FROM channels AS c, generate_series(1, 8) AS n;
 INSERT INTO channel_hours (tenant_id, channel_id, hour)
 SELECT c.tenant_id, c.id, date_trunc('hour', now()) - n * INTERVAL '1 hour'
-FROM channels AS c, generate_series(1, 200) AS n;
+FROM channels AS c, generate_series(1, 40) AS n;
 INSERT INTO contacts (tenant_id, wa_id, name, tags, blocked)
 SELECT t.id, (5548900000000 + n)::text, 'Guest ' || n, CASE WHEN n % 20 = 0 THEN ARRAY['vip'] ELSE '{}' END, n % 100 = 0
 FROM tenants AS t, generate_series(1, 150) AS n WHERE t.slug <> 'platform';

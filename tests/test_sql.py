@@ -16,12 +16,13 @@ import psycopg
 import pytest
 
 import crm
-from crm.core import migrate, sql
+from crm.core import sql
 from crm.core.sql import BadQuery, Query
 from ops.dev.home import Home
 from tests import scratch
 from tests.conftest import Sql
 from tests.every import every
+from tests.own import FINISHED
 
 QUERIES = [query for path in sorted(sql.FOLDER.glob("*.sql")) for query in sql.load(path.stem).all.values()]
 PG = {"int": "int4", "bigint": "int8", "boolean": "bool"}
@@ -86,8 +87,7 @@ def planners(home: Home) -> Iterator[dict[bool, psycopg.Connection]]:
 
     By psycopg: it sends EXPLAIN as plain text, so that the parameters in it stay open.
     """
-    with scratch.database(home) as lived:
-        migrate.apply(lived.url("owner"))
+    with scratch.database(home, FINISHED) as lived:
         lived.run((Path(__file__).parent / "lived_in.sql").read_text())
         roles = {True: "system", False: "app"}
         made = {key: psycopg.connect(lived.url(role), autocommit=True) for key, role in roles.items()}

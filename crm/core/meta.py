@@ -1,6 +1,8 @@
 """Meta's Graph API: one client, and one error that says what to do next (Meta: error codes)."""
 
 import asyncio
+import ssl
+from functools import cache
 from typing import Any
 
 import httpx
@@ -78,12 +80,19 @@ class Upload(msgspec.Struct, frozen=True):
         return {"data": fields, "files": {"file": (self.filename, self.data, self.mime_type)}}
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Whose certificates are believed; to read them takes 20 ms."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class Graph:
     """Calls with one channel's bearer token. Redirects are never followed with it."""
 
     def __init__(self, url: str, version: str) -> None:
         self._http = httpx.AsyncClient(
             base_url=f"{url.rstrip('/')}/{version}/",
+            verify=_trusted(),
             timeout=_TIMEOUT,
             trust_env=False,
             headers={"User-Agent": "crm/1"},
