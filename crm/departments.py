@@ -18,6 +18,8 @@ from crm.core.tx import Tx
 
 _sql = sql.load("departments")
 
+AT_ONCE = 5_000  # conversations of one transaction: 100,000 in one took longer than a request may
+
 
 class DepartmentRow(msgspec.Struct, frozen=True):
     """A department and who works there ({id, name}), as stored and as shown."""
@@ -73,7 +75,7 @@ async def create(call: Call) -> DepartmentRow:
     made = await call.tx.value(_sql.insert, name=new.name.strip())
     if made is None:
         raise await _taken(call.tx, new.name)
-    await _set_members(call, made, new.member_ids)
+    await _set_members(call, call.tx, made, new.member_ids)
     await audit.note(call, call.tx, "department.created", made, name=new.name)
     return await _found(call.tx, made)
 
@@ -88,29 +90,39 @@ async def patch(call: Call) -> DepartmentRow:
     except asyncpg.UniqueViolationError as error:
         raise await _taken(call.tx, change.name or "") from error
     if change.member_ids is not None:
-        await _set_members(call, call.id(), change.member_ids)
+        await _set_members(call, call.tx, call.id(), change.member_ids)
     await audit.note(call, call.tx, "department.changed", call.id())
     return await _found(call.tx, call.id())
 
 
 async def delete(call: Call) -> None:
-    """Take it away; its conversations are then of no department. Raises NotFound."""
-    await _set_members(call, call.id(), [])
-    await call.tx.count(_sql.empty, id=call.id())
-    if not await call.tx.count(_sql.delete, id=call.id()):
-        raise NotFound
-    await audit.note(call, call.tx, "department.deleted", call.id())
+    """Take it away, its conversations out of it before: they may be those of years. Raises NotFound."""
+    while not await _emptied(call):
+        pass
 
 
-async def _set_members(call: Call, department: UUID, people: Sequence[UUID]) -> None:
+async def _emptied(call: Call) -> bool:
+    """Take so many conversations out of it; itself with the last of them. Raises NotFound."""
+    async with call.opened() as tx:
+        if await tx.value(_sql.hold, id=call.id()) is None:
+            raise NotFound
+        if await tx.count(_sql.empty, id=call.id(), max=AT_ONCE) == AT_ONCE:
+            return False
+        await _set_members(call, tx, call.id(), [])
+        await tx.count(_sql.delete, id=call.id())
+        await audit.note(call, tx, "department.deleted", call.id())
+        return True
+
+
+async def _set_members(call: Call, tx: Tx, department: UUID, people: Sequence[UUID]) -> None:
     """Whoever comes or leaves sees other conversations from now on: his sockets come back."""
     wanted = sorted(set(people))
-    if await call.tx.value(_sql.people, people=wanted) != len(wanted):
+    if await tx.value(_sql.people, people=wanted) != len(wanted):
         raise invalid("/memberIds", "há pessoas inexistentes", "some are no users of this tenant")
-    left = await call.tx.many(_sql.leave, MembershipRow, id=department, people=wanted)
-    came = await call.tx.many(_sql.come, MembershipRow, id=department, people=wanted)
+    left = await tx.many(_sql.leave, MembershipRow, id=department, people=wanted)
+    came = await tx.many(_sql.come, MembershipRow, id=department, people=wanted)
     for row in [*left, *came]:
-        call.rails.feed.end_sockets(call.tx, call.place, End(COME_BACK, user=row.user_id))
+        call.rails.feed.end_sockets(tx, call.place, End(COME_BACK, user=row.user_id))
 
 
 async def _found(tx: Tx, department: UUID) -> DepartmentRow:
@@ -142,5 +154,12 @@ routes = [
         body=Patch,
         answer=DepartmentRow,
     ),
-    Door(method="DELETE", path=f"{_PATH}/{{id}}", handler=delete, role=TENANT_ADMIN, status=204),
+    Door(
+        method="DELETE",
+        path=f"{_PATH}/{{id}}",
+        handler=delete,
+        role=TENANT_ADMIN,
+        status=204,
+        own_tx=True,
+    ),
 ]

@@ -17,6 +17,9 @@ from crm.core.page import Page, PageQuery, paged
 from crm.core.tx import Tx
 
 _sql = sql.load("tags")
+AT_ONCE = (
+    5_000  # conversations, and contacts, of one transaction: a request's may not take as long as years of them
+)
 _Color = Annotated[str, msgspec.Meta(pattern=r"^#[0-9A-Fa-f]{6}$(?!\n)", max_length=7)]
 
 
@@ -26,12 +29,6 @@ class TagRow(msgspec.Struct, frozen=True):
     id: UUID
     name: str
     color: str
-
-
-class RenamedRow(TagRow, frozen=True):
-    """A tag, and what it was called before."""
-
-    was: str
 
 
 class TagsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,44 +65,58 @@ async def create(call: Call) -> TagRow:
     row = await call.tx.maybe(_sql.insert, TagRow, name=new.name, color=new.color)
     if row is None:
         raise await _taken(call.tx, new.name)
-    await _tell(call, row.id)
+    await _tell(call, call.tx, row.id)
     return row
 
 
 async def patch(call: Call) -> TagRow:
-    """Change it; what bears it bears its new name. Raises NotFound, Conflict."""
+    """Change it, after what bears it bears its new name. Raises NotFound, Conflict."""
     change: Patch = call.body
-    try:
-        async with call.tx.savepoint():
-            row = await call.tx.maybe(_sql.change, RenamedRow, id=call.id(), name=change.name, color=change.color)
-    except asyncpg.UniqueViolationError as error:
-        raise await _taken(call.tx, change.name or "") from error
-    if row is None:
-        raise NotFound
-    if row.name != row.was:
-        await _follow(call.tx, row.was, row.name)
-    await _tell(call, row.id)
-    return TagRow(row.id, row.name, row.color)
+    while True:
+        async with call.opened() as tx:
+            tag = await _held(call, tx)
+            name = change.name or tag.name
+            if await tx.value(_sql.id_of, name=name) not in (None, tag.id):
+                raise await _taken(tx, name)
+            if name != tag.name and await _follow(tx, tag.name, name):
+                continue
+            try:
+                row = await tx.one(_sql.change, TagRow, id=tag.id, name=change.name, color=change.color)
+            except asyncpg.UniqueViolationError as error:
+                raise Conflict from error
+            await _tell(call, tx, tag.id)
+            return row
 
 
 async def delete(call: Call) -> None:
-    """Take it away, also from what bears it. Raises NotFound."""
-    name = await call.tx.value(_sql.delete, id=call.id())
-    if name is None:
+    """Take it away, before that from what bears it. Raises NotFound."""
+    while True:
+        async with call.opened() as tx:
+            tag = await _held(call, tx)
+            if await _follow(tx, tag.name, None):
+                continue
+            await tx.count(_sql.delete, id=tag.id)
+            await _tell(call, tx, tag.id)
+            return
+
+
+async def _held(call: Call, tx: Tx) -> TagRow:
+    tag = await tx.maybe(_sql.hold, TagRow, id=call.id())
+    if tag is None:
         raise NotFound
-    await _follow(call.tx, name, None)
-    await _tell(call, call.id())
+    return tag
 
 
-async def _follow(tx: Tx, was: str, name: str | None) -> None:
-    """Those of others too, whom an attendant may not see: a name is the hotel's."""
+async def _follow(tx: Tx, was: str, name: str | None) -> bool:
+    """Whether there may be more of those who bear it. Those of others too, whom an attendant may not see."""
     async with tx.seeing_all():
-        await tx.count(_sql.follow_contacts, was=was, name=name)
-        await tx.count(_sql.follow_conversations, was=was, name=name)
+        contacts = await tx.count(_sql.follow_contacts, was=was, name=name, max=AT_ONCE)
+        conversations = await tx.count(_sql.follow_conversations, was=was, name=name, max=AT_ONCE)
+    return AT_ONCE in (contacts, conversations)
 
 
-async def _tell(call: Call, tag: UUID) -> None:
-    await call.rails.feed.append(call.tx, [Event("tags:updated", None, {"id": tag})])
+async def _tell(call: Call, tx: Tx, tag: UUID) -> None:
+    await call.rails.feed.append(tx, [Event("tags:updated", None, {"id": tag})])
 
 
 async def _taken(tx: Tx, name: str) -> Conflict:
@@ -118,6 +129,6 @@ _ONE = f"{_PATH}/{{id}}"
 routes = [
     Door(method="GET", path=_PATH, handler=page, role=ATTENDANT, query=TagsQuery, answer=Page[TagRow]),
     Door(method="POST", path=_PATH, handler=create, role=ATTENDANT, body=Create, answer=TagRow, status=201),
-    Door(method="PATCH", path=_ONE, handler=patch, role=ATTENDANT, body=Patch, answer=TagRow),
-    Door(method="DELETE", path=_ONE, handler=delete, role=ATTENDANT, status=204),
+    Door(method="PATCH", path=_ONE, handler=patch, role=ATTENDANT, body=Patch, answer=TagRow, own_tx=True),
+    Door(method="DELETE", path=_ONE, handler=delete, role=ATTENDANT, status=204, own_tx=True),
 ]

@@ -16,11 +16,20 @@ WHERE (:wanted::uuid IS NULL OR d.id = :wanted)
 ORDER BY lower(d.name), d.id;
 
 -- name: name(id uuid) -> value text
--- What a department is called.
+-- What a department is called; it cannot be taken away before what is given to it is committed.
 -- Index: departments_pkey
 SELECT name
 FROM departments
-WHERE id = :id;
+WHERE id = :id
+FOR KEY SHARE;
+
+-- name: hold(id uuid) -> value uuid
+-- Nothing is given to it until the end of the transaction; nothing when it is not there.
+-- Index: departments_pkey
+SELECT id
+FROM departments
+WHERE id = :id
+FOR UPDATE;
 
 -- name: id_of_name(name text) -> value uuid
 -- Which department is called so.
@@ -44,12 +53,19 @@ UPDATE departments
 SET name = coalesce(btrim(:name), name), updated_at = now()
 WHERE id = :id;
 
--- name: empty(id uuid) -> count
--- Its conversations are of no department any more.
--- Index: conversations_department_ix
+-- name: empty(id uuid, max bigint) -> count
+-- So many of its conversations are of no department any more.
+-- Index: conversations_department_ix, conversations_pkey
 UPDATE conversations
 SET department_id = NULL, updated_at = now()
-WHERE department_id = :id;
+WHERE
+    id IN (
+        SELECT c.id
+        FROM conversations AS c
+        WHERE c.department_id = :id
+        ORDER BY c.archived ASC, c.last_message_at DESC, c.id DESC
+        LIMIT :max
+    );
 
 -- name: delete(id uuid) -> count
 -- Takes it away.

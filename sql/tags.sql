@@ -31,31 +31,56 @@ SELECT id
 FROM tags
 WHERE lower(name) = lower(:name);
 
--- name: change(id uuid, name text, color text) -> maybe RenamedRow
+-- name: change(id uuid, name text, color text) -> one TagRow
 -- Another name or colour, where one is given.
 -- Index: tags_pkey
-UPDATE tags AS t
-SET name = coalesce(:name, t.name), color = coalesce(:color, t.color), updated_at = now()
-WHERE t.id = :id
-RETURNING t.id, t.name, t.color, old.name AS was;
+UPDATE tags
+SET name = coalesce(:name, name), color = coalesce(:color, color), updated_at = now()
+WHERE id = :id
+RETURNING id, name, color;
 
--- name: delete(id uuid) -> value text
--- Takes it away; its name.
+-- name: delete(id uuid) -> count
+-- Takes it away.
 -- Index: tags_pkey
 DELETE FROM tags
-WHERE id = :id
-RETURNING name;
+WHERE id = :id;
 
--- name: follow_conversations(was text, name text) -> count
--- Conversations that bear it bear its new name, once; or, without one, it no more.
+-- name: hold(id uuid) -> maybe TagRow
+-- One tag, which nobody else changes until the end of the transaction.
+-- Index: tags_pkey
+SELECT
+    id,
+    name,
+    color
+FROM tags
+WHERE id = :id
+FOR UPDATE;
+
+-- name: follow_conversations(was text, name text, max bigint) -> count
+-- So many conversations that bear it bear its new name, once; or, without one, it no more.
 -- Index: conversation_tags_recent_ix, conversations_pkey
 UPDATE conversations AS c
 SET tags = array_remove(array_replace(array_remove(c.tags, :name), :was, :name), NULL), updated_at = now()
-FROM conversation_tags AS t
-WHERE t.tag = :was AND c.tenant_id = t.tenant_id AND c.id = t.conversation_id;
+FROM (
+    SELECT
+        tenant_id,
+        conversation_id
+    FROM conversation_tags
+    WHERE tag = :was
+    ORDER BY archived ASC, last_message_at DESC, conversation_id DESC
+    LIMIT :max
+) AS t
+WHERE c.tenant_id = t.tenant_id AND c.id = t.conversation_id;
 
--- name: follow_contacts(was text, name text) -> count
--- Contacts, too. It reads the hotel's contacts: none of their indexes may be asked for a tag under row security.
+-- name: follow_contacts(was text, name text, max bigint) -> count
+-- So many contacts, too. It reads the hotel's contacts: none of their indexes may be asked for a tag under row security.
 UPDATE contacts AS p
 SET tags = array_remove(array_replace(array_remove(p.tags, :name), :was, :name), NULL)
-WHERE :was = ANY(p.tags);
+WHERE
+    p.id IN (
+        SELECT bearing.id
+        FROM contacts AS bearing
+        WHERE :was = ANY(bearing.tags)
+        ORDER BY bearing.id
+        LIMIT :max
+    );

@@ -3,11 +3,15 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
+from crm import departments
+from ops.dev.home import Home
 from tests.conftest import Sql
+from tests.held import holding
 from tests.sockets import listening
 from tests.system import Guest, Hotel, System, eventually, unique_phone
 from tests.visitors import pointers, told
@@ -68,6 +72,28 @@ async def test_what_is_handed_on_with_a_note_says_so_on_the_timeline(hotel: Hote
     listed = (await hotel.admin.get("/api/conversations", params={"departmentId": made["id"]})).json()
     assert [item["id"] for item in listed["data"]] == [conversation["id"]]
     assert (await hotel.admin.delete(f"/api/departments/{made['id']}")).status_code == 204
+    assert (await dora.conversation())["department"] is None
+
+
+async def test_a_department_goes_however_much_it_has(hotel: Hotel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(departments, "AT_ONCE", 2)  # five are three transactions
+    made = (await hotel.admin.post("/api/departments", json={"name": f"Bar {unique_phone()}"})).json()
+    url, crowd = f"/api/departments/{made['id']}", [Guest(hotel, unique_phone()) for _ in range(5)]
+    for guest in crowd:
+        await _do(hotel.admin, await _written(guest), "assign", departmentId=made["id"])
+    assert [(await hotel.admin.delete(url)).status_code for _ in range(2)] == [204, 404]
+    assert [(await guest.conversation())["department"] for guest in crowd] == [None] * 5
+    gone = await _do(hotel.admin, await crowd[0].conversation(), "assign", departmentId=made["id"])
+    assert (gone.status_code, pointers(gone)) == (422, {"/departmentId"})
+
+
+async def test_what_is_being_given_to_a_department_goes_out_of_it(home: Home, hotel: Hotel, dora: Guest) -> None:
+    made = (await hotel.admin.post("/api/departments", json={"name": f"Bar {unique_phone()}"})).json()
+    conversation, give = await _written(dora), "UPDATE conversations SET department_id = $1 WHERE id = $2"
+    async with holding(home, give, UUID(made["id"]), UUID(conversation["id"])) as giving:
+        deleting = asyncio.create_task(hotel.admin.delete(f"/api/departments/{made['id']}"))
+        await eventually(giving.waits)
+    assert (await deleting).status_code == 204
     assert (await dora.conversation())["department"] is None
 
 

@@ -4,9 +4,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import pytest
 
+from crm import tags
 from tests.conftest import Sql
-from tests.system import Guest
+from tests.system import Guest, Hotel, unique_phone
 
 URL = "/api/tags"
 
@@ -59,6 +61,24 @@ async def test_a_tag_taken_away_leaves_what_bore_it(bruno: httpx.AsyncClient, gu
     assert [(await bruno.delete(f"{URL}/{tag['id']}")).status_code for _ in range(2)] == [204, 404]
     assert await tags_of(guest, as_owner) == [["outra"]] * 2
     assert tag not in (await bruno.get(URL)).json()["data"]
+
+
+@pytest.fixture
+def two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five are three transactions."""
+    monkeypatch.setattr(tags, "AT_ONCE", 2)
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_all_that_bear_a_tag_follow_however_many(hotel_a: Hotel, as_owner: Sql) -> None:
+    bruno, tag = hotel_a.attendant, await made(hotel_a.attendant)
+    crowd = [Guest(hotel_a, unique_phone()) for _ in range(5)]
+    for guest in crowd:
+        await borne(guest, as_owner, [tag["name"], "outra"])
+    await bruno.patch(f"{URL}/{tag['id']}", json={"name": f"x{tag['name']}"})
+    assert [await tags_of(guest, as_owner) for guest in crowd] == [[[f"x{tag['name']}", "outra"]] * 2] * 5
+    assert (await bruno.delete(f"{URL}/{tag['id']}")).status_code == 204
+    assert [await tags_of(guest, as_owner) for guest in crowd] == [[["outra"]] * 2] * 5
 
 
 async def test_another_hotels_tag_does_not_exist(
