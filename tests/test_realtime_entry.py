@@ -179,7 +179,11 @@ async def test_who_does_not_sign_in_within_five_seconds_is_4408(hotel: Hotel) ->
         assert await silent.closed(2) == 4408
 
 
-@pytest.mark.parametrize("text", ["x" * 66_000, "é" * 40_000, b"x" * 66_000], ids=["text", "two-byte", "binary"])
+@pytest.mark.parametrize(
+    "text",
+    ["x" * 66_000, "é" * 40_000, b"x" * 66_000, "x" * 1_500_000],
+    ids=["text", "two-byte", "binary", "megabytes"],
+)
 async def test_a_frame_above_64_kib_is_4413(hotel: Hotel, text: str | bytes) -> None:
     async with listening(hotel.attendant) as ear:
         await ear.socket.send(text)

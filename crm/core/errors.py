@@ -170,6 +170,15 @@ class UnsupportedMediaType(Problem):
     en = "Send the body as application/json."
 
 
+class RangeNotSatisfiable(Problem):
+    status, code, title = 416, "range_not_satisfiable", "Range Not Satisfiable"
+    pt = "O arquivo não tem a parte pedida em Range."
+    en = "The file does not have the part that Range asks for."
+
+    def __init__(self, size: int) -> None:
+        super().__init__(headers={"Content-Range": f"bytes */{size}"})
+
+
 class ValidationFailed(Problem):
     status, code, title = 422, "validation_failed", "Unprocessable Content"
     pt = "Há campos com valores inválidos."

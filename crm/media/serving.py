@@ -7,6 +7,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from crm.core.errors import RangeNotSatisfiable
 from crm.media import names, sniffing
 from crm.media.shapes import KINDS
 
@@ -28,14 +29,14 @@ class File(msgspec.Struct, frozen=True):
 
 
 async def served(request: Request, file: File, read: Read) -> Response:
-    """200, 206 of a range, 304 when the client has it, or 416. Raises NotFound, Unavailable from the store."""
+    """200, 206 of a range, or 304 when the client has it. Raises RangeNotSatisfiable, NotFound, Unavailable."""
     etag = f'"{file.tag}"'
     headers = _headers(file, etag)
     if _has(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)
     part = _part(request, file.size, etag)
     if part is None:
-        return Response(status_code=416, headers={"Content-Range": f"bytes */{file.size}"})
+        raise RangeNotSatisfiable(file.size)
     start, end = part
     status = 200
     if end - start < file.size:
