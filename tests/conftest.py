@@ -24,7 +24,7 @@ from crm.core.rails import Rails
 from ops.dev.home import Home
 from ops.fake_meta import app as fake_meta
 from tests import scratch
-from tests.own import FINISHED, ROOT_EMAIL, add_root, own_home, settings_of
+from tests.own import FINISHED, ROOT_EMAIL, add_root, own_home, own_system, settings_of
 from tests.scratch import Scratch
 from tests.system import PASSWORD, Guest, Hotel, System, calling, serving, unique_phone
 from tests.visitors import fresh, proxied, visitor
@@ -100,6 +100,20 @@ async def laid(settings: Settings) -> AsyncIterator[Rails]:
     laid = await rails.lay(settings, rails.JOB_SECONDS)
     yield laid
     await laid.close()
+
+
+@pytest.fixture(scope="module")
+async def own(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+    """A system of the module's own, whose Postgres and Redis may die."""
+    async with own_system(tmp_path_factory.mktemp("own")) as system:
+        yield system
+
+
+@pytest.fixture(scope="module")
+async def second(own: System) -> AsyncIterator[str]:
+    """Another API process on the same servers."""
+    async with serving(app.build(own.settings)) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import json
 import re
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +24,6 @@ def told(name: str) -> dict[str, float]:
     """The lines of a number on the page, by their labels."""
     found = re.findall(rf"^{name}(?:{{(.*)}})? (\S+)$", metrics.page().decode(), re.MULTILINE)
     return {labels: float(value) for labels, value in found}
-
-
-@pytest.fixture
-async def laid(settings: Settings) -> AsyncIterator[Rails]:
-    laid = await rails.lay(settings, rails.JOB_SECONDS)
-    yield laid
-    await laid.close()
 
 
 async def test_of_25_hotels_that_wait_the_20_worst_have_a_line(migrated: Scratch, settings: Settings) -> None:

@@ -15,7 +15,7 @@ from crm.core.access import Who
 from crm.core.feed import Event
 from crm.core.rails import Rails
 from crm.core.rooms import Room, Socket, text_frame
-from tests.own import away, own_system
+from tests.own import away
 from tests.sockets import Ear, Frame, heard_by, listening, narrow
 from tests.system import Guest, Hotel, System, eventually, serving, unique_phone
 
@@ -23,22 +23,8 @@ BIG = "x" * 60_000
 
 
 @pytest.fixture(scope="module")
-async def own(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
-    """A system whose Redis may die."""
-    async with own_system(tmp_path_factory.mktemp("hub")) as system:
-        yield system
-
-
-@pytest.fixture(scope="module")
 async def hotel(own: System) -> Hotel:
     return await own.hotel("Central")
-
-
-@pytest.fixture(scope="module")
-async def second(own: System) -> AsyncIterator[str]:
-    """Another API process on the same servers."""
-    async with serving(app.build(own.settings)) as url:
-        yield url
 
 
 @pytest.fixture(scope="module")

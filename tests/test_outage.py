@@ -1,7 +1,6 @@
 """Postgres goes away and comes back: nothing is acknowledged that is not kept, and nobody restarts anything."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -9,16 +8,9 @@ import psutil
 import pytest
 
 from ops.dev import processes
-from tests.own import away, own_system, program, working
+from tests.own import away, program, working
 from tests.sockets import at_socket, heard_by, listening, token_of
 from tests.system import PASSWORD, Guest, Hotel, System, calling, eventually, unique_phone
-
-
-@pytest.fixture(scope="module")
-async def own(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
-    """A system whose Postgres may die."""
-    async with own_system(tmp_path_factory.mktemp("outage")) as system:
-        yield system
 
 
 @pytest.fixture(scope="module")

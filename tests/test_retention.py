@@ -1,6 +1,5 @@
 """What a hotel keeps no longer is blanked by night, once, whenever it came; what waits to be sent is not."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -8,7 +7,6 @@ from uuid import UUID
 
 import pytest
 
-from crm.core import rails
 from crm.core.rails import Rails
 from crm.media.keeping import remove_of
 from crm.privacy import forget_old
@@ -28,14 +26,6 @@ async def hotel(system: System) -> Hotel:
     answer = await hotel.admin.patch("/api/tenant", json={"settings": {"retentionDays": 30}})
     assert answer.status_code == 200, answer.text
     return hotel
-
-
-@pytest.fixture
-async def laid(system: System) -> AsyncIterator[Rails]:
-    """What a worker is given."""
-    laid = await rails.lay(system.settings)
-    yield laid
-    await laid.close()
 
 
 @pytest.fixture

@@ -6,34 +6,19 @@ from uuid import UUID
 
 import pytest
 
-from crm import app
 from crm.core import hub, rails, viewers
 from crm.core.rails import Rails
 from crm.core.viewers import Viewer, Viewers
-from tests.own import away, own_system
+from tests.own import away
 from tests.sockets import Ear, Frame, listening
-from tests.system import Guest, Hotel, System, serving, unique_phone
+from tests.system import Guest, Hotel, System, unique_phone
 
 GHOST = Viewer(UUID(int=7), "Dora")
 
 
 @pytest.fixture(scope="module")
-async def own(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
-    """A system whose Redis may die."""
-    async with own_system(tmp_path_factory.mktemp("screens")) as system:
-        yield system
-
-
-@pytest.fixture(scope="module")
 async def hotel(own: System) -> Hotel:
     return await own.hotel("Telas")
-
-
-@pytest.fixture(scope="module")
-async def second(own: System) -> AsyncIterator[str]:
-    """Another API process on the same servers."""
-    async with serving(app.build(own.settings)) as url:
-        yield url
 
 
 @pytest.fixture(scope="module")
