@@ -243,6 +243,10 @@ class Room:
         there = {Viewer(socket.user, socket.name) for socket in self.sockets if conversation in socket.joined}
         return sorted(there, key=lambda viewer: viewer.name)
 
+    def has_open(self, user: UUID, conversation: UUID) -> bool:
+        """Whether a person has it open on a screen of this process."""
+        return any(conversation in socket.joined and socket.user == user for socket in self.sockets)
+
     def turn_away(self, code: int) -> None:
         """Close the restricted sockets: nobody can say what they may see."""
         for socket in list(self.sockets):

@@ -22,7 +22,7 @@ class Screens:
 
     async def open(self, socket: Socket, room: Room, conversation: UUID) -> None:
         """Its person has the conversation open: say to them who is there, and to the others that somebody came."""
-        known = any(viewer.user_id == socket.user for viewer in room.viewers(conversation))
+        known = room.has_open(socket.user, conversation)
         socket.joined.add(conversation)
         there = await self.look(room, conversation, but=socket)
         socket.say("conversation:joined", {"conversationId": conversation, "viewers": there})
@@ -32,7 +32,7 @@ class Screens:
     async def close(self, socket: Socket, room: Room, conversation: UUID) -> None:
         """Its person has it open no more, unless on another screen."""
         socket.joined.discard(conversation)
-        if any(viewer.user_id == socket.user for viewer in room.viewers(conversation)):
+        if room.has_open(socket.user, conversation):
             return
         with suppress(RedisError, OSError):
             await self._viewers.gone(room.tenant, conversation, socket.user)
