@@ -199,8 +199,8 @@ def verdict(error: MetaError, tries: int) -> Ending:
         case "permanent", _:
             return Ending("FAILED", told)
         case "throttled", "channel" | "account":
-            wait = max(error.after, error.rule.wait)
-            return Ending("QUEUED", told, wait * random.uniform(1, 1.5), spent=False)  # noqa: S311 (jitter)
+            wait = max(error.after, error.rule.wait) * random.uniform(1, 1.5)  # noqa: S311 (jitter)
+            return Ending("QUEUED", told, min(wait, meta.LONGEST_PAUSE), spent=False)
         case _:
             if tries >= TRIES:
                 return Ending("FAILED", told)

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from crm import messages
-from crm.core.meta import MetaError, told
+from crm.core.meta import LONGEST_PAUSE, MetaError, told
 from crm.core.meta_codes import TABLE as CODES
 from crm.core.meta_errors import Refusal, Rule, action, meaning, rule
 from crm.outbound import TRIES, verdict
@@ -79,6 +79,13 @@ def test_what_the_channel_is_to_blame_for_costs_the_message_no_try(code: int) ->
 def test_meta_is_left_alone_for_as_long_as_it_asks() -> None:
     assert 120 <= verdict(refused(130429, after=120), 1).wait <= 180
     assert verdict(refused(131016, after=90), 1).wait >= 90
+
+
+@pytest.mark.parametrize(("code", "after"), [(133016, 0), (130429, 3600)])
+def test_no_rest_is_longer_than_the_hour_that_postgres_takes_for_one(code: int, after: float) -> None:
+    """What lies further ahead is due at once, as written before the clock was set back: nobody would rest at all."""
+    waits = [verdict(refused(code, after=after), 1).wait for _ in range(50)]
+    assert set(waits) == {LONGEST_PAUSE}
 
 
 def test_nobody_knows_what_became_of_an_uncertain_send() -> None:

@@ -14,7 +14,7 @@ from crm.core.meta_errors import PERMANENT, TRANSIENT, UNCERTAIN, Refusal, Rule,
 _TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 SEND_SECONDS = 40  # a whole send, whatever drips; a lease must outlast it
 WINDOW_CLOSED = 131047  # Meta: more than 24 hours since the customer's last message
-LONGEST_PAUSE = 3600  # seconds: no answer of Meta's makes a channel rest longer
+LONGEST_PAUSE = 3600  # seconds: no answer of Meta's makes a channel rest longer (crm.is_due takes it for over)
 
 
 class MetaError(Exception):
