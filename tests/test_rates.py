@@ -108,6 +108,16 @@ async def test_a_burst_to_one_person_passes_and_then_waits(redis: Redis) -> None
     assert await rates.slot(number, 1000, "eva") < 0.1
 
 
+async def test_a_clock_that_is_set_back_holds_up_nobody(redis: Redis) -> None:
+    """What was given out before lies hours ahead: nobody waits for that."""
+    rates, number = Rates(redis), unique_number_id()
+    keys = [f"crm:rate:{number}", f"crm:rate:{number}:dora"]
+    for key in keys:
+        await redis.set(key, time.time() + 7200, ex=60)
+    assert await rates.slot(number, 20, "dora") <= MOMENT
+    assert all([float(await redis.get(key)) < time.time() + 60 for key in keys])
+
+
 class Counting(Redis):
     """A client that keeps what it asked."""
 

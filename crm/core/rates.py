@@ -14,13 +14,15 @@ PAIR_SECONDS, PAIR_BURST = 6.0, 45  # Meta: one in 6 s to one person, 45 at once
 _AWAY_SECONDS = 5.0  # how long Redis is not asked again once it did not answer
 _KEPT = 10_000  # slots in the memory of this process before old ones are looked for
 
-# Of each key: when its last slot ends. Room is how far that may lie ahead before a message must wait.
+# Of each key: when its last slot ends. Room is how far that may lie ahead before a message must wait. Further ahead
+# than any slot is given it is from before Redis' clock was set back (or another host took over): it counts no more.
 _SCRIPT = """
 local clock = redis.call('TIME')
 local now, most, wait, ends = clock[1] + clock[2] / 1000000, tonumber(ARGV[1]), 0, {}
 for place, key in ipairs(KEYS) do
   local step, room = tonumber(ARGV[2 * place]), tonumber(ARGV[2 * place + 1])
   local last = math.max(tonumber(redis.call('GET', key) or '0'), now)
+  if last - room - now > most + step + 0.001 then last = now end
   wait = math.max(wait, last - room - now)
   ends[place] = last + step
 end
