@@ -1,10 +1,14 @@
 """Meta's error codes: each ends as section 6.2 of the facts says, and what becomes of the message follows."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import httpx
 import pytest
 
 from crm import messages
-from crm.core.meta import LONGEST_PAUSE, MetaError, told
+from crm.core.meta import LONGEST_PAUSE, Graph, MetaError, told
 from crm.core.meta_codes import TABLE as CODES
 from crm.core.meta_errors import Refusal, Rule, action, meaning, rule
 from crm.outbound import TRIES, verdict
@@ -83,7 +87,7 @@ def test_meta_is_left_alone_for_as_long_as_it_asks() -> None:
 
 @pytest.mark.parametrize(("code", "after"), [(133016, 0), (130429, 3600)])
 def test_no_rest_is_longer_than_the_hour_that_postgres_takes_for_one(code: int, after: float) -> None:
-    """What lies further ahead is due at once, as written before the clock was set back: nobody would rest at all."""
+    """What lies further ahead is due at once, as written before the clock was set back: nobody would rest."""
     waits = [verdict(refused(code, after=after), 1).wait for _ in range(50)]
     assert set(waits) == {LONGEST_PAUSE}
 
@@ -145,3 +149,57 @@ async def test_the_table_is_shown_to_everybody_of_the_hotel(bruno: httpx.AsyncCl
     assert (told_190["retry"], told_190["scope"], told_190["people"]) == ("throttled", "channel", True)
     assert told_190["words"]["pt-BR"]["sentence"] == CODES[190].pt.sentence
     assert told_190["words"]["en"]["whatToDo"] == CODES[190].en.what_to_do
+
+
+CUT = b'{"error": {"code": 131056, "message": "Caf\xc3", "error_data": {"details": "\\ud83d \\u0000"}}}'
+UNREADABLE = {
+    "zipped, it says": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n",
+    "nested without end": b"HTTP/1.1 200 OK\r\n",
+}
+
+
+@asynccontextmanager
+async def saying(head: bytes, body: bytes) -> AsyncIterator[Graph]:
+    """A Graph that gives this answer to whatever it is asked."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    graph = Graph(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", "v25.0")
+    try:
+        yield graph
+    finally:
+        await graph.close()
+        server.close()
+
+
+async def test_a_refusal_whose_words_are_cut_counts_and_can_be_kept() -> None:
+    """Half a letter, half an emoji and NUL: no JSON of ours, and no text of Postgres'."""
+    async with saying(b"HTTP/1.1 400 Bad Request\r\n", CUT) as graph:
+        with pytest.raises(MetaError) as refused:
+            await graph.send("1", "token", {})
+    error = refused.value
+    assert (error.code, error.title, error.detail) == (131056, "Caf\ufffd", "\ufffd \ufffd")
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+async def test_an_answer_that_cannot_be_read_leaves_a_send_uncertain_and_a_question_to_be_repeated(
+    what: str,
+) -> None:
+    async with saying(UNREADABLE[what], b'{"error": {"error_data": ' + b"[" * 100_000) as graph:
+        with pytest.raises(MetaError) as sent:
+            await graph.send("1", "token", {})
+        with pytest.raises(MetaError) as asked:
+            await graph.ask("GET", "1", "token")
+    assert (sent.value.rule.retry, asked.value.rule.retry) == ("uncertain", "transient")
+
+
+async def test_a_message_that_meta_names_by_nothing_is_uncertain() -> None:
+    async with saying(b"HTTP/1.1 200 OK\r\n", b'{"messages": [{"id": ""}]}') as graph:
+        with pytest.raises(MetaError) as sent:
+            await graph.send("1", "token", {})
+    assert sent.value.rule.retry == "uncertain"

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from crm.core import meta_errors, metrics
+from crm.core import meta_errors, metrics, payload
 from crm.core.meta_errors import PERMANENT, TRANSIENT, UNCERTAIN, Refusal, Rule, rule
 
 _TIMEOUT = httpx.Timeout(20.0, connect=5.0)
@@ -118,7 +118,7 @@ class Graph:
                 raise MetaError(UNCERTAIN, None, "Meta did not answer in time") from error
         answer = _decoded(response)
         wamid = answer.messages[0].get("id") if answer.messages else None
-        if not isinstance(wamid, str):
+        if not isinstance(wamid, str) or not wamid:
             raise MetaError(UNCERTAIN, None, "Meta accepted the call and named no message")
         wa_id = answer.contacts[0].get("wa_id") if answer.contacts else None
         return Sent(wamid, wa_id if isinstance(wa_id, str) else None)
@@ -158,7 +158,7 @@ class Graph:
             raise MetaError(TRANSIENT, None, "Meta could not be reached") from error
         except httpx.InvalidURL as error:
             raise MetaError(PERMANENT, None, "the channel's phone number id is not usable") from error
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:  # or the answer's encoding is not what it says
             # The request may have been read: there is no idempotency key, so it is never repeated blindly.
             raise MetaError(UNCERTAIN, None, "the connection ended before Meta answered") from error
 
@@ -166,16 +166,24 @@ class Graph:
 def answered(response: httpx.Response) -> dict[str, Any]:
     """The answer's object. Raises MetaError: refused, or a page where JSON was due."""
     _decoded(response)
+    found = _read(response)
+    if not isinstance(found, dict):
+        raise MetaError(TRANSIENT, None, "Meta's answer cannot be read")
+    return found
+
+
+def _read(response: httpx.Response) -> Any:
+    """Its JSON, None when it is none. A text that Meta cut in the middle of a sign spoils nothing beside it."""
     try:
-        return msgspec.json.decode(response.content, type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        raise MetaError(TRANSIENT, None, "Meta's answer cannot be read") from error
+        return payload.read(response.content.decode("utf-8", "replace").encode())
+    except ValueError:
+        return None
 
 
 def _decoded(response: httpx.Response) -> _Answer:
     try:
-        answer = msgspec.json.decode(response.content, type=_Answer)
-    except msgspec.DecodeError:
+        answer = msgspec.convert(_read(response), _Answer)
+    except msgspec.ValidationError:
         answer = _Answer()
     if response.is_success and answer.error is None:
         return answer

@@ -86,7 +86,7 @@ async def download(graph: Graph, url: str, access_token: str, file: IO[bytes], l
         with metrics.graph.labels("download").time():
             async with asyncio.timeout(DOWNLOAD_SECONDS):
                 await _download(graph, url, access_token, file, limit)
-    except (TimeoutError, httpx.TransportError) as error:
+    except (TimeoutError, httpx.RequestError) as error:
         raise MetaError(TRANSIENT, None, "the download ended before the file did") from error
 
 
@@ -133,7 +133,7 @@ async def upload(graph: Graph, phone_number_id: str, access_token: str, new: Upl
                 files={"file": (new.filename, new.file, new.mime_type)},
                 headers={"Authorization": f"Bearer {access_token}"},
             )
-    except (TimeoutError, httpx.TransportError) as error:
+    except (TimeoutError, httpx.RequestError) as error:
         raise MetaError(TRANSIENT, None, "the upload ended before Meta answered") from error
     finally:
         metrics.graph.labels("media").observe(time.perf_counter() - started)
@@ -161,7 +161,7 @@ async def sample(graph: Graph, app: str, access_token: str, new: Sample) -> str:
             # Not a path to join: the session's id has a colon, and would pass for an address of its own.
             url = f"{graph.http.base_url}{session}"
             response = await graph.http.post(url, content=new.pieces, headers=headers)
-    except (TimeoutError, httpx.TransportError) as error:
+    except (TimeoutError, httpx.RequestError) as error:
         raise MetaError(TRANSIENT, None, "the upload ended before Meta answered") from error
     handle = answered(response).get("h")
     if not isinstance(handle, str):
