@@ -1,18 +1,22 @@
 """Who sees which conversation: each policy at every door, in SQL, at the socket as it sends and as it resumes."""
 
+import asyncio
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
 from crm.app import doors
 from crm.core.http import Door
+from ops.dev.home import Home
 from tests.sockets import Ear, listening
 from tests.system import Guest, Hotel, System, eventually, unique_phone
 from tests.test_doors import knock, named
 from tests.test_media import held
 
 OWN, DEPARTMENT = "own_and_unassigned", "own_unassigned_and_department"
+WAITS = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'departments'::regclass"
 # Bruno's, nobody's, Eva's in Bruno's department, Eva's in no department: what Bruno sees of the four.
 SEEN = {
     "all": {"own", "nobodys", "colleagues", "others"},
@@ -89,6 +93,26 @@ async def test_the_list_its_total_and_its_filters_show_what_the_policy_lets_see(
     page = (await desk.hotel.admin.get("/api/conversations")).json()
     assert page["pagination"]["total"] == len(page["data"]) == 4
     assert (await desk.hotel.attendant.get("/api/unread")).json()["total"] == len(SEEN[policy])
+
+
+async def test_what_is_taken_while_a_list_is_read_is_left_out_of_it(desk: Desk, home: Home) -> None:
+    """The page's places are found by one statement and shown by another, which waits here for the departments."""
+    await desk.restrict(OWN)
+    people = (await desk.hotel.attendant.get("/api/people")).json()["data"]
+    eva = next(person["id"] for person in people if person["name"] == "Eva")
+    took = "UPDATE conversations SET assigned_to = $2 WHERE id = $1"
+    owner = await asyncpg.connect(home.database_url("owner"))
+    try:
+        async with owner.transaction():
+            await owner.execute("LOCK TABLE departments")
+            asked = asyncio.create_task(desk.hotel.attendant.get("/api/conversations?status=OPEN"))
+            await eventually(lambda: owner.fetchrow(WAITS))
+            await owner.execute(took, desk.keys["nobodys"], eva)
+        answer = await asked
+    finally:
+        await owner.execute(took, desk.keys["nobodys"], None)
+        await owner.close()
+    assert (answer.status_code, [item["id"] for item in answer.json()["data"]]) == (200, [desk.keys["own"]])
 
 
 @pytest.mark.parametrize("policy", [OWN, DEPARTMENT])

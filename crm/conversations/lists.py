@@ -39,7 +39,11 @@ async def page(call: Call) -> Page[ConversationOut]:
     placed = await _placed(call, filters, before=before, before_id=before_id, skip=query.skip, max=query.limit + 1)
     known = await shown_of(call.tx, [row.id for row in placed[: query.limit]])
     total = None if query.cursor else await _total(call, filters, placed)
-    return paging.turned(query, placed, total, lambda row: known[row.id], lambda row: (row.last_message_at, row.id))
+    page = paging.turned(
+        query, placed, total, lambda row: known.get(row.id), lambda row: (row.last_message_at, row.id)
+    )
+    # What was given to somebody else between the two questions is hidden by now.
+    return Page([item for item in page.data if item is not None], page.pagination)
 
 
 async def _plain(call: Call) -> list[ListedRow]:
