@@ -141,6 +141,26 @@ def test_a_migration_that_was_killed_holds_up_no_other(migrated: Scratch) -> Non
     assert crm(migrated, "migrate") == f"applied {ALL[-1]}"
 
 
+@pytest.mark.parametrize("words", [("migrate",), ("rollback", "--yes")])
+def test_one_that_is_killed_before_it_could_say_so_has_done_nothing(migrated: Scratch, words: tuple[str]) -> None:
+    """Who tells what was applied waits here for the table it is told in, with all else done."""
+    if words == ("migrate",):
+        crm(migrated, "rollback", "--yes")
+    before = dump(migrated)
+    with psycopg.connect(migrated.url("superuser")) as busy:
+        busy.execute("LOCK TABLE _yoyo_migration IN SHARE MODE")  # it may be read
+        first, ends = start(migrated, *words), time.monotonic() + 20
+        while migrated.run("SELECT count(*) FROM pg_locks WHERE NOT granted") == [(0,)]:
+            assert time.monotonic() < ends
+        first.kill()
+        first.communicate()
+    ends = time.monotonic() + 20
+    while migrated.run("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") != [(0,)]:
+        assert time.monotonic() < ends
+    assert dump(migrated) == before
+    assert ALL[-1] in crm(migrated, *words)
+
+
 def test_an_applied_migration_that_was_edited_is_refused(migrated: Scratch, folder: Path) -> None:
     with (folder / f"{ALL[2]}.sql").open("a") as file:
         file.write("-- one comment more\n")

@@ -1,4 +1,6 @@
-"""Migrations by yoyo, with what it lacks: a lock that dies with its holder, and checksums of what was applied."""
+"""Migrations by yoyo, with what it lacks: a lock that dies with its holder, checksums of what was applied, and one
+transaction for a migration and for telling that it was applied.
+"""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -47,7 +49,11 @@ def apply(url: str, *, before: bool = False) -> list[str]:
         raise Refused(f"edited after being recorded in {schema.CHECKSUMS.name}: {', '.join(changed)}")
     with _Alone(url), _opened(url) as (backend, migrations):
         todo = _due(backend, migrations, before)
-        backend.apply_migrations(todo)
+        for migration in todo:
+            with _marked(backend):
+                migration.process_steps(backend, "apply")
+                backend.log_migration(migration, "apply")
+                backend.mark_one(migration, log=False)
         return [migration.id for migration in todo]
 
 
@@ -58,8 +64,20 @@ def roll_back(url: str, steps: int) -> list[str]:
         for migration in undo:
             if not (schema.FOLDER / f"{migration.id}.rollback.sql").exists():
                 raise Refused(f"{migration.id} has no rollback file")
-        backend.rollback_migrations(MigrationList(undo))
+        for migration in undo:
+            with _marked(backend):
+                migration.process_steps(backend, "rollback")
+                backend.log_migration(migration, "rollback")
+                backend.unmark_one(migration, log=False)
         return [migration.id for migration in undo]
+
+
+@contextmanager
+def _marked(backend: DatabaseBackend) -> Iterator[None]:
+    """Done and told, or neither: yoyo tells it in another transaction, and who is killed between them is stuck."""
+    backend.ensure_internal_schema_updated()
+    with backend.transaction():
+        yield
 
 
 def _due(backend: DatabaseBackend, migrations: MigrationList, before: bool) -> MigrationList:
