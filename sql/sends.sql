@@ -303,13 +303,14 @@ RETURNING
     m.origin, m.reactions, m.edited_at, m.revoked_at;
 
 -- name: fall_due(reasons jsonb, max bigint) -> many MessageRow
--- Queues scheduled messages whose time has come, at this moment's place in the history. What may no longer go fails,
--- for one of these reasons: its contact is blocked; the window has closed; of a template, that it is not approved any more, or is marketing
--- and its customer wants none.
+-- Queues scheduled messages whose time has come, at this moment's place in the history, in the order of their times
+-- whatever the plan reads first. What may no longer go fails, for one of these reasons: its contact is blocked; the
+-- window has closed; of a template, that it is not approved any more, or is marketing and its customer wants none.
 -- Index: messages_schedule_ix, templates_name_key
 WITH due AS (
     SELECT
         waiting.id,
+        waiting.send_at,
         CASE
             WHEN p.blocked THEN :reasons::jsonb -> 'BLOCKED'
             WHEN waiting.type <> 'template'
@@ -331,17 +332,29 @@ WITH due AS (
     ORDER BY waiting.send_at, waiting.id
     LIMIT :max
     FOR NO KEY UPDATE OF waiting SKIP LOCKED
+),
+
+moment AS MATERIALIZED (
+    SELECT clock_timestamp() AS at
+),
+
+placed AS (
+    SELECT
+        id,
+        reason,
+        row_number() OVER (ORDER BY send_at, id) AS place
+    FROM due
 )
 
 UPDATE messages AS m
 SET
-    status = CASE WHEN due.reason IS NULL THEN 'QUEUED' ELSE 'FAILED' END,
-    error = due.reason,
-    failed_at = CASE WHEN due.reason IS NOT NULL THEN now() END,
-    created_at = clock_timestamp(),
+    status = CASE WHEN placed.reason IS NULL THEN 'QUEUED' ELSE 'FAILED' END,
+    error = placed.reason,
+    failed_at = CASE WHEN placed.reason IS NOT NULL THEN now() END,
+    created_at = moment.at + placed.place * INTERVAL '1 microsecond',
     next_attempt_at = now()
-FROM due
-WHERE m.id = due.id
+FROM placed, moment
+WHERE m.id = placed.id
 RETURNING
     m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,
     m.sent_by, m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at,

@@ -5,10 +5,17 @@ from typing import Any
 
 import pytest
 
-from tests.meta import becomes, send
-from tests.system import Guest
+from tests.conftest import Sql
+from tests.meta import accepted, becomes, send
+from tests.system import Guest, System, eventually
 
 URL = "/api/messages/scheduled"
+OVERDUE = """
+    INSERT INTO messages (tenant_id, conversation_id, channel_id, direction, type, status, content, send_at)
+    SELECT c.tenant_id, c.id, c.channel_id, 'OUTBOUND', 'text', 'SCHEDULED', place::text,
+        now() - INTERVAL '1 hour' + place * INTERVAL '1 second'
+    FROM conversations AS c, generate_series($3::int, 1, -1) AS place
+    WHERE c.tenant_id = $1 AND c.id = $2 ORDER BY place DESC"""
 
 
 def at(hours: float) -> str:
@@ -78,6 +85,21 @@ async def test_what_cannot_be_changed_is_named(dora: Guest) -> None:
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
     inbound = (await dora.history())[-1]
     assert (await dora.hotel.attendant.patch(f"/api/messages/{inbound['id']}", json={})).status_code == 404
+
+
+async def test_what_falls_due_together_goes_in_the_order_of_its_times(
+    dora: Guest, system: System, as_owner: Sql
+) -> None:
+    """However the rows lie in the table: here the last one lies first."""
+    conversation = (await dora.conversation())["id"]
+    await as_owner(OVERDUE, dora.hotel.id, conversation, 40)
+    mine = lambda rows: [row["body"]["text"]["body"] for row in rows if row["to"] == f"+{dora.wa_id}"]  # noqa: E731
+
+    async def sent() -> list[str] | None:
+        texts = mine(await accepted(system, dora.hotel))
+        return texts if len(texts) == 40 else None
+
+    assert await eventually(sent, 30) == [str(place) for place in range(1, 41)]
 
 
 async def test_what_falls_due_opens_a_closed_conversation_again_and_says_so(dora: Guest) -> None:
