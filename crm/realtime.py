@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from crm import conversations
 from crm.core import access, sql
 from crm.core.access import Who
-from crm.core.errors import NotFound, Problem, TenantSuspended, Unauthenticated, Unavailable
+from crm.core.errors import NotFound, Problem, TenantSuspended, Unavailable
 from crm.core.feed import Passing
 from crm.core.hub import Hub
 from crm.core.rails import Rails
@@ -129,7 +129,7 @@ class Visit:
 
     async def auth(self, data: Any) -> None:
         """Stay with a fresh token of the same person. Raises Closed."""
-        who = _who(data, self.rails)
+        who = await _named(self.websocket, _token(data))
         if (who.user, who.tenant) != (self.socket.user, self.socket.tenant):
             raise Closed(BAD_TOKEN)
         _know(self.socket, await _comer(self.rails, who))
@@ -213,39 +213,53 @@ def _origin_allowed(websocket: WebSocket) -> bool:
     return origin in rails.settings.origins or origin.partition("://")[2] == websocket.headers.get("host")
 
 
-async def _signed_in(websocket: WebSocket) -> Who:
-    """The caller, by header or by the first frame. Raises Closed."""
-    rails: Rails = websocket.state.rails
+@contextmanager
+def _closing() -> Iterator[None]:
+    """What refuses somebody inside closes the socket. Raises Closed."""
     try:
-        if websocket.headers.get("authorization"):
-            who = _with_tenant(await access.who(websocket, rails))
-            if who.visiting:
-                ip = access.address(websocket, rails.settings.trusted_proxies)
-                await access.note_visit(rails, who, "GET /ws", ip, websocket.scope["request_id"])
-            return who
-        async with asyncio.timeout(AUTH_SECONDS):
-            frame = await _frame(websocket)
-    except TimeoutError as error:
-        raise Closed(NO_AUTH) from error
+        yield
+    except TenantSuspended as error:
+        raise Closed(SUSPENDED) from error
     except Unavailable as error:
         raise Closed(RESTARTING) from error
     except Problem as error:
         raise Closed(BAD_TOKEN) from error
+
+
+async def _signed_in(websocket: WebSocket) -> Who:
+    """The caller, by header or by the first frame; a super admin's visit is noted. Raises Closed."""
+    rails: Rails = websocket.state.rails
+    with _closing():
+        token = access.bearer(websocket) if websocket.headers.get("authorization") else await _said(websocket)
+        who = await _named(websocket, token)
+        if who.visiting:
+            ip = access.address(websocket, rails.settings.trusted_proxies)
+            await access.note_visit(rails, who, "GET /ws", ip, websocket.scope["request_id"])
+    return who
+
+
+async def _said(websocket: WebSocket) -> str:
+    """The token of the first frame. Raises Closed."""
+    try:
+        async with asyncio.timeout(AUTH_SECONDS):
+            frame = await _frame(websocket)
+    except TimeoutError as error:
+        raise Closed(NO_AUTH) from error
     if frame.event != "auth":
         raise Closed(NO_AUTH)
-    return _who(frame.data, rails)
+    return _token(frame.data)
 
 
-def _who(data: Any, rails: Rails) -> Who:
+def _token(data: Any) -> str:
     token = data.get("token") if isinstance(data, dict) else None
-    try:
-        return _with_tenant(access.known(token if isinstance(token, str) else "", rails.settings.jwt_secret))
-    except Unauthenticated as error:
-        raise Closed(BAD_TOKEN) from error
+    return token if isinstance(token, str) else ""
 
 
-def _with_tenant(who: Who) -> Who:
-    """Sockets belong to hotels: the platform has none. Raises Closed."""
+async def _named(websocket: WebSocket, token: str) -> Who:
+    """Whom a token names, in the hotel that the handshake names. Sockets belong to hotels. Raises Closed."""
+    rails: Rails = websocket.state.rails
+    with _closing():
+        who = await access.placed(websocket, rails, access.known(token, rails.settings.jwt_secret))
     if who.tenant is None:
         raise Closed(SUSPENDED)
     return who
@@ -259,15 +273,9 @@ def _know(socket: Socket, comer: ComerRow) -> None:
 async def _comer(rails: Rails, who: Who) -> ComerRow:
     """Who comes; the database checks session, person and tenant on the way. Raises Closed."""
     assert who.tenant is not None
-    try:
+    with _closing():
         async with rails.db.tenant(who.tenant, who.caller) as tx:
             return await tx.one(_sql.comer, ComerRow, id=who.user)
-    except TenantSuspended as error:
-        raise Closed(SUSPENDED) from error
-    except Unauthenticated as error:
-        raise Closed(BAD_TOKEN) from error
-    except Unavailable as error:
-        raise Closed(RESTARTING) from error
 
 
 async def _frame(websocket: WebSocket) -> Frame:

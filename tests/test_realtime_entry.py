@@ -162,6 +162,31 @@ async def test_a_super_admins_visit_by_socket_is_in_the_hotels_audit_log(system:
     assert (await hotel.admin.get("/api/tenant/audit")).text.count(root_id) > before
 
 
+async def test_a_super_admin_steps_in_by_the_handshakes_header_whichever_way_he_signs_in(
+    system: System, hotel: Hotel
+) -> None:
+    root_id, token = (await me(system.root))["id"], token_of(system.root)
+    before = (await hotel.admin.get("/api/tenant/audit")).text.count(root_id)
+    async with at_socket(system.url, token, additional_headers={"X-Tenant-Slug": hotel.slug}) as ear:
+        assert (await ear.hear("ready"))["data"]["tenantId"] == hotel.id
+    assert (await hotel.admin.get("/api/tenant/audit")).text.count(root_id) > before
+
+
+async def test_a_visiting_super_admin_stays_with_a_fresh_token(system: System, hotel: Hotel) -> None:
+    root = await system.sign_in((await me(system.root))["email"], PASSWORD)
+    async with at_socket(system.url, **visit(system, hotel, system.root)) as ear:
+        await ear.hear("ready")
+        await ear.say("auth", {"token": token_of(root)})
+        assert await ear.heard() == []
+
+
+async def test_a_handshake_that_names_another_hotel_is_4401(hotel: Hotel, hotel_b: Hotel) -> None:
+    for slug in (hotel_b.slug, "no-such-hotel"):
+        named = {"additional_headers": {"X-Tenant-Slug": slug}}
+        async with at_socket(hotel.url, token_of(hotel.attendant), **named) as ear:
+            assert await ear.closed() == 4401
+
+
 async def test_logout_of_a_visiting_super_admin_closes_the_socket_too(system: System, hotel: Hotel) -> None:
     root = await system.sign_in((await me(system.root))["email"], PASSWORD)
     async with at_socket(system.url, **visit(system, hotel, root)) as ear:
