@@ -12,7 +12,7 @@ from crm import channels, envelope
 from crm.channels import RouteRow
 from crm.core import crypto, http, metrics, payload, sql
 from crm.core.errors import Forbidden, MalformedBody, Unauthenticated, Unavailable
-from crm.core.http import PUBLIC, Call, Door
+from crm.core.http import PUBLIC, Call, Door, Raw
 from crm.core.rails import Rails
 from crm.intake import Post
 
@@ -112,6 +112,6 @@ async def _routes_named(rails: Rails, body: bytes) -> tuple[set[str], list[Route
 
 
 routes = [
-    Door(method="GET", path="/webhooks/whatsapp", handler=handshake, role=PUBLIC),
+    Door(method="GET", path="/webhooks/whatsapp", handler=handshake, role=PUBLIC, answer=Raw(("text/plain",))),
     Door(method="POST", path="/webhooks/whatsapp", handler=receive, role=PUBLIC),
 ]

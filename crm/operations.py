@@ -2,6 +2,7 @@
 
 import ipaddress
 from contextlib import suppress
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -11,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from crm import gauges
 from crm.core import crypto, metrics, reference, schema, sql
 from crm.core.errors import Forbidden, Problem
-from crm.core.http import PUBLIC, Call, Door
+from crm.core.http import PUBLIC, Call, Door, Raw
 from crm.core.rails import Rails
 
 _sql = sql.load("operations")
@@ -97,8 +98,8 @@ async def docs(call: Call) -> Response:
 
 routes = [
     Door(method="GET", path="/health", handler=health, role=PUBLIC, answer=Health),
-    Door(method="GET", path="/health/ready", handler=ready, role=PUBLIC, answer=Ready),
-    Door(method="GET", path="/metrics", handler=numbers, role=PUBLIC),
-    Door(method="GET", path="/openapi.json", handler=openapi, role=PUBLIC),
-    Door(method="GET", path="/docs", handler=docs, role=PUBLIC),
+    Door(method="GET", path="/health/ready", handler=ready, role=PUBLIC, answer=Ready, also=((503, Ready),)),
+    Door(method="GET", path="/metrics", handler=numbers, role=PUBLIC, answer=Raw(("text/plain",))),
+    Door(method="GET", path="/openapi.json", handler=openapi, role=PUBLIC, answer=dict[str, Any]),
+    Door(method="GET", path="/docs", handler=docs, role=PUBLIC, answer=Raw(("text/html",))),
 ]

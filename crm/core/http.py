@@ -99,6 +99,12 @@ class Call:
 Handler = Callable[[Call], Awaitable[Any]]
 
 
+class Raw(msgspec.Struct, frozen=True):
+    """An answer that is no JSON of ours: its media types."""
+
+    types: tuple[str, ...]
+
+
 class Door(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a slice's `routes`. Without a role it could not be written."""
 
@@ -110,6 +116,7 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     query: type[msgspec.Struct] | None = None
     answer: Any = None
     status: int = 200
+    also: tuple[tuple[int, Any], ...] = ()  # what it answers with other statuses, beside problems
     before: Handler | None = None  # slow work done before the transaction opens; its result is call.prepared
     form: bool = False  # takes multipart/form-data with a `file`, which the handler reads as it comes
     own_tx: bool = False  # the handler opens its transactions itself (slow work between them)

@@ -1,11 +1,12 @@
 """The OpenAPI document, generated from the doors: what is not in it does not exist."""
 
 import re
+from http import HTTPStatus
 from typing import Any, get_origin
 
 import msgspec
 
-from crm.core.http import PUBLIC, Door
+from crm.core.http import PUBLIC, Door, Raw
 
 _PROBLEM = {
     "type": "object",
@@ -36,7 +37,7 @@ _FORM = {
 
 def document(doors: list[Door]) -> dict[str, Any]:
     """OpenAPI 3.1 of all doors."""
-    kinds = [kind for door in doors for kind in (door.body, door.query, door.answer) if kind]
+    kinds = [kind for door in doors for kind in (door.body, door.query, *_answers(door)) if kind]
     schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     schema_of = dict(zip(map(id, kinds), schemas, strict=True))
     paths: dict[str, Any] = {}
@@ -66,7 +67,7 @@ def _operation(door: Door, schema_of: dict[int, Any], components: dict[str, Any]
         "description": f"Role: {door.role}.",
         "parameters": [*_path(door), *_query(door, schema_of, components), *_headers(door)],
         "responses": {
-            str(door.status): _answer(door, schema_of),
+            **{str(status): _answered(status, kind, schema_of) for status, kind in _all(door)},
             "default": {
                 "description": "A problem",
                 "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -110,8 +111,22 @@ def _headers(door: Door) -> list[dict[str, Any]]:
     return [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": text}]
 
 
-def _answer(door: Door, schema_of: dict[int, Any]) -> dict[str, Any]:
-    if door.answer is None:
-        return {"description": "No content" if door.status == 204 else "Done"}
-    name = getattr(door.answer, "__name__", None) or str(get_origin(door.answer))
-    return {"description": name, "content": {"application/json": {"schema": schema_of[id(door.answer)]}}}
+def _all(door: Door) -> list[tuple[int, Any]]:
+    """What it answers, by status."""
+    return [(door.status, door.answer), *door.also]
+
+
+def _answers(door: Door) -> list[Any]:
+    """The types of its JSON."""
+    return [kind for _, kind in _all(door) if not isinstance(kind, Raw)]
+
+
+def _answered(status: int, kind: Any, schema_of: dict[int, Any]) -> dict[str, Any]:
+    if kind is None:
+        return {"description": HTTPStatus(status).phrase}
+    if isinstance(kind, Raw):
+        text = {"type": "string"}
+        shown = {media: text if media.startswith("text/") else {**text, "format": "binary"} for media in kind.types}
+        return {"description": ", ".join(kind.types), "content": {one: {"schema": shown[one]} for one in shown}}
+    name = getattr(kind, "__name__", None) or str(get_origin(kind))
+    return {"description": name, "content": {"application/json": {"schema": schema_of[id(kind)]}}}

@@ -12,7 +12,7 @@ from crm import audit
 from crm.core import form, http, idempotency, sql
 from crm.core.access import ATTENDANT, TENANT_ADMIN
 from crm.core.errors import Conflict, MediaNotReady, NotFound, PayloadTooLarge, UnsupportedMediaType
-from crm.core.http import Call, Door
+from crm.core.http import Call, Door, Raw
 from crm.core.store import key_of
 from crm.media import fetching, gate, keeping, names, sniffing
 from crm.media.look import Look, look
@@ -122,6 +122,15 @@ async def delete(call: Call) -> None:
     await call.rails.feed.append(call.tx, events)
 
 
+_BYTES = Raw(("*/*",))
+_file = partial(
+    Door,
+    method="GET",
+    role=ATTENDANT,
+    answer=_BYTES,
+    also=((206, _BYTES), (304, None), (416, None)),
+    own_tx=True,
+)
 routes = [
     Door(
         method="POST",
@@ -134,8 +143,8 @@ routes = [
         answer=MediaOut,
         status=201,
     ),
-    Door(method="GET", path="/api/media/{id}", handler=get, role=ATTENDANT, own_tx=True),
-    Door(method="GET", path="/api/media/{id}/thumbnail", handler=thumbnail, role=ATTENDANT, own_tx=True),
+    _file(path="/api/media/{id}", handler=get),
+    _file(path="/api/media/{id}/thumbnail", handler=thumbnail),
     Door(method="DELETE", path="/api/media/{id}", handler=delete, role=TENANT_ADMIN, status=204),
     Door(method="POST", path="/api/media/{id}/retry", handler=retry, role=ATTENDANT, answer=dict[str, Any]),
 ]

@@ -5,7 +5,7 @@ from starlette.responses import Response, StreamingResponse
 
 from crm import audit
 from crm.core.access import TENANT_ADMIN
-from crm.core.http import Call, Door
+from crm.core.http import Call, Door, Raw
 from crm.privacy import erasing, telling
 from crm.privacy.shapes import Receipt
 
@@ -40,6 +40,7 @@ routes = [
         path="/api/contacts/{id}/personal-data",
         handler=tell,
         role=TENANT_ADMIN,
+        answer=Raw(("application/zip",)),
         own_tx=True,
     ),
     Door(method="POST", path="/api/contacts/{id}/erase", handler=erase, role=TENANT_ADMIN, answer=Receipt),

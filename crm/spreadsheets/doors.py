@@ -14,7 +14,7 @@ from crm.core import form, http, sql
 from crm.core.access import ATTENDANT, TENANT_ADMIN
 from crm.core.edge import prefers_english
 from crm.core.errors import NotFound
-from crm.core.http import Call, Door
+from crm.core.http import Call, Door, Raw
 from crm.core.page import Page, PageQuery, turned
 from crm.core.tx import Tx
 from crm.media import gate, names
@@ -115,6 +115,7 @@ def _csv(pieces: AsyncIterator[str], filename: str) -> Response:
     return StreamingResponse(pieces, headers=headers, media_type="text/csv; charset=utf-8")
 
 
+_CSV = Raw(("text/csv",))
 routes = [
     Door(
         method="POST",
@@ -125,6 +126,7 @@ routes = [
         own_tx=True,
         answer=ImportOut,
         status=202,
+        also=((201, ImportOut),),
     ),
     Door(
         method="GET",
@@ -140,6 +142,7 @@ routes = [
         path="/api/contacts/imports/{id}/errors.csv",
         handler=errors,
         role=ATTENDANT,
+        answer=_CSV,
         own_tx=True,
     ),
     Door(
@@ -148,6 +151,7 @@ routes = [
         handler=export,
         role=TENANT_ADMIN,
         query=ExportQuery,
+        answer=_CSV,
         own_tx=True,
     ),
 ]
