@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Literal, TypeVar
 from uuid import UUID
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -21,6 +22,20 @@ _channels = sql.load("channels")
 T = TypeVar("T")
 
 BODY_LIMIT = 3 * 1024 * 1024  # Meta: payload ≤ 3 MB
+
+
+class Handshake(msgspec.Struct, frozen=True):
+    """What Meta asks with."""
+
+    mode: Literal["subscribe"] = msgspec.field(name="hub.mode")
+    verify_token: str = msgspec.field(name="hub.verify_token")
+    challenge: str = msgspec.field(name="hub.challenge")
+
+
+class Signed(msgspec.Struct, frozen=True):
+    """Meta's word for its body: `sha256=` and the HMAC of its bytes."""
+
+    signature: str = msgspec.field(name="X-Hub-Signature-256")
 
 
 async def handshake(call: Call) -> Response:
@@ -112,6 +127,13 @@ async def _routes_named(rails: Rails, body: bytes) -> tuple[set[str], list[Route
 
 
 routes = [
-    Door(method="GET", path="/webhooks/whatsapp", handler=handshake, role=PUBLIC, answer=Raw(("text/plain",))),
-    Door(method="POST", path="/webhooks/whatsapp", handler=receive, role=PUBLIC),
+    Door(
+        method="GET",
+        path="/webhooks/whatsapp",
+        handler=handshake,
+        role=PUBLIC,
+        reads=Handshake,
+        answer=Raw(("text/plain",)),
+    ),
+    Door(method="POST", path="/webhooks/whatsapp", handler=receive, role=PUBLIC, headers=Signed, raw=True),
 ]

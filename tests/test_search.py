@@ -150,6 +150,7 @@ async def test_what_an_attendant_may_not_see_is_not_found_either(
 async def test_a_wrong_question_names_its_fields(bruno: httpx.AsyncClient) -> None:
     for params, pointer in (
         ({}, "/q"),
+        ({"q": " "}, "/q"),
         ({"q": "a", "to": "2026-11-24T10:00:00"}, "/to"),
         ({"q": "a", "x": 1}, "/x"),
     ):

@@ -34,6 +34,18 @@ class TenantRow(msgspec.Struct, frozen=True):
     status: str
 
 
+class NamedByQuery(msgspec.Struct, frozen=True):
+    """Where somebody signs in, in the query."""
+
+    tenant: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class NamedByHeader(msgspec.Struct, frozen=True):
+    """The same in a header, which comes first."""
+
+    tenant: str | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="X-Tenant-Slug")
+
+
 class Who(msgspec.Struct, frozen=True):
     """A caller: `home` is where the user lives, `tenant` where the request acts (None: the platform)."""
 

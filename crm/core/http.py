@@ -114,6 +114,9 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     role: Literal["SUPER_ADMIN", "TENANT_ADMIN", "ATTENDANT", "SIGNED_IN", "PUBLIC"]
     body: type[msgspec.Struct] | None = None
     query: type[msgspec.Struct] | None = None
+    reads: type[msgspec.Struct] | None = None  # what the handler reads of the query itself, for the OpenAPI page
+    headers: type[msgspec.Struct] | None = None  # the same of the headers
+    raw: bool = False  # takes JSON that the handler reads itself, as it came
     answer: Any = None
     status: int = 200
     also: tuple[tuple[int, Any], ...] = ()  # what it answers with other statuses, beside problems

@@ -37,7 +37,7 @@ _FORM = {
 
 def document(doors: list[Door]) -> dict[str, Any]:
     """OpenAPI 3.1 of all doors."""
-    kinds = [kind for door in doors for kind in (door.body, door.query, *_answers(door)) if kind]
+    kinds = [kind for door in doors for kind in (door.body, *_read(door), *_answers(door)) if kind]
     schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     schema_of = dict(zip(map(id, kinds), schemas, strict=True))
     paths: dict[str, Any] = {}
@@ -65,7 +65,7 @@ def _operation(door: Door, schema_of: dict[int, Any], components: dict[str, Any]
         "tags": [door.path.split("/")[2 if door.path.startswith("/api/") else 1]],
         "summary": (function.__doc__ or "").strip().splitlines()[0],
         "description": f"Role: {door.role}.",
-        "parameters": [*_path(door), *_query(door, schema_of, components), *_headers(door)],
+        "parameters": [*_path(door), *_params(door, schema_of, components), *_headers(door)],
         "responses": {
             **{str(status): _answered(status, kind, schema_of) for status, kind in _all(door)},
             "default": {
@@ -79,36 +79,48 @@ def _operation(door: Door, schema_of: dict[int, Any], components: dict[str, Any]
     if door.body:
         content = {"application/json": {"schema": schema_of[id(door.body)]}}
         operation["requestBody"] = {"required": True, "content": content}
+    if door.raw:
+        content = {"application/json": {"schema": {"type": "object", "additionalProperties": True}}}
+        operation["requestBody"] = {"required": True, "content": content}
     if door.form:
         operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}
     return operation
 
 
 def _path(door: Door) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+    """What a path names is an id, unless it is somebody else's word."""
+    word = {"type": "string"}
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {**word, "format": "uuid"} if uuid else word}
         for name in re.findall(r"{(\w+)}", door.path)
+        for uuid in [name == "id" or name.endswith("Id")]
     ]
-    if door.slashes:
-        found[-1]["schema"] = {"type": "string"}
+
+
+def _read(door: Door) -> list[type[msgspec.Struct]]:
+    return [kind for kind in (door.query, door.reads, door.headers) if kind]
+
+
+def _params(door: Door, schema_of: dict[int, Any], components: dict[str, Any]) -> list[dict[str, Any]]:
+    """What it takes of the query and the headers."""
+    found = []
+    for kind in _read(door):
+        shape = components[schema_of[id(kind)]["$ref"].rpartition("/")[2]]
+        place = "header" if kind is door.headers else "query"
+        for name, schema in shape["properties"].items():
+            found.append({"name": name, "in": place, "required": name in shape["required"], "schema": schema})
     return found
 
 
-def _query(door: Door, schema_of: dict[int, Any], components: dict[str, Any]) -> list[dict[str, Any]]:
-    if door.query is None:
-        return []
-    name = schema_of[id(door.query)]["$ref"].rpartition("/")[2]
-    return [
-        {"name": field, "in": "query", "required": False, "schema": schema}
-        for field, schema in components[name]["properties"].items()
-    ]
-
-
 def _headers(door: Door) -> list[dict[str, Any]]:
-    if not door.once:
-        return []
-    text = {"type": "string", "maxLength": 200}
-    return [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": text}]
+    """What doors of its kind take of the headers."""
+    found: list[dict[str, Any]] = []
+    if door.role != PUBLIC:
+        found.append({"name": "X-Tenant-Slug", "in": "header", "required": False, "schema": {"type": "string"}})
+    if door.once:
+        text = {"type": "string", "maxLength": 200}
+        found.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": text})
+    return found
 
 
 def _all(door: Door) -> list[tuple[int, Any]]:

@@ -16,7 +16,7 @@ from crm.core.http import Call, Door, Raw
 from crm.core.store import key_of
 from crm.media import fetching, gate, keeping, names, sniffing
 from crm.media.look import Look, look
-from crm.media.serving import File, served
+from crm.media.serving import Asked, File, served
 from crm.media.shapes import LARGEST, MediaOut, MediaRow, kind_of, limit_of, thumbnail_key_of
 
 _sql = sql.load("media")
@@ -127,6 +127,7 @@ _file = partial(
     Door,
     method="GET",
     role=ATTENDANT,
+    headers=Asked,
     answer=_BYTES,
     also=((206, _BYTES), (304, None), (416, None)),
     own_tx=True,

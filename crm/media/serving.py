@@ -19,6 +19,14 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 Read = Callable[[int, int], Awaitable[AsyncIterator[bytes]]]
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """What a client may say of the part it wants, and of what it has (RFC 9110)."""
+
+    part: str | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="Range")
+    same: str | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="If-Range")
+    known: str | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="If-None-Match")
+
+
 class File(msgspec.Struct, frozen=True):
     """A file to serve; `tag` names its content and never changes."""
 

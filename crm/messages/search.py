@@ -11,7 +11,6 @@ import msgspec
 from crm.core import page as paging
 from crm.core import sql
 from crm.core.access import ATTENDANT
-from crm.core.errors import invalid
 from crm.core.fields import zoned
 from crm.core.http import Call, Door
 from crm.messages.shapes import MessageOut, MessageRow, shown
@@ -54,7 +53,7 @@ class HitRow(MessageRow, frozen=True):
 class SearchQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """What is looked for: words (all of them), "a phrase", -not; `from` is included, `to` is not."""
 
-    q: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    q: Annotated[str, msgspec.Meta(max_length=200, pattern=r"\S")]
     conversation_id: UUID | None = None
     since: datetime | None = msgspec.field(default=None, name="from")
     to: datetime | None = None
@@ -109,8 +108,6 @@ class Hits(msgspec.Struct, frozen=True):
 async def search(call: Call) -> Hits:
     """Messages with these words; captions, file names and buttons count too. Raises ValidationFailed."""
     query: SearchQuery = call.query
-    if not query.q.strip():
-        raise invalid("/q", "diga o que procurar", "say what to look for")
     await call.tx.plan_anew()
     pieces = [_forms(piece) for piece in _PIECES.findall(query.q)]
     start, skip = _start(query)

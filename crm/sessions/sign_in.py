@@ -5,7 +5,7 @@ from uuid import UUID
 
 from crm import audit
 from crm.core import access, crypto, metrics, sql
-from crm.core.access import TenantRow
+from crm.core.access import NamedByHeader, NamedByQuery, TenantRow
 from crm.core.db import PLATFORM
 from crm.core.errors import InvalidCredentials, RateLimited, TenantSuspended, TokenExpired, Unauthenticated
 from crm.core.feed import End
@@ -126,7 +126,8 @@ async def refresh(call: Call) -> SignedIn:
     return _signed_in(call, person, claims.sid, jti)
 
 
+_signing_in = partial(Door, method="POST", role=PUBLIC, headers=NamedByHeader, answer=SignedIn)
 routes = [
-    Door(method="POST", path="/auth/login", handler=login, role=PUBLIC, body=Login, answer=SignedIn),
-    Door(method="POST", path="/auth/refresh", handler=refresh, role=PUBLIC, body=Refresh, answer=SignedIn),
+    _signing_in(path="/auth/login", handler=login, body=Login, reads=NamedByQuery),
+    _signing_in(path="/auth/refresh", handler=refresh, body=Refresh),
 ]
