@@ -1,5 +1,7 @@
 """The OpenAPI document says what the doors really do: types are generated from it, and clients."""
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -72,6 +74,50 @@ def test_where_somebody_signs_in_or_steps_in_is_told() -> None:
 
 def test_what_must_be_given_in_a_query_is_told() -> None:
     assert [name for name, must in params("GET /api/messages/search", "query").items() if must] == ["q"]
+
+
+SHAPES = DOCUMENT["components"]["schemas"]
+
+
+def test_a_field_that_is_always_answered_is_required() -> None:
+    """Also where it has a default: tokenType and expiresIn were left to chance."""
+    for shape in ("SignedIn", "Receipt", "AccountSynced", "Draft"):
+        assert set(SHAPES[shape]["required"]) == set(SHAPES[shape]["properties"]), shape
+    left_out = set(SHAPES["Registered"]["properties"]) - set(SHAPES["Registered"]["required"])
+    assert left_out == {"temporaryPassword"}
+
+
+def test_a_field_that_a_body_may_leave_out_has_no_default() -> None:
+    """openapi-typescript makes of one a field that must be given: a text could not be sent without all of Send."""
+    assert "required" not in SHAPES["Send"] or SHAPES["Send"]["required"] == []
+    assert SHAPES["Send"]["properties"]["previewUrl"] == {"type": "boolean", "description": "Left out: true."}
+    assert '"default"' not in json.dumps(SHAPES)
+
+
+def test_a_query_has_no_null_and_keeps_its_defaults() -> None:
+    told = {one["name"]: one["schema"] for one in operation("GET /api/conversations")["parameters"]}
+    assert told["channelId"] == {"type": "string", "format": "uuid"}
+    assert told["limit"] == {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
+    assert "null" not in json.dumps(told)
+
+
+def test_an_object_of_any_fields_says_so() -> None:
+    """Without, a generator of types takes it for one that has none."""
+    assert SHAPES["TenantsTenantOut"]["properties"]["settings"]["additionalProperties"] is True
+    assert not re.findall(r'{"type": "(?:object|array)"}', json.dumps(DOCUMENT))
+
+
+def test_every_shape_has_a_name_and_title_of_its_own() -> None:
+    """openapi-python-client names its classes by the titles: of seven Patches it made one, and left doors out."""
+    assert [name for name, shape in SHAPES.items() if shape.get("title", name) != name] == []
+    assert [name for name in SHAPES if not re.fullmatch("[A-Za-z]+", name)] == []
+    referred = set(re.findall('"#/components/schemas/(.*?)"', json.dumps(DOCUMENT)))
+    assert referred == SHAPES.keys()
+
+
+def test_every_schema_is_an_object() -> None:
+    """false is a schema, too, but openapi-python-client refuses the whole document for one."""
+    assert not re.findall(r'"(?:items|prefixItems|anyOf)": (?:true|false)', json.dumps(DOCUMENT))
 
 
 def test_a_part_of_a_file_is_asked_for_by_headers() -> None:

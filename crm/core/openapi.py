@@ -6,6 +6,7 @@ from typing import Any, get_origin
 
 import msgspec
 
+from crm.core import jsonschema
 from crm.core.http import PUBLIC, Door, Raw
 
 _PROBLEM = {
@@ -37,12 +38,13 @@ _FORM = {
 
 def document(doors: list[Door]) -> dict[str, Any]:
     """OpenAPI 3.1 of all doors."""
-    kinds = [kind for door in doors for kind in (door.body, *_read(door), *_answers(door)) if kind]
-    schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
-    schema_of = dict(zip(map(id, kinds), schemas, strict=True))
+    asked = [door.body for door in doors if door.body]
+    read = [kind for door in doors for kind in _read(door)]
+    answered = [kind for door in doors for kind in _answers(door)]
+    schema_of, components = jsonschema.schemas(asked, read, answered)
     paths: dict[str, Any] = {}
     for door in doors:
-        paths.setdefault(door.path, {})[door.method.lower()] = _operation(door, schema_of, components)
+        paths.setdefault(door.path, {})[door.method.lower()] = _operation(door, schema_of)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -58,14 +60,14 @@ def document(doors: list[Door]) -> dict[str, Any]:
     }
 
 
-def _operation(door: Door, schema_of: dict[int, Any], components: dict[str, Any]) -> dict[str, Any]:
+def _operation(door: Door, schema_of: dict[int, Any]) -> dict[str, Any]:
     function = getattr(door.handler, "func", door.handler)
     operation: dict[str, Any] = {
         "operationId": re.sub(r"\W+", "_", f"{door.method.lower()}{door.path}").strip("_"),
         "tags": [door.path.split("/")[2 if door.path.startswith("/api/") else 1]],
         "summary": (function.__doc__ or "").strip().splitlines()[0],
         "description": f"Role: {door.role}.",
-        "parameters": [*_path(door), *_params(door, schema_of, components), *_headers(door)],
+        "parameters": [*_path(door), *_params(door, schema_of), *_headers(door)],
         "responses": {
             **{str(status): _answered(status, kind, schema_of) for status, kind in _all(door)},
             "default": {
@@ -101,12 +103,11 @@ def _read(door: Door) -> list[type[msgspec.Struct]]:
     return [kind for kind in (door.query, door.reads, door.headers) if kind]
 
 
-def _params(door: Door, schema_of: dict[int, Any], components: dict[str, Any]) -> list[dict[str, Any]]:
+def _params(door: Door, schema_of: dict[int, Any]) -> list[dict[str, Any]]:
     """What it takes of the query and the headers."""
     found = []
     for kind in _read(door):
-        shape = components[schema_of[id(kind)]["$ref"].rpartition("/")[2]]
-        place = "header" if kind is door.headers else "query"
+        shape, place = schema_of[id(kind)], "header" if kind is door.headers else "query"
         for name, schema in shape["properties"].items():
             found.append({"name": name, "in": place, "required": name in shape["required"], "schema": schema})
     return found
@@ -130,7 +131,7 @@ def _all(door: Door) -> list[tuple[int, Any]]:
 
 def _answers(door: Door) -> list[Any]:
     """The types of its JSON."""
-    return [kind for _, kind in _all(door) if not isinstance(kind, Raw)]
+    return [kind for _, kind in _all(door) if kind and not isinstance(kind, Raw)]
 
 
 def _answered(status: int, kind: Any, schema_of: dict[int, Any]) -> dict[str, Any]:

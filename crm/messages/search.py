@@ -34,6 +34,10 @@ LEFT_OUT = {
 }  # fmt: skip
 
 
+# A list and no tuple: that one's schema ends in `items: false`, at which a generator of clients gives up.
+Span = Annotated[list[int], msgspec.Meta(min_length=2, max_length=2)]
+
+
 class FoundRow(msgspec.Struct, frozen=True):
     """A message that was found; without a rank, a place: what lies beyond has not been looked at."""
 
@@ -80,7 +84,7 @@ class Snippet(msgspec.Struct, frozen=True):
     """A part of the message's words, plain; `hits` are [start, end) in characters (code points) of it."""
 
     text: str
-    hits: list[tuple[int, int]]
+    hits: list[Span]
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -181,7 +185,7 @@ def _hit(row: HitRow) -> Hit:
 
 def _snippet(marked: str) -> Snippet:
     """The marks taken out, and where they stood: each hit has two marks before its end, one before its start."""
-    places = [(hit.start() - 2 * n, hit.end() - 2 * n - 2) for n, hit in enumerate(_HIT.finditer(marked))]
+    places = [[hit.start() - 2 * n, hit.end() - 2 * n - 2] for n, hit in enumerate(_HIT.finditer(marked))]
     return Snippet(marked.replace("\ue000", "").replace("\ue001", ""), places)
 
 
