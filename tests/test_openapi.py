@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from crm import app
 from crm.core import openapi
 
 Operation = dict[str, Any]
+ROOT = Path(__file__).parents[1]
 DOCUMENT = openapi.document(list(app.doors))
 
 
@@ -113,6 +115,15 @@ def test_every_shape_has_a_name_and_title_of_its_own() -> None:
     assert [name for name in SHAPES if not re.fullmatch("[A-Za-z]+", name)] == []
     referred = set(re.findall('"#/components/schemas/(.*?)"', json.dumps(DOCUMENT)))
     assert referred == SHAPES.keys()
+
+
+def test_a_problem_tells_every_member_and_every_code() -> None:
+    """The contract: existingId of a conflict, assignedTo of already_assigned, the errors' pointer and message."""
+    problem = SHAPES["Problem"]["properties"]
+    assert problem.keys() >= {"existingId", "assignedTo", "state", "errors"}
+    assert problem["errors"]["items"]["required"] == ["pointer", "message"]
+    named = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/errors.md").read_text(), re.MULTILINE)
+    assert set(problem["code"]["enum"]) == set(named)
 
 
 def test_every_schema_is_an_object() -> None:

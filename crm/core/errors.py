@@ -207,3 +207,8 @@ class Unavailable(Problem):
 def invalid(pointer: str, pt: str, en: str) -> ValidationFailed:
     """A 422 about one field, for rules that a type cannot say."""
     return ValidationFailed(errors=[FieldError(pointer, pt, en)])
+
+
+def tree(kind: type[Problem] = Problem) -> list[type[Problem]]:
+    """Every kind of error, in the order of the tree."""
+    return [below for child in kind.__subclasses__() for below in (child, *tree(child))]

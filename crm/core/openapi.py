@@ -7,27 +7,8 @@ from typing import Any, get_origin
 import msgspec
 
 from crm.core import jsonschema
+from crm.core.errors import tree
 from crm.core.http import PUBLIC, Door, Raw
-
-_PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "code", "detail", "requestId"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "code": {"type": "string"},
-        "detail": {"type": "string"},
-        "requestId": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"pointer": {"type": "string"}, "message": {"type": "string"}},
-            },
-        },
-    },
-}
 
 _FORM = {
     "type": "object",
@@ -54,10 +35,36 @@ def document(doors: list[Door]) -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "schemas": {**components, "Problem": _PROBLEM},
+            "schemas": {**components, "Problem": _problem()},
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
+
+
+def _problem() -> dict[str, Any]:
+    """Of every error (RFC 9457): the members that all have, and those that some codes add."""
+    text, uuid = {"type": "string"}, {"type": "string", "format": "uuid"}
+    field = {"type": "object", "required": ["pointer", "message"], "properties": {"pointer": text, "message": text}}
+    person = {
+        "type": "object",
+        "required": ["id", "name"],
+        "properties": {"id": uuid, "name": {"type": ["string", "null"]}},
+    }
+    always = {
+        "type": text,
+        "title": text,
+        "status": {"type": "integer"},
+        "code": {"type": "string", "enum": [kind.code for kind in tree()]},
+        "detail": text,
+        "requestId": text,
+    }
+    more = {
+        "errors": {"type": "array", "items": field, "description": "validation_failed: each wrong field."},
+        "existingId": {**uuid, "description": "conflict: the row in the way."},
+        "assignedTo": {**person, "description": "already_assigned: who has it."},
+        "state": {**text, "description": "Of a file that is not ready, or has not failed."},
+    }
+    return {"title": "Problem", "type": "object", "required": list(always), "properties": {**always, **more}}
 
 
 def _operation(door: Door, schema_of: dict[int, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from crm.core.errors import Problem
+from crm.core.errors import Problem, tree
 
 _STYLE = (
     "body{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
@@ -21,7 +21,7 @@ def page(document: bytes) -> str:
     """The page, as HTML; `#<code>` leads to an error, as the `type` of each problem does."""
     spec = msgspec.json.decode(document)
     doors = [_door(method, path, door) for path, doors in spec["paths"].items() for method, door in doors.items()]
-    errors = [_error(kind) for kind in _tree(Problem)]
+    errors = [_error(kind) for kind in tree()]
     info = spec["info"]
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>API</title><style>{_STYLE}</style>'
@@ -44,8 +44,3 @@ def _door(method: str, path: str, door: dict[str, Any]) -> str:
 
 def _error(kind: type[Problem]) -> str:
     return f'<h3 id="{kind.code}"><b>{kind.status}</b> {kind.code}</h3><p>{escape(kind.en)}</p>'
-
-
-def _tree(kind: type[Problem]) -> list[type[Problem]]:
-    """Every kind of error, in the order of the tree."""
-    return [below for child in kind.__subclasses__() for below in (child, *_tree(child))]
