@@ -2,7 +2,7 @@
 
 import ipaddress
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 import msgspec
@@ -18,17 +18,21 @@ from crm.core.rails import Rails
 _sql = sql.load("operations")
 
 
+Check = Literal["ok", "failing"]
+Standing = Literal["ready", "not_ready", "leaving"]
+
+
 class Health(msgspec.Struct, frozen=True):
     """The process answers."""
 
-    status: str
+    status: Literal["ok"]
 
 
 class Ready(msgspec.Struct, frozen=True):
     """Whether requests can be served, check by check: `ok` or `failing`."""
 
-    status: str
-    checks: dict[str, str]
+    status: Standing
+    checks: dict[str, Check]
 
 
 async def health(_call: Call) -> Health:
@@ -40,14 +44,14 @@ async def ready(call: Call) -> Response:
     """Postgres answers with the schema this version needs, Redis answers, and no stop was asked for; else 503."""
     checks = await _checks(call.rails)
     good = all(state == "ok" for state in checks.values()) and not call.request.scope["leaving"]
-    status = "leaving" if call.request.scope["leaving"] else "ready" if good else "not_ready"
+    status: Standing = "leaving" if call.request.scope["leaving"] else "ready" if good else "not_ready"
     body = msgspec.json.encode(Ready(status, checks))
     headers = None if good else {"Retry-After": "2"}
     return Response(body, 200 if good else 503, headers, "application/json")
 
 
-async def _checks(rails: Rails) -> dict[str, str]:
-    checks = {"postgres": "failing", "redis": "failing", "migrations": "failing"}
+async def _checks(rails: Rails) -> dict[str, Check]:
+    checks: dict[str, Check] = {"postgres": "failing", "redis": "failing", "migrations": "failing"}
     # Without our schema the question itself fails.
     with suppress(Problem, asyncpg.PostgresError):
         async with rails.db.system() as tx:

@@ -11,6 +11,7 @@ import msgspec
 from crm import audit
 from crm.core import access, body, crypto, sql
 from crm.core.access import SUPER_ADMIN, TENANT_ADMIN
+from crm.core.access import TenantStatus as Status
 from crm.core.errors import Conflict, NotFound, ValidationFailed, invalid
 from crm.core.feed import COME_BACK, End
 from crm.core.fields import Email, Name, Password, Slug, normal_email
@@ -21,7 +22,6 @@ from crm.core.tx import Tx
 _sql = sql.load("tenants")
 SETTINGS_LIMIT = 64 * 1024  # bytes, as JSON
 RESERVED = access.RESERVED | {"platform"}
-Status = Literal["TRIAL", "ACTIVE", "SUSPENDED", "CANCELED"]
 
 
 class TenantRow(msgspec.Struct, frozen=True):

@@ -26,7 +26,7 @@ class UserRow(msgspec.Struct, frozen=True, rename="camel"):
     id: UUID
     email: str
     name: str
-    role: str
+    role: Role
     active: bool
     must_change_password: bool
 
@@ -60,7 +60,7 @@ class ColleagueRow(msgspec.Struct, frozen=True):
 
     id: UUID
     name: str
-    role: str
+    role: Role
 
 
 class Colleagues(msgspec.Struct, frozen=True):

@@ -126,6 +126,42 @@ def test_a_problem_tells_every_member_and_every_code() -> None:
     assert set(problem["code"]["enum"]) == set(named)
 
 
+def values(shape: str, field: str) -> set[str]:
+    """The values that a field of an answer may have."""
+    schema = SHAPES[shape]["properties"][field]
+    return set(next(one["enum"] for one in schema.get("anyOf", [schema]) if "enum" in one))
+
+
+def test_a_field_of_few_values_tells_them() -> None:
+    """As the contract lists them."""
+    sent = {
+        "SCHEDULED",
+        "QUEUED",
+        "SENDING",
+        "UNCERTAIN",
+        "SENT",
+        "DELIVERED",
+        "READ",
+        "PLAYED",
+        "FAILED",
+        "CANCELED",
+    }
+    assert values("MessageOut", "status") == values("LastMessageOut", "status") == sent | {"RECEIVED"}
+    assert values("LastMessageOut", "direction") == {"INBOUND", "OUTBOUND"}
+    assert values("UserOut", "role") == {"SUPER_ADMIN", "TENANT_ADMIN", "ATTENDANT"}
+    assert values("UserRow", "role") == values("ColleagueRow", "role") == {"TENANT_ADMIN", "ATTENDANT"}
+    assert values("SessionsTenantOut", "status") == {"TRIAL", "ACTIVE", "SUSPENDED", "CANCELED"}
+    assert {"note", "assigned", "tagged"} < values("EntryOut", "type")
+    assert (values("Health", "status"), values("Ready", "status")) == ({"ok"}, {"ready", "not_ready", "leaving"})
+
+
+def test_what_a_message_shows_of_its_file_and_error_is_told() -> None:
+    file, error = SHAPES["FileShown"], SHAPES["ErrorShown"]
+    assert set(file["required"]) == {"id", "mimeType", "size", "filename", "state"}
+    assert file["properties"].keys() > {"width", "height", "duration"}
+    assert set(error["required"]) == {"code", "title", "detail", "action"}
+
+
 def test_every_schema_is_an_object() -> None:
     """false is a schema, too, but openapi-python-client refuses the whole document for one."""
     assert not re.findall(r'"(?:items|prefixItems|anyOf)": (?:true|false)', json.dumps(DOCUMENT))

@@ -7,7 +7,7 @@ import types
 from collections.abc import AsyncIterator, Iterator
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
 from uuid import UUID
 
 import asyncpg
@@ -62,7 +62,7 @@ def accepts(kind: Any, pg: str) -> bool:
         return pg == "text"
     if origin is list:
         return pg == "jsonb" or (pg.endswith("[]") and accepts(get_args(kind)[0], pg.removesuffix("[]")))
-    return pg in PYTHON[origin or kind]
+    return pg == "jsonb" if is_typeddict(kind) else pg in PYTHON[origin or kind]
 
 
 def planned(query: Query) -> list[str]:

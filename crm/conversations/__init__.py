@@ -14,7 +14,7 @@ from crm.conversations.keeping import (
     wake,
     widen,
 )
-from crm.conversations.shapes import ConversationOut, ConversationRow, Latest, shown
+from crm.conversations.shapes import ConversationOut, ConversationRow, Direction, Latest, MessageStatus, shown
 from crm.conversations.starting import reached
 
 # The list stands first: it is asked for most.
@@ -23,7 +23,9 @@ routes = [*lists.routes, *states.routes, *giving.routes, *timeline.routes, *draf
 __all__ = [
     "ConversationOut",
     "ConversationRow",
+    "Direction",
     "Latest",
+    "MessageStatus",
     "bring_back",
     "close_windows",
     "found",

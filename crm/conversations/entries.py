@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -14,13 +14,17 @@ from crm.core.page import stamp
 from crm.core.tx import Tx
 
 _sql = sql.load("timeline")
+Kind = Literal[
+    "note", "assigned", "claimed", "transferred", "closed", "reopened", "archived", "unarchived", "snoozed",
+    "unsnoozed", "tagged",
+]  # fmt: skip
 
 
 class EntryRow(msgspec.Struct, frozen=True):
     """An entry as stored, with its author's name."""
 
     id: UUID
-    type: str
+    type: Kind
     by_user: UUID | None
     by_name: str | None
     content: str | None
@@ -33,7 +37,7 @@ class EntryOut(msgspec.Struct, frozen=True, rename="camel"):
     """An entry as the contract shows it; `by` is null for the system and for support staff."""
 
     id: UUID
-    type: str
+    type: Kind
     by: PersonOut | None
     at: str
     content: str | None
@@ -50,7 +54,7 @@ class NotedRow(EntryRow, frozen=True):
 class Entry(msgspec.Struct, frozen=True):
     """Something to note."""
 
-    type: str
+    type: Kind
     content: str | None = None
     mentions: list[UUID] = []
     data: dict[str, Any] = {}

@@ -10,6 +10,11 @@ from crm.core.fields import Tag, Tags
 from crm.core.page import PageQuery, maybe_stamp, stamp
 
 Status = Literal["OPEN", "PENDING", "CLOSED"]
+Direction = Literal["INBOUND", "OUTBOUND"]
+MessageStatus = Literal[
+    "SCHEDULED", "QUEUED", "SENDING", "UNCERTAIN", "SENT", "DELIVERED", "READ", "PLAYED", "FAILED", "CANCELED",
+    "RECEIVED",
+]  # fmt: skip
 Note = Annotated[str, msgspec.Meta(min_length=1, max_length=4096, pattern=r"\S")]
 
 
@@ -29,10 +34,10 @@ class ConversationRow(msgspec.Struct, frozen=True):
     tags: list[str]
     unread_count: int
     last_message_id: UUID | None
-    last_message_direction: str | None
+    last_message_direction: Direction | None
     last_message_type: str | None
     last_message_preview: str | None
-    last_message_status: str | None
+    last_message_status: MessageStatus | None
     last_message_at: datetime
     window_expires_at: datetime | None
     free_until: datetime | None
@@ -125,10 +130,10 @@ class LastMessageOut(msgspec.Struct, frozen=True, rename="camel"):
     """What the list shows under the name."""
 
     id: UUID
-    direction: str | None
+    direction: Direction | None
     type: str | None
     preview: str | None
-    status: str | None
+    status: MessageStatus | None
     created_at: str
 
 

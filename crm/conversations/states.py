@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 
 from crm import audit
-from crm.conversations.entries import Entry
+from crm.conversations.entries import Entry, Kind
 from crm.conversations.keeping import found
 from crm.conversations.shapes import ConversationOut, Patch, Snooze, Status, shown
 from crm.conversations.timeline import tell
@@ -54,7 +54,7 @@ async def move(call: Call, to: Status) -> ConversationOut:
         ) from error
 
 
-_ENTRIES: dict[Status, str] = {"OPEN": "reopened", "PENDING": "reopened", "CLOSED": "closed"}
+_ENTRIES: dict[Status, Kind] = {"OPEN": "reopened", "PENDING": "reopened", "CLOSED": "closed"}
 
 
 async def patch(call: Call) -> ConversationOut:
@@ -87,7 +87,7 @@ async def unsnooze(call: Call) -> ConversationOut:
 
 
 async def _changed(
-    call: Call, query: sql.Query, entry: str | None = None, data: dict[str, Any] | None = None, **params: Any
+    call: Call, query: sql.Query, entry: Kind | None = None, data: dict[str, Any] | None = None, **params: Any
 ) -> ConversationOut:
     """Run a change, note it and tell everybody; what changes nothing tells nothing. Raises NotFound."""
     if not await call.tx.count(query, id=call.id(), **params):

@@ -3,7 +3,7 @@
 import ipaddress
 import time
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -21,6 +21,8 @@ _sql = sql.load("access")
 SUPER_ADMIN: Final = "SUPER_ADMIN"
 TENANT_ADMIN: Final = "TENANT_ADMIN"
 ATTENDANT: Final = "ATTENDANT"
+Role = Literal["SUPER_ADMIN", "TENANT_ADMIN", "ATTENDANT"]
+TenantStatus = Literal["TRIAL", "ACTIVE", "SUSPENDED", "CANCELED"]
 RESERVED = {"www", "api", "app", "admin"}
 _slugs: dict[str, UUID] = {}  # a slug never changes, and only found ones are kept
 

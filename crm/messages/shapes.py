@@ -7,10 +7,11 @@ from uuid import UUID
 import msgspec
 
 from crm.contacts import Moved, Person
-from crm.conversations import ConversationOut, Latest
+from crm.conversations import ConversationOut, Direction, Latest, MessageStatus
 from crm.core import page as paging
 from crm.core.feed import Event
 from crm.core.page import stamp
+from crm.messages.pieces import ErrorShown, FileShown, ReactionShown
 
 WINDOW = timedelta(hours=24)  # Meta: customer service window
 _PREVIEW = 120  # characters of a message shown in the list
@@ -21,16 +22,16 @@ class MessageRow(msgspec.Struct, frozen=True):
 
     id: UUID
     conversation_id: UUID
-    direction: Literal["INBOUND", "OUTBOUND"]
+    direction: Direction
     type: str
-    status: str
+    status: MessageStatus
     content: str | None
-    media: dict[str, Any] | None
+    media: FileShown | None
     payload: dict[str, Any] | None
     wamid: str | None
     reply_to: UUID | None
     sent_by: UUID | None
-    error: dict[str, Any] | None
+    error: ErrorShown | None
     created_at: datetime
     sent_at: datetime | None
     delivered_at: datetime | None
@@ -38,7 +39,7 @@ class MessageRow(msgspec.Struct, frozen=True):
     failed_at: datetime | None
     send_at: datetime | None
     origin: str | None
-    reactions: list[dict[str, Any]] | None
+    reactions: list[ReactionShown] | None
     edited_at: datetime | None
     revoked_at: datetime | None
 
@@ -48,14 +49,14 @@ class MessageOut(msgspec.Struct, frozen=True, rename="camel"):
 
     id: UUID
     conversation_id: UUID
-    direction: Literal["INBOUND", "OUTBOUND"]
+    direction: Direction
     type: str
     content: str | None
-    media: dict[str, Any] | None
+    media: FileShown | None
     payload: dict[str, Any] | None
     reply_to: UUID | None
-    status: str
-    error: dict[str, Any] | None
+    status: MessageStatus
+    error: ErrorShown | None
     wamid: str | None
     sent_by: UUID | None
     created_at: str
@@ -65,7 +66,7 @@ class MessageOut(msgspec.Struct, frozen=True, rename="camel"):
     failed_at: str | None
     send_at: str | None
     origin: str | None
-    reactions: list[dict[str, Any]]
+    reactions: list[ReactionShown]
     edited_at: str | None
     revoked_at: str | None
 
@@ -164,7 +165,7 @@ class AdvancedRow(msgspec.Struct, frozen=True):
     conversation_id: UUID
     status: str
     at: datetime
-    error: dict[str, Any] | None
+    error: ErrorShown | None
 
 
 class AddresseeRow(msgspec.Struct, frozen=True):
@@ -204,7 +205,7 @@ class ClaimedRow(msgspec.Struct, frozen=True):
 class StandingRow(msgspec.Struct, frozen=True):
     """Where a message stands; `offered`: nobody knows whether it arrived, and people may decide."""
 
-    direction: Literal["INBOUND", "OUTBOUND"]
+    direction: Direction
     type: str
     status: str
     offered: bool

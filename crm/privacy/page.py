@@ -81,7 +81,7 @@ def messages(house: HouseRow, rows: Sequence[MessageRow], files: Mapping[str, st
 
 def _message(row: MessageRow, zone: ZoneInfo, files: Mapping[str, str]) -> str:
     who = "Hóspede" if row.direction == "INBOUND" else "Hotel"
-    file = files.get(str((row.media or {}).get("id")))
+    file = files.get(row.media["id"]) if row.media else None
     link = f' <a href="{escape(file)}">arquivo</a>' if file else ""
     text = escape(row.content or "").replace("\n", "<br>")
     return f"<tr><td>{_moment(row.created_at, zone)}</td><td>{who}</td><td>{text}{link}</td></tr>"

@@ -1,12 +1,12 @@
 """The shapes of signing in: rows, requests, answers."""
 
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 import msgspec
 
 from crm.core import crypto
+from crm.core.access import Role, TenantStatus
 from crm.core.db import PLATFORM
 from crm.core.fields import AnyPassword, Email, Password
 
@@ -17,14 +17,14 @@ class PersonRow(msgspec.Struct, frozen=True):
     id: UUID
     email: str
     name: str
-    role: Literal["SUPER_ADMIN", "TENANT_ADMIN", "ATTENDANT"]
+    role: Role
     must_change_password: bool
     active: bool
     password_hash: str
     tenant_id: UUID
     tenant_slug: str
     tenant_name: str
-    tenant_status: str
+    tenant_status: TenantStatus
 
 
 class SessionRow(msgspec.Struct, frozen=True):
@@ -64,7 +64,7 @@ class UserOut(msgspec.Struct, frozen=True, rename="camel"):
     id: UUID
     email: str
     name: str
-    role: str
+    role: Role
     tenant_id: UUID | None
     must_change_password: bool
 
@@ -75,7 +75,7 @@ class TenantOut(msgspec.Struct, frozen=True):
     id: UUID
     slug: str
     name: str
-    status: str
+    status: TenantStatus
 
 
 class SignedIn(msgspec.Struct, frozen=True, rename="camel"):
