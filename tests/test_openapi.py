@@ -37,7 +37,6 @@ def content(door: str, status: int) -> list[str]:
         ("GET /api/media/{id}", 200, ["*/*"]),
         ("GET /api/media/{id}", 206, ["*/*"]),
         ("GET /api/media/{id}", 304, []),
-        ("GET /api/media/{id}", 416, []),
         ("GET /api/media/{id}/thumbnail", 200, ["*/*"]),
         ("GET /api/contacts/export.csv", 200, ["text/csv"]),
         ("GET /api/contacts/imports/{id}/errors.csv", 200, ["text/csv"]),

@@ -5,7 +5,7 @@ Problem                                     what an answer of application/proble
 ├── PlanLimitReached 402 ├── Forbidden 403 ─ TenantMismatch, TenantSuspended
 ├── NotFound 404 ─ TenantNotFound           ├── MethodNotAllowed 405 ├── BodyTooSlow 408
 ├── Conflict 409 ─ AlreadyAssigned, ContactBlocked, WindowClosed, MediaNotReady
-├── PayloadTooLarge 413 ├── UnsupportedMediaType 415 ├── ValidationFailed 422
+├── PayloadTooLarge 413 ├── UnsupportedMediaType 415 ├── RangeNotSatisfiable 416 ├── ValidationFailed 422
 ├── RateLimited 429     └── Internal 500    └── Unavailable 503
 MetaError (core/meta.py) is not a Problem: the worker turns it into a message's state.
 """

@@ -129,7 +129,7 @@ _file = partial(
     role=ATTENDANT,
     headers=Asked,
     answer=_BYTES,
-    also=((206, _BYTES), (304, None), (416, None)),
+    also=((206, _BYTES), (304, None)),
     own_tx=True,
 )
 routes = [
