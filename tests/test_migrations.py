@@ -175,11 +175,27 @@ def test_a_migration_that_was_not_recorded_is_refused(empty: Scratch, folder: Pa
     assert empty.run("SELECT to_regclass('tenants')") == [(None,)]
 
 
-def test_a_migration_that_fails_leaves_nothing_of_itself(migrated: Scratch, folder: Path) -> None:
-    bad = folder / "9999_bad.sql"
-    bad.write_text("CREATE TABLE half (id int);\nSELECT 1 / 0;\n")
+def recorded(folder: Path, name: str, text: str) -> None:
+    """Add a migration."""
+    (folder / name).write_text(text)
     with (folder / "checksums.txt").open("a") as file:
-        file.write(f"{schema.digest(bad)}  {bad.name}\n")
+        file.write(f"{schema.digest(folder / name)}  {name}\n")
+
+
+def test_an_index_may_be_built_beside_the_traffic(migrated: Scratch, folder: Path) -> None:
+    """CREATE INDEX CONCURRENTLY runs in no transaction: such a migration says so in its first line."""
+    recorded(
+        folder,
+        "9999_index.sql",
+        "-- transactional: false\nCREATE INDEX CONCURRENTLY beside_ix ON public.messages (created_at);\n",
+    )
+    assert migrate.apply(migrated.url("owner")) == ["9999_index"]
+    assert migrated.run("SELECT indisvalid FROM pg_index WHERE indexrelid = 'beside_ix'::regclass") == [(True,)]
+    assert migrate.plan(migrated.url("owner")) == []
+
+
+def test_a_migration_that_fails_leaves_nothing_of_itself(migrated: Scratch, folder: Path) -> None:
+    recorded(folder, "9999_bad.sql", "CREATE TABLE half (id int);\nSELECT 1 / 0;\n")
     with pytest.raises(psycopg.errors.DivisionByZero):
         migrate.apply(migrated.url("owner"))
     assert migrated.run("SELECT to_regclass('half'), to_regclass('tenants') IS NOT NULL") == [(None, True)]
