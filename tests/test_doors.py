@@ -273,7 +273,7 @@ async def test_a_body_above_a_megabyte_is_too_large(door: Door, system: System, 
 async def test_a_query_that_nobody_knows_is_named(door: Door, system: System, hotel_a: Hotel) -> None:
     answer = await knock(client(door, system, hotel_a), door, params={"nope": "1"})
     assert is_problem(answer, 422, "validation_failed")
-    assert [error["pointer"] for error in answer.json()["errors"]] == ["/nope"]
+    assert "/nope" in [error["pointer"] for error in answer.json()["errors"]]  # beside what is missing
 
 
 @pytest.mark.parametrize("path", sorted({door.path for door in doors}))
