@@ -9,7 +9,7 @@ import msgspec
 from crm.core import sql
 from crm.core.access import TENANT_ADMIN
 from crm.core.http import Call, Door
-from crm.core.page import Page, PageQuery, stamp, turned
+from crm.core.page import Page, PageQuery, Stamp, stamp, turned
 from crm.core.tx import Tx
 
 _sql = sql.load("audit")
@@ -40,7 +40,7 @@ class AuditOut(msgspec.Struct, frozen=True, rename="camel"):
     detail: dict[str, Any]
     ip: str | None
     request_id: str | None
-    created_at: str
+    created_at: Stamp
 
 
 async def note(call: Call, tx: Tx, action: str, target: object = None, **detail: Any) -> None:

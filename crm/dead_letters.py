@@ -14,7 +14,7 @@ from crm.core.access import TENANT_ADMIN
 from crm.core.db import PLATFORM
 from crm.core.errors import Conflict, NotFound
 from crm.core.http import Call, Door
-from crm.core.page import Page, PageQuery, maybe_stamp, stamp, turned
+from crm.core.page import Page, PageQuery, Stamp, maybe_stamp, stamp, turned
 from crm.core.tx import Tx
 
 log = logging.getLogger(__name__)
@@ -52,9 +52,9 @@ class LetterOut(msgspec.Struct, frozen=True, rename="camel"):
     error: str
     attempts: int
     status: Status
-    first_at: str
-    last_at: str
-    ended_at: str | None
+    first_at: Stamp
+    last_at: Stamp
+    ended_at: Stamp | None
     ended_by: UUID | None
 
 

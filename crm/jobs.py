@@ -12,9 +12,9 @@ from crm.core import sql
 from crm.core.access import SUPER_ADMIN, TENANT_ADMIN
 from crm.core.db import PLATFORM
 from crm.core.errors import Conflict, NotFound, invalid
-from crm.core.fields import zoned
+from crm.core.fields import Moment, zoned
 from crm.core.http import Call, Door
-from crm.core.page import Page, stamp, turned
+from crm.core.page import Page, Stamp, stamp, turned
 from crm.core.tx import Tx
 from crm.dead_letters import LetterOut, LetterQuery, LetterRow
 from crm.intake import Post
@@ -52,7 +52,7 @@ class WorkerOut(msgspec.Struct, frozen=True, rename="camel"):
     id: UUID
     host: str
     pid: int
-    started_at: str
+    started_at: Stamp
     lanes: int
     silent_seconds: float
 
@@ -87,8 +87,8 @@ class Replay(
 ):  # fmt: skip
     """Raw events to work again: one by `id`, or those with `from` <= received < `to`, of all or of one tenant."""
 
-    since: datetime | None = None
-    until: datetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     id: UUID | None = None
     tenant_id: UUID | None = None
 
@@ -104,7 +104,7 @@ class Replayed(msgspec.Struct, frozen=True):
     """How many raw events wait again; `next` is the `from` to go on with when there were more."""
 
     replayed: int
-    next: str | None
+    next: Stamp | None
 
 
 async def jobs(call: Call) -> Jobs:

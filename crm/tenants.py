@@ -16,7 +16,7 @@ from crm.core.errors import Conflict, NotFound, ValidationFailed, invalid
 from crm.core.feed import COME_BACK, End
 from crm.core.fields import Email, Name, Password, Slug, normal_email
 from crm.core.http import Call, Door
-from crm.core.page import Page, PageQuery, containing, stamp, turned
+from crm.core.page import Page, PageQuery, Stamp, containing, stamp, turned
 from crm.core.tx import Tx
 
 _sql = sql.load("tenants")
@@ -52,8 +52,8 @@ class TenantOut(msgspec.Struct, frozen=True, rename="camel"):
     locale: str
     timezone: str
     settings: dict[str, Any]
-    trial_ends_at: str
-    created_at: str
+    trial_ends_at: Stamp
+    created_at: Stamp
 
 
 class Create(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

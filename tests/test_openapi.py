@@ -154,6 +154,20 @@ def test_a_field_of_few_values_tells_them() -> None:
     assert (values("Health", "status"), values("Ready", "status")) == ({"ok"}, {"ready", "not_ready", "leaving"})
 
 
+def test_a_time_says_that_it_is_one() -> None:
+    """All but a rule's time of day, and the day that the name says."""
+    times = {
+        (name, field): json.dumps(schema)
+        for name, shape in SHAPES.items()
+        for field, schema in shape.get("properties", {}).items()
+        if re.search(r"At$|Until$|^(at|until|next|from|to)$", field)
+    }
+    plain = {key for key, told in times.items() if '"format": "date-time"' not in told}
+    assert plain == {("RuleRow", "at"), ("Rule", "at"), ("ChangeRule", "at"), ("SendTo", "to"), ("Start", "to")}
+    asked = {one["name"]: one["schema"] for one in operation("GET /api/messages/search")["parameters"]}
+    assert asked["from"] == asked["to"] == {"type": "string", "format": "date-time"}
+
+
 def test_what_a_message_shows_of_its_file_and_error_is_told() -> None:
     file, error = SHAPES["FileShown"], SHAPES["ErrorShown"]
     assert set(file["required"]) == {"id", "mimeType", "size", "filename", "state"}

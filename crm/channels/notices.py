@@ -10,7 +10,7 @@ import msgspec
 from crm.core import sql
 from crm.core.meta_codes import Words
 from crm.core.meta_errors import meaning
-from crm.core.page import maybe_stamp, stamp
+from crm.core.page import Stamp, maybe_stamp, stamp
 from crm.core.tx import Tx
 
 _sql = sql.load("notices")
@@ -50,8 +50,8 @@ class NoticeOut(msgspec.Struct, frozen=True, rename="camel"):
     text: str
     what_to_do: str
     data: dict[str, Any]
-    created_at: str
-    dismissed_at: str | None
+    created_at: Stamp
+    dismissed_at: Stamp | None
     dismissed_by: UUID | None
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from crm.channels.notices import NoticeOut
 from crm.core.fields import MASK, GraphId, Name, Secret, SecretOrMask
-from crm.core.page import stamp
+from crm.core.page import Stamp, stamp
 
 Display = Annotated[str, msgspec.Meta(max_length=40)]
 
@@ -122,7 +122,7 @@ class Patch(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=T
 class Paused(msgspec.Struct, frozen=True, rename="camel"):
     """Why nothing is sent over a number: Meta's error, and until when; `until` null waits for people."""
 
-    until: str | None
+    until: Stamp | None
     error: dict[str, Any] | None
 
 
@@ -137,10 +137,10 @@ class HealthOut(msgspec.Struct, frozen=True, rename="camel"):
     limit: str | None
     name_status: str | None
     username: str | None
-    last_webhook_at: str | None
-    last_inbound_at: str | None
-    last_status_at: str | None
-    last_check_at: str | None
+    last_webhook_at: Stamp | None
+    last_inbound_at: Stamp | None
+    last_status_at: Stamp | None
+    last_check_at: Stamp | None
     notices: list[NoticeOut]
 
 
@@ -155,7 +155,7 @@ class ChannelOut(msgspec.Struct, frozen=True, rename="camel"):
     whatsapp_app_secret: str | None
     whatsapp_webhook_verify_token: str
     display_phone_number: str | None
-    created_at: str
+    created_at: Stamp
     paused: Paused | None
     health: HealthOut
     send_read_receipts: bool

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from crm.contacts.phones import match_key
 from crm.core.feed import Event
 from crm.core.fields import Email, Language, Name, Tag, Tags
-from crm.core.page import PageQuery, maybe_stamp, stamp
+from crm.core.page import PageQuery, Stamp, maybe_stamp, stamp
 
 Kind = Literal["group", "bsuid", "wa_id", "match_key"]
 Identity = tuple[Kind, str]
@@ -131,13 +131,13 @@ class ContactOut(msgspec.Struct, frozen=True, rename="camel"):
     is_group: bool
     marketing_opt_out: bool
     merged_into: UUID | None
-    created_at: str
+    created_at: Stamp
     email: str | None
     language: str | None
     tags: list[str]
     attributes: dict[str, Any]
     blocked: bool
-    erased_at: str | None
+    erased_at: Stamp | None
 
 
 class ChangedRow(msgspec.Struct, frozen=True):
@@ -161,7 +161,7 @@ class TakenOut(msgspec.Struct, frozen=True):
 
     id: UUID
     name: str | None
-    at: str
+    at: Stamp
 
 
 class WholeContactOut(ContactOut, frozen=True, rename="camel"):
@@ -221,8 +221,8 @@ class MergeOut(msgspec.Struct, frozen=True, rename="camel"):
     from_id: UUID
     into_id: UUID
     why: str
-    created_at: str
-    undone_at: str | None
+    created_at: Stamp
+    undone_at: Stamp | None
 
 
 def shown(row: ContactRow) -> ContactOut:

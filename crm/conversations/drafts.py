@@ -11,7 +11,7 @@ from crm.core import sql
 from crm.core.access import ATTENDANT
 from crm.core.errors import Forbidden
 from crm.core.http import Call, Door
-from crm.core.page import maybe_stamp
+from crm.core.page import Stamp, maybe_stamp
 
 _sql = sql.load("drafts")
 
@@ -27,7 +27,7 @@ class DraftOut(msgspec.Struct, frozen=True, rename="camel"):
     """A draft; empty, and of no time, where nothing was begun."""
 
     content: str
-    updated_at: str | None
+    updated_at: Stamp | None
 
 
 class Keep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,7 +10,7 @@ import msgspec
 from crm.conversations.shapes import PersonOut
 from crm.core import sql
 from crm.core.feed import Event
-from crm.core.page import stamp
+from crm.core.page import Stamp, stamp
 from crm.core.tx import Tx
 
 _sql = sql.load("timeline")
@@ -39,7 +39,7 @@ class EntryOut(msgspec.Struct, frozen=True, rename="camel"):
     id: UUID
     type: Kind
     by: PersonOut | None
-    at: str
+    at: Stamp
     content: str | None
     mentions: list[UUID]
     data: dict[str, Any]

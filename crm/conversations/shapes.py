@@ -6,8 +6,8 @@ from uuid import UUID
 
 import msgspec
 
-from crm.core.fields import Tag, Tags
-from crm.core.page import PageQuery, maybe_stamp, stamp
+from crm.core.fields import Moment, Tag, Tags
+from crm.core.page import PageQuery, Stamp, maybe_stamp, stamp
 
 Status = Literal["OPEN", "PENDING", "CLOSED"]
 Direction = Literal["INBOUND", "OUTBOUND"]
@@ -134,7 +134,7 @@ class LastMessageOut(msgspec.Struct, frozen=True, rename="camel"):
     type: str | None
     preview: str | None
     status: MessageStatus | None
-    created_at: str
+    created_at: Stamp
 
 
 class ConversationOut(msgspec.Struct, frozen=True, rename="camel"):
@@ -149,12 +149,12 @@ class ConversationOut(msgspec.Struct, frozen=True, rename="camel"):
     tags: list[str]
     unread_count: int
     last_message: LastMessageOut | None
-    last_message_at: str
-    window_expires_at: str | None
-    free_until: str | None
-    created_at: str
+    last_message_at: Stamp
+    window_expires_at: Stamp | None
+    free_until: Stamp | None
+    created_at: Stamp
     department: DepartmentOut | None
-    snoozed_until: str | None
+    snoozed_until: Stamp | None
     first_unread_message_id: UUID | None
 
 
@@ -190,7 +190,7 @@ class Patch(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=T
 class Snooze(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """Until when it is put off."""
 
-    until: datetime
+    until: Moment
 
 
 class Latest(msgspec.Struct, frozen=True):

@@ -9,6 +9,8 @@ from crm.core.errors import invalid
 
 FARTHEST = timedelta(days=366)  # how far ahead people may set a time
 
+# RFC 3339; that its offset is there, `zoned` sees to.
+Moment = Annotated[datetime, Meta(extra_json_schema={"format": "date-time"})]
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
 # In Python's regular expressions $ also matches before a final line break: hence (?!\n).
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$(?!\n)", min_length=1, max_length=63)]

@@ -22,6 +22,7 @@ DEEPEST = 20_000  # rows that a page number may skip; beyond, the cursor costs t
 Limit = Annotated[int, msgspec.Meta(ge=1, le=100)]
 PageNumber = Annotated[int, msgspec.Meta(ge=1, le=2**31)]
 Cursor = Annotated[str, msgspec.Meta(max_length=200)]
+Stamp = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]  # what `stamp` writes
 
 
 class PageQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
@@ -117,12 +118,12 @@ def _bad_cursor(name: str) -> ValidationFailed:
     return invalid(f"/{name}", "cursor inválido: use o que a lista devolveu", "bad cursor: use what the list gave")
 
 
-def stamp(at: datetime) -> str:
+def stamp(at: datetime) -> Stamp:
     """A time (in UTC) as RFC 3339 with milliseconds and Z. By msgspec: 0.3 µs against 1.2 by isoformat."""
     text = _encode(at)
     return f"{text[1:24].decode()}Z" if at.microsecond else f"{text[1:20].decode()}.000Z"
 
 
-def maybe_stamp(at: datetime | None) -> str | None:
+def maybe_stamp(at: datetime | None) -> Stamp | None:
     """A time that may be missing."""
     return None if at is None else stamp(at)

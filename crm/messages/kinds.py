@@ -1,6 +1,5 @@
 """What a person may send: every type with its fields and Meta's limits, in characters (Meta: sending)."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal, get_args
 from uuid import UUID
 
@@ -8,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from crm.core.errors import FieldError
+from crm.core.fields import Moment
 from crm.messages import interactive
 from crm.messages.interactive import Part
 
@@ -202,7 +202,7 @@ class Send(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
     reaction: Reaction | None = None
     reply_to: UUID | None = None
     client_message_id: ClientId | None = None
-    send_at: datetime | None = None
+    send_at: Moment | None = None
 
     @property
     def kind(self) -> Type:

@@ -4,6 +4,8 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
+from crm.core.page import Stamp
+
 
 class FileShown(TypedDict):
     """A message's file, as crm.media_shown makes it; what does not apply is left out."""
@@ -36,4 +38,4 @@ class ReactionShown(TypedDict):
 
     emoji: str
     by: str
-    at: str
+    at: Stamp

@@ -10,7 +10,7 @@ from crm.core import meta, sql
 from crm.core.access import ATTENDANT
 from crm.core.errors import Conflict, NotFound, Problem, WindowClosed, invalid
 from crm.core.feed import Event
-from crm.core.fields import ahead, zoned
+from crm.core.fields import Moment, ahead, zoned
 from crm.core.http import Call, Door
 from crm.core.meta_errors import OPTED_OUT
 from crm.core.page import FIRST, Page, PageQuery, read_cursor, turned
@@ -90,14 +90,14 @@ async def call_off(tx: Tx, message: UUID) -> list[Event]:
 class ScheduledQuery(PageQuery, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """Which page of what is to be sent from a moment (included) to another (not included)."""
 
-    since: datetime | None = msgspec.field(default=None, name="from")
-    to: datetime | None = None
+    since: Moment | None = msgspec.field(default=None, name="from")
+    to: Moment | None = None
 
 
 class Reschedule(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """Another time, another text, or both."""
 
-    send_at: datetime | None = None
+    send_at: Moment | None = None
     content: Content | None = None
 
 

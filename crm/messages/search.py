@@ -11,7 +11,7 @@ import msgspec
 from crm.core import page as paging
 from crm.core import sql
 from crm.core.access import ATTENDANT
-from crm.core.fields import zoned
+from crm.core.fields import Moment, zoned
 from crm.core.http import Call, Door
 from crm.messages.shapes import MessageOut, MessageRow, shown
 
@@ -59,8 +59,8 @@ class SearchQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
 
     q: Annotated[str, msgspec.Meta(max_length=200, pattern=r"\S")]
     conversation_id: UUID | None = None
-    since: datetime | None = msgspec.field(default=None, name="from")
-    to: datetime | None = None
+    since: Moment | None = msgspec.field(default=None, name="from")
+    to: Moment | None = None
     direction: Literal["INBOUND", "OUTBOUND"] | None = None
     limit: paging.Limit = 20
     cursor: paging.Cursor | None = None

@@ -10,7 +10,8 @@ from crm.contacts import Moved, Person
 from crm.conversations import ConversationOut, Direction, Latest, MessageStatus
 from crm.core import page as paging
 from crm.core.feed import Event
-from crm.core.page import stamp
+from crm.core.fields import Moment
+from crm.core.page import Stamp, stamp
 from crm.messages.pieces import ErrorShown, FileShown, ReactionShown
 
 WINDOW = timedelta(hours=24)  # Meta: customer service window
@@ -59,16 +60,16 @@ class MessageOut(msgspec.Struct, frozen=True, rename="camel"):
     error: ErrorShown | None
     wamid: str | None
     sent_by: UUID | None
-    created_at: str
-    sent_at: str | None
-    delivered_at: str | None
-    read_at: str | None
-    failed_at: str | None
-    send_at: str | None
+    created_at: Stamp
+    sent_at: Stamp | None
+    delivered_at: Stamp | None
+    read_at: Stamp | None
+    failed_at: Stamp | None
+    send_at: Stamp | None
     origin: str | None
     reactions: list[ReactionShown]
-    edited_at: str | None
-    revoked_at: str | None
+    edited_at: Stamp | None
+    revoked_at: Stamp | None
 
 
 class HistoryQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,7 +77,7 @@ class HistoryQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     before: paging.Cursor | None = None
     after: paging.Cursor | None = None
-    at: datetime | None = None
+    at: Moment | None = None
     limit: paging.Limit = 50
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from crm.core.page import stamp
+from crm.core.page import Stamp, stamp
 
 Kind = Literal["message", "note", "draft"]
 
@@ -111,7 +111,7 @@ class Receipt(msgspec.Struct, frozen=True, rename="camel"):
     """
 
     contact_id: UUID
-    erased_at: str
+    erased_at: Stamp
     contacts: int
     conversations: int
     messages: int

@@ -9,6 +9,7 @@ from crm.core import crypto
 from crm.core.access import Role, TenantStatus
 from crm.core.db import PLATFORM
 from crm.core.fields import AnyPassword, Email, Password
+from crm.core.page import Stamp
 
 
 class PersonRow(msgspec.Struct, frozen=True):
@@ -104,9 +105,9 @@ class SessionOut(msgspec.Struct, frozen=True, rename="camel"):
     ip: str
     user_agent: str
     current: bool
-    created_at: str
-    last_used_at: str
-    expires_at: str
+    created_at: Stamp
+    last_used_at: Stamp
+    expires_at: Stamp
 
 
 class Sessions(msgspec.Struct, frozen=True):

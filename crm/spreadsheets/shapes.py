@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from crm.core.page import maybe_stamp, stamp
+from crm.core.page import Stamp, maybe_stamp, stamp
 
 SHOWN = 1_000  # errors shown with an import; all of them are in its errors.csv
 Status = Literal["RUNNING", "DONE", "FAILED"]
@@ -108,8 +108,8 @@ class ImportOut(msgspec.Struct, frozen=True, rename="camel"):
     unchanged: int
     failed: int
     skipped_columns: list[str]
-    created_at: str
-    finished_at: str | None
+    created_at: Stamp
+    finished_at: Stamp | None
     errors: list[ErrorOut] | msgspec.UnsetType = msgspec.UNSET
 
 

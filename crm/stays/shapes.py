@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from crm.core.fields import Language, Name
-from crm.core.page import stamp
+from crm.core.page import Stamp, stamp
 from crm.messages import Content, TemplateUse
 
 EARLIEST, LATEST = date(2000, 1, 1), date(2099, 12, 31)  # beyond, a day's arithmetic leaves the calendar
@@ -52,8 +52,8 @@ class StayOut(msgspec.Struct, frozen=True, rename="camel"):
     room: str | None
     language: str | None
     status: Status
-    created_at: str
-    updated_at: str
+    created_at: Stamp
+    updated_at: Stamp
 
 
 class Stays(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from crm.core.feed import Event
-from crm.core.page import PageQuery, maybe_stamp, stamp
+from crm.core.page import PageQuery, Stamp, maybe_stamp, stamp
 
 Search = Annotated[str, msgspec.Meta(max_length=100)]
 _Word = Annotated[str, msgspec.Meta(max_length=40)]
@@ -113,10 +113,10 @@ class TemplateOut(msgspec.Struct, frozen=True, rename="camel"):
     advice: str | None
     previous_category: str | None
     next_category: str | None
-    category_changes_at: str | None
-    created_at: str
-    updated_at: str
-    synced_at: str | None
+    category_changes_at: Stamp | None
+    created_at: Stamp
+    updated_at: Stamp
+    synced_at: Stamp | None
 
 
 class AccountSynced(msgspec.Struct, frozen=True, rename="camel"):
