@@ -13,9 +13,9 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from crm import conversations
-from crm.core import access, sql
+from crm.core import access, edge, sql
 from crm.core.access import Who
-from crm.core.errors import NotFound, Problem, TenantSuspended, Unavailable
+from crm.core.errors import Forbidden, NotFound, Problem, TenantSuspended, Unavailable
 from crm.core.feed import Passing
 from crm.core.hub import Hub
 from crm.core.rails import Rails
@@ -154,8 +154,9 @@ _EVENTS: dict[str, Callable[[Visit, Any], Awaitable[None]]] = {
 async def endpoint(websocket: WebSocket) -> None:
     """A socket from its handshake to its end."""
     if not _origin_allowed(websocket):
-        await websocket.close(1008)
-        return
+        answer = await edge.on_problem(websocket, Forbidden("Origem desconhecida.", "Unknown origin."))
+        edge.dress(answer.headers, websocket.scope)
+        return await websocket.send_denial_response(answer)
     await websocket.accept()
     try:
         who = await _signed_in(websocket)

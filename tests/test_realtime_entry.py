@@ -1,6 +1,7 @@
 """Coming in at /ws and being shown out: authentication, close codes, origins."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -271,7 +272,10 @@ async def test_any_other_origin_is_refused_at_the_handshake(with_frontends: str,
     with pytest.raises(InvalidStatus) as refused:
         async with at_socket(with_frontends, origin=origin):
             pass
-    assert refused.value.response.status_code == 403
+    answer = refused.value.response
+    told = json.loads(answer.body)
+    assert (answer.status_code, told["code"]) == (403, "forbidden")
+    assert (answer.headers["X-Request-Id"], answer.headers["X-Frame-Options"]) == (told["requestId"], "DENY")
 
 
 async def test_a_server_that_stops_says_1012(settings: Settings, hotel: Hotel) -> None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 import msgspec
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -63,14 +63,13 @@ class Edge:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         start, status, scope["leaving"] = time.perf_counter(), 500, self.leaving
-        secure = scope["scheme"] == "https" or headers.get("x-forwarded-proto") == "https"
         body = _Body(receive, headers) if _is_long(headers) else None
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _dress(MutableHeaders(scope=message), scope["request_id"], secure)
+                dress(MutableHeaders(scope=message), scope)
                 if (body and not await body.ended()) or self.leaving:
                     message["headers"].append((b"connection", b"close"))
             await send(message)
@@ -119,8 +118,10 @@ def _is_long(headers: Headers) -> bool:
     return "transfer-encoding" in headers or (length.isdecimal() and int(length) > LONG)
 
 
-def _dress(headers: MutableHeaders, request_id: str, secure: bool) -> None:
-    headers["x-request-id"] = request_id
+def dress(headers: MutableHeaders, scope: Scope) -> None:
+    """Put on an answer what every one carries."""
+    secure = scope["scheme"] in ("https", "wss") or Headers(scope=scope).get("x-forwarded-proto") == "https"
+    headers["x-request-id"] = scope["request_id"]
     for name, value in _HEADERS.items():
         if name not in headers and (secure or not name.startswith("strict")):
             headers[name] = value
@@ -135,7 +136,7 @@ def _count(scope: Scope, status: int, seconds: float) -> None:
         _log.log(logging.WARNING if status >= 500 else logging.DEBUG, "answered", extra=extra)
 
 
-async def on_problem(request: Request, problem: Exception) -> Response:
+async def on_problem(request: HTTPConnection, problem: Exception) -> Response:
     """An error of our tree as its answer."""
     assert isinstance(problem, Problem)
     english = prefers_english(request.headers.get("accept-language", ""))
