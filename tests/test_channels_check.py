@@ -159,6 +159,16 @@ async def test_an_app_that_is_not_subscribed_is_offered_to_be(system: System, ho
     assert failed(await check(hotel)) == []
 
 
+async def test_a_channel_without_a_token_subscribes_to_nothing(hotel: Hotel) -> None:
+    """Not 503 with Retry-After: another try does not help."""
+    number = {"whatsappPhoneNumberId": unique_number_id(), "whatsappBusinessAccountId": unique_number_id()}
+    channel = (await hotel.admin.post("/api/channels", json=number)).json()["id"]
+    answer = await hotel.admin.post(f"/api/channels/{channel}/subscribe")
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    assert answer.json()["detail"].startswith("O canal não tem token de acesso.")
+    assert (await hotel.admin.delete(f"/api/channels/{channel}")).status_code == 204
+
+
 async def test_another_app_that_is_subscribed_does_not_count(system: System, hotel: Hotel) -> None:
     await becomes(system, hotel, tokenApp="555")
     found = await check(hotel)

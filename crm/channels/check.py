@@ -59,6 +59,8 @@ async def subscribe(call: Call) -> StepOut:
     Meta removes an override when it is posted to without one. Raises NotFound, Conflict, Unavailable.
     """
     visit = await _visit(call)
+    if not visit.token:
+        raise _conflict(await take("token", visit))
     path = f"{visit.row.waba_id}/subscribed_apps"
     try:
         listed = await visit.ask("GET", path)
@@ -81,9 +83,12 @@ async def subscribe(call: Call) -> StepOut:
 
 def _problem(error: MetaError) -> Conflict | Unavailable:
     """What Meta refused for good is told; what passes may be tried again."""
-    finding = refused(error)
     if error.code is None or error.rule.retry == "transient":
         return Unavailable(30)
+    return _conflict(refused(error))
+
+
+def _conflict(finding: Finding) -> Conflict:
     pt, en = (" ".join(part) for part in zip(finding.detail, finding.fix or ("", ""), strict=True))
     return Conflict(pt, en)
 
