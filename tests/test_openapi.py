@@ -1,5 +1,6 @@
 """The OpenAPI document says what the doors really do: types are generated from it, and clients."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from crm import app
 from crm.core import openapi
+from crm.core.errors import tree
 
 Operation = dict[str, Any]
 ROOT = Path(__file__).parents[1]
@@ -173,6 +175,19 @@ def test_what_a_message_shows_of_its_file_and_error_is_told() -> None:
     assert set(file["required"]) == {"id", "mimeType", "size", "filename", "state"}
     assert file["properties"].keys() > {"width", "height", "duration"}
     assert set(error["required"]) == {"code", "title", "detail", "action"}
+
+
+def test_no_problem_of_the_code_has_a_member_that_is_not_told() -> None:
+    kinds = {kind.__name__ for kind in tree()}
+    told = {*SHAPES["Problem"]["properties"], "headers"}
+    calls = [
+        node
+        for path in (ROOT / "crm").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds
+    ]
+    given = {word.arg for call in calls for word in call.keywords if word.arg}
+    assert {"existingId", "assignedTo", "metaCode"} <= given <= told
 
 
 def test_every_schema_is_an_object() -> None:

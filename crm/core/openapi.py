@@ -62,6 +62,8 @@ def _problem() -> dict[str, Any]:
         "errors": {"type": "array", "items": field, "description": "validation_failed: each wrong field."},
         "existingId": {**uuid, "description": "conflict: the row in the way."},
         "assignedTo": {**person, "description": "already_assigned: who has it."},
+        "action": {"type": ["string", "null"], "description": "conflict with Meta: a word for what helps."},
+        "metaCode": {"type": ["integer", "null"], "description": "conflict with Meta: its code."},
         "state": {**text, "description": "Of a file that is not ready, or has not failed."},
     }
     return {"title": "Problem", "type": "object", "required": list(always), "properties": {**always, **more}}
