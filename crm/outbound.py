@@ -7,7 +7,8 @@ uncertain is never repeated by us; Meta's status carries our message id back and
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -78,17 +79,24 @@ async def _turn(rails: Rails, tenant: UUID, parcel: Parcel) -> bool:
     message, sender = parcel.message, parcel.sender
     if sender is None:
         return True
-    wait = await rails.rates.slot(sender.phone_number_id, sender.messages_per_second, str(message.contact_id))
-    if wait > MOMENT:
-        metrics.sends.labels("waits").inc()
-        await _put_back(rails, tenant, message, wait)
-        return False
+    async with _untried(rails, tenant, message):
+        wait = await rails.rates.slot(sender.phone_number_id, sender.messages_per_second, str(message.contact_id))
+        if wait <= MOMENT:
+            await asyncio.sleep(wait)
+            return True
+    metrics.sends.labels("waits").inc()
+    await _put_back(rails, tenant, message, wait)
+    return False
+
+
+@asynccontextmanager
+async def _untried(rails: Rails, tenant: UUID, message: ClaimedRow) -> AsyncIterator[None]:
+    """Meta has heard nothing of this message yet: a worker that must end gives it back."""
     try:
-        await asyncio.sleep(wait)
-    except asyncio.CancelledError:  # the worker must end; Meta has heard nothing of this message
+        yield
+    except asyncio.CancelledError:
         await asyncio.shield(_put_back(rails, tenant, message, 0))
         raise
-    return True
 
 
 async def _put_back(rails: Rails, tenant: UUID, message: ClaimedRow, wait: float) -> None:
@@ -108,10 +116,6 @@ async def _try(rails: Rails, tenant: UUID, parcel: Parcel) -> None:
             name = str(((parcel.message.payload or {}).get("template") or {}).get("name", ""))
             await templates.resync_after(rails, tenant, parcel.sender.waba_id, name)
         return
-    except asyncio.CancelledError:  # the worker must end, and nobody will hear Meta's answer
-        gone = MetaError(UNCERTAIN, None, "the worker was stopped before Meta answered")
-        await asyncio.shield(_settle(rails, tenant, parcel.message, gone))
-        raise
     metrics.sends.labels("sent").inc()
     async with rails.db.tenant(tenant) as tx:
         await channels.works(tx, parcel.message.channel_id)
@@ -131,9 +135,15 @@ async def _send(rails: Rails, tenant: UUID, parcel: Parcel) -> meta.Sent:
     if sender is None:
         raise MetaError(PERMANENT, None, "the channel is out of use", _OUT_OF_USE)
     token = channels.token(rails.box, tenant, sender)
-    files = await _graph_ids(rails, tenant, messages.files(message), sender)
+    async with _untried(rails, tenant, message):
+        files = await _graph_ids(rails, tenant, messages.files(message), sender)
     body = messages.body(message, parcel.recipient, files)
-    return await rails.graph.send(sender.phone_number_id, token, body)
+    try:
+        return await rails.graph.send(sender.phone_number_id, token, body)
+    except asyncio.CancelledError:  # the worker must end, and nobody will hear Meta's answer
+        gone = MetaError(UNCERTAIN, None, "the worker was stopped before Meta answered")
+        await asyncio.shield(_settle(rails, tenant, message, gone))
+        raise
 
 
 async def _graph_ids(rails: Rails, tenant: UUID, files: list[UUID], sender: SenderRow) -> dict[UUID, str]:

@@ -4,7 +4,9 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
+import msgspec
 import pytest
 
 from crm import outbound
@@ -13,6 +15,8 @@ from crm.core.config import Settings
 from tests.conftest import Sql
 from tests.meta import accepted, becomes, now, script, send, status, told
 from tests.system import Guest, Hotel, System, eventually, unique_number_id, unique_phone
+from tests.test_media_doors import upload
+from tests.test_media_look import picture
 
 PERMANENT = [
     (400, 131030, "check_number"),
@@ -24,6 +28,13 @@ QUEUE = """INSERT INTO messages (tenant_id, conversation_id, direction, type, st
                                  lease_until, attempts)
            VALUES ($1, $2, 'OUTBOUND', 'text', $3, $4, now(), now() + $5 * INTERVAL '1 second', $6)
            RETURNING id, conversation_id"""
+FILE = """INSERT INTO messages (tenant_id, conversation_id, channel_id, direction, type, status, content,
+                                next_attempt_at, media_id, media)
+          SELECT c.tenant_id, c.id, c.channel_id, 'OUTBOUND', 'image', 'QUEUED', '[Imagem]',
+              now(), f.id, crm.media_shown(f)
+          FROM conversations AS c, media AS f
+          WHERE c.tenant_id = $1 AND c.id = $2 AND f.tenant_id = $1 AND f.id = $3
+          RETURNING tenant_id, conversation_id, id"""
 HURRY = "UPDATE messages SET next_attempt_at = now() - INTERVAL '2 seconds' WHERE id = $1 RETURNING attempts"
 
 
@@ -247,3 +258,27 @@ async def test_a_lease_in_force_is_waited_for_and_one_that_ran_out_is_uncertain(
     await becomes(dora.hotel, leased, "UNCERTAIN")
     await becomes(dora.hotel, behind, "READ")
     assert await _texts(system, dora.hotel) == ["dois"]
+
+
+async def test_a_worker_that_stops_while_a_file_is_uploaded_gives_the_message_back(
+    dora: Guest, settings: Settings, as_owner: Sql
+) -> None:
+    """Meta has not heard of the message yet: there is nothing that people would have to decide."""
+    asked = asyncio.Event()
+
+    async def silent(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        asked.set()
+
+    file = (await upload(dora.hotel.admin, picture("PNG", (8, 8)) + uuid4().bytes)).json()["id"]
+    conversation = (await dora.conversation())["id"]
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    graph_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    laid = await rails.lay(msgspec.structs.replace(settings, whatsapp_graph_url=graph_url))
+    [made] = await as_owner(FILE, dora.hotel.id, conversation, file)
+    lane = asyncio.create_task(outbound.run_lane(laid, made["tenant_id"], made["conversation_id"]))
+    await asked.wait()
+    lane.cancel()
+    await asyncio.gather(lane, return_exceptions=True)
+    await becomes(dora.hotel, {"id": str(made["id"]), "conversationId": conversation}, "READ")
+    await laid.close()
+    server.close()
