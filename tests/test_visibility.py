@@ -305,3 +305,23 @@ async def test_a_guest_of_a_hidden_conversation_is_deleted_by_nobody(desk: Desk)
     await desk.restrict(OWN)
     answer = await desk.hotel.attendant.delete(f"/api/contacts/{await _contact(desk, 'others')}")
     assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+
+
+async def test_opening_again_beside_a_hidden_conversation_says_who_has_the_contact(system: System) -> None:
+    desk = await furnished(system)
+    again = {"settings": {"visibility": OWN, "reopenHours": 0}}
+    assert (await desk.hotel.admin.patch("/api/tenant", json=again)).status_code == 200
+    url = f"/api/conversations/{desk.keys['own']}"
+    assert (await desk.hotel.attendant.post(f"{url}/close")).status_code == 200
+    await desk.arrives("own")
+
+    async def newer() -> str | None:
+        found = (await desk.hotel.admin.get("/api/conversations?assignedTo=none")).json()["data"]
+        return next((item["id"] for item in found if item["id"] != desk.keys["nobodys"]), None)
+
+    eva = (await desk.eva.get("/auth/me")).json()["user"]
+    given = f"/api/conversations/{await eventually(newer)}/assign"
+    assert (await desk.hotel.admin.post(given, json={"userId": eva["id"]})).status_code == 200
+    refused = await desk.hotel.attendant.post(f"{url}/reopen")
+    assert (refused.status_code, refused.json()["code"]) == (409, "already_assigned")
+    assert refused.json()["assignedTo"] == {"id": eva["id"], "name": "Eva"}

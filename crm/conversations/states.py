@@ -9,6 +9,7 @@ import asyncpg
 
 from crm import audit
 from crm.conversations.entries import Entry, Kind
+from crm.conversations.giving import seen
 from crm.conversations.keeping import found
 from crm.conversations.shapes import ConversationOut, Patch, Snooze, Status, shown
 from crm.conversations.timeline import tell
@@ -41,16 +42,24 @@ async def archive(call: Call, archived: bool) -> ConversationOut:
 
 
 async def move(call: Call, to: Status) -> ConversationOut:
-    """Close it, or open it again. Raises NotFound, Conflict (another one is open with this contact)."""
+    """Close it, or open it again.
+
+    Raises NotFound, Conflict (another one is open with this contact), AlreadyAssigned (the hotel hides that one).
+    """
     try:
         async with call.tx.savepoint():
             return await _changed(call, _sql.move, _ENTRIES[to], status=to)
     except asyncpg.UniqueViolationError as error:
-        other = await call.tx.value(_sql.other_open, id=call.id())
+        async with call.tx.seeing_all():
+            other = await call.tx.value(_sql.other_open, id=call.id())
+        more: dict[str, Any] = {}
+        if other is not None:  # it may have been closed meanwhile
+            await seen(call, other)
+            more["existingId"] = str(other)
         raise Conflict(
             "Já há uma conversa aberta com este contato: continue nela.",
             "There is an open conversation with this contact already: go on there.",
-            existingId=str(other),
+            **more,
         ) from error
 
 
