@@ -114,9 +114,9 @@ FROM sessions
 WHERE user_id = :user_id AND revoked_at IS NULL AND expires_at > now()
 ORDER BY created_at DESC;
 
--- name: set_password(id uuid, hash text, temporary boolean) -> count
--- Stores a new password's hash.
+-- name: set_password(id uuid, hash text, temporary boolean, proved text) -> count
+-- Stores a new password's hash; where the old one was proved, while that is still the person's.
 -- Index: users_pkey
 UPDATE users
 SET password_hash = :hash, must_change_password = :temporary, updated_at = now()
-WHERE id = :id;
+WHERE id = :id AND (:proved::text IS NULL OR password_hash = :proved);

@@ -6,7 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.system import PASSWORD, Hotel, System
+from ops.dev.home import Home
+from tests.conftest import Sql
+from tests.held import holding
+from tests.system import PASSWORD, Hotel, System, eventually
 from tests.visitors import bearer, enter, login, me, refresh, told
 
 
@@ -84,6 +87,19 @@ async def test_a_new_password_ends_the_other_sessions(
     assert told(await me(stranger, other["accessToken"])) == (401, "unauthenticated")
     assert (await login(stranger, eva["email"], PASSWORD, hotel_a.slug)).status_code == 401
     await enter(stranger, eva["email"], hotel_a.slug, "outra-senha-2")
+
+
+async def test_who_changes_a_password_while_it_is_reset_does_not_undo_the_reset(
+    system: System, home: Home, as_owner: Sql
+) -> None:
+    hotel, theirs = await system.hotel("Senha"), "SELECT password_hash FROM users WHERE email = $1"
+    reset = "UPDATE users SET password_hash = 'reset' WHERE email = $1"
+    change = {"currentPassword": PASSWORD, "newPassword": "another-long-one"}
+    async with holding(home, reset, hotel.logins["attendant"]) as held:
+        changing = asyncio.create_task(hotel.attendant.post("/auth/change-password", json=change))
+        await eventually(held.waits)
+    assert told(await changing) == (401, "invalid_credentials")
+    assert [row[0] for row in await as_owner(theirs, hotel.logins["attendant"])] == ["reset"]
 
 
 async def test_a_new_password_needs_the_current_one_and_eight_characters(

@@ -25,7 +25,9 @@ async def change_password(call: Call) -> None:
             raise InvalidCredentials
     hashed = await _hashed(call, change.new_password)
     async with call.rails.db.tenant(call.who.home, call.who.caller) as tx:
-        await tx.none(_sql.set_password, id=call.who.user, hash=hashed, temporary=False)
+        new = {"hash": hashed, "temporary": False, "proved": person.password_hash}
+        if not await tx.count(_sql.set_password, id=call.who.user, **new):
+            raise InvalidCredentials  # another was set meanwhile
         await tx.none(_sql.end_all, user_id=call.who.user, keep=call.who.session)
         await audit.note(call, tx, "password.changed", call.who.user)
         end = End(4401, user=call.who.user, not_session=call.who.session)
@@ -41,7 +43,7 @@ async def choose_password(call: Call) -> tuple[str, str]:
 async def reset_password(call: Call) -> TemporaryPassword:
     """Give a person a temporary password; all their sessions end. Raises NotFound."""
     user, (password, hashed) = call.id(), call.prepared
-    if not await call.tx.count(_sql.set_password, id=user, hash=hashed, temporary=True):
+    if not await call.tx.count(_sql.set_password, id=user, hash=hashed, temporary=True, proved=None):
         raise NotFound
     await call.tx.none(_sql.end_all, user_id=user, keep=None)
     await audit.note(call, call.tx, "password.reset", user)
