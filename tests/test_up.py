@@ -119,6 +119,22 @@ async def test_a_second_copy_on_the_same_home_or_port_is_refused(up: Up) -> None
         assert b"Traceback" not in said
 
 
+async def test_a_home_that_cannot_be_is_told_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    process = await begin(tmp_path / "file" / "home", processes.free_port())
+    said, _ = await asyncio.wait_for(process.communicate(), 20)
+    assert (process.returncode, b"Traceback" in said, b"Not a directory" in said) == (1, False, True)
+
+
+@pytest.mark.parametrize("name", ["PYTHONSAFEPATH", "PYTHONPATH", "PYTHONHOME"])
+async def test_what_the_environment_tells_python_for_other_work_is_no_matter(name: str, tmp_path: Path) -> None:
+    (tmp_path / "psutil.py").write_text("raise ImportError('another one')")
+    env = {**os.environ, name: str(tmp_path)}
+    process = await asyncio.create_subprocess_exec(UP, "--help", stdout=PIPE, stderr=STDOUT, env=env)
+    said, _ = await process.communicate()
+    assert (process.returncode, b"usage: ops/up" in said) == (0, True)
+
+
 @pytest.mark.parametrize("name", ["api", "worker", "redis"])
 async def test_what_is_killed_is_started_again_and_dev_json_stays_true(up: Up, name: str) -> None:
     killed = up.facts["pids"][name]

@@ -28,7 +28,12 @@ def main() -> int:
             _run(Home(home_path), signals, options)
     except Stopped:
         pass
-    except (StartError, ServerError, DemoError) as error:
+    except (
+        StartError,
+        ServerError,
+        DemoError,
+        OSError,
+    ) as error:  # OSError: a folder, a file or a disk of this machine
         print(error, file=sys.stderr)
         return 1
     return 0
