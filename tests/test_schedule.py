@@ -49,6 +49,22 @@ async def test_a_calendar_shows_what_is_to_be_sent_from_a_moment_until_before_an
     assert shown == [made[0]["id"], made[2]["id"]]
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+async def test_a_time_outside_the_calendar_is_named_wherever_one_is_taken(dora: Guest, at: str) -> None:
+    history = f"/api/conversations/{(await dora.conversation())['id']}/messages"
+    asked = [
+        (URL, "from"),
+        (URL, "to"),
+        (history, "at"),
+        ("/api/messages/search", "from"),
+        ("/api/messages/search", "to"),
+    ]
+    for url, name in asked:
+        words = {"q": "oi"} if "search" in url else {}
+        answer = await dora.hotel.attendant.get(url, params={name: at, **words})
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, f"/{name}")
+
+
 async def test_the_time_and_the_text_of_what_waits_can_be_changed(dora: Guest) -> None:
     message = await later(dora, 5)
     change = {"sendAt": at(6), "content": "mais tarde"}

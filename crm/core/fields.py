@@ -29,10 +29,15 @@ Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z]{2,4})?$(?!\
 
 
 def zoned(at: datetime | None, pointer: str) -> datetime | None:
-    """The time, which says its offset if it is given. Raises ValidationFailed naming the field (RFC 3339)."""
-    if at is not None and at.tzinfo is None:
+    """The time in UTC, which says its offset if given. Raises ValidationFailed (RFC 3339), naming the field."""
+    if at is None:
+        return None
+    if at.tzinfo is None:
         raise invalid(pointer, "falta o fuso horário (RFC 3339)", "the offset is missing (RFC 3339)")
-    return at
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:  # the first or last day that a calendar has, and an offset that leads out of it
+        raise invalid(pointer, "fora do calendário", "outside the calendar") from error
 
 
 def ahead(at: datetime, pointer: str) -> None:
