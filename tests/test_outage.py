@@ -3,11 +3,13 @@
 import asyncio
 from typing import Any
 
+import asyncpg
 import httpx
 import psutil
 import pytest
 
 from ops.dev import processes
+from tests import scratch
 from tests.own import away, program, working
 from tests.sockets import at_socket, heard_by, listening, token_of
 from tests.system import PASSWORD, Guest, Hotel, System, calling, eventually, unique_phone
@@ -188,3 +190,57 @@ async def test_a_postgres_that_says_nothing_is_waited_for_seconds_and_no_longer(
     await eventually(lambda: works_again(hotel.admin))
     assert (await hotel.webhook(body)).status_code == 200
     assert (await eventually(lambda: guest.seen(lost["id"])))["content"] == "gelado"
+
+
+async def test_a_postgres_that_writes_nothing_is_unavailable_to_who_writes(
+    own: System, hotel: Hotel, guest: Guest
+) -> None:
+    """A standby by now, or a disk so full that somebody forbade it to write."""
+    url = f"/api/conversations/{(await guest.conversation())['id']}/messages"
+    body = guest.body(lost := guest.message(text="só leitura"))
+    server = await asyncpg.connect(scratch.Scratch(own.home, "crm").url("superuser"))
+
+    async def refused() -> httpx.Response | None:
+        answer = await hotel.attendant.post(url, json={"content": "x"})
+        return None if answer.status_code == 201 else answer
+
+    try:
+        await server.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        await server.execute("SELECT pg_reload_conf()")
+        assert is_unavailable(await eventually(refused))
+        assert is_unavailable(await hotel.webhook(body))
+        assert (await hotel.attendant.get("/api/conversations")).status_code == 200
+    finally:
+        await server.execute("ALTER SYSTEM RESET default_transaction_read_only")
+        await server.execute("SELECT pg_reload_conf()")
+        await server.close()
+    await eventually(lambda: stored(hotel, body))
+    assert (await eventually(lambda: guest.seen(lost["id"])))["content"] == "só leitura"
+
+
+async def stored(hotel: Hotel, body: Any) -> bool:
+    return (await hotel.webhook(body)).status_code == 200
+
+
+FULL = """
+    CREATE SEQUENCE tried;
+    GRANT USAGE ON SEQUENCE tried TO PUBLIC;
+    CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql VOLATILE AS $$
+    BEGIN
+        PERFORM nextval('public.tried');
+        RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full';
+    END $$;
+    GRANT EXECUTE ON FUNCTION full_disk() TO PUBLIC;
+    CREATE TRIGGER full_disk BEFORE INSERT ON messages EXECUTE FUNCTION full_disk()"""
+
+
+async def test_what_comes_while_the_disk_is_full_waits_for_room(own: System, hotel: Hotel, guest: Guest) -> None:
+    owner = await asyncpg.connect(own.home.database_url("owner"))
+    try:
+        await owner.execute(FULL)
+        assert (await hotel.webhook(guest.body(late := guest.message(text="cheio")))).status_code == 200
+        await eventually(lambda: owner.fetchval("SELECT last_value >= 2 FROM tried"))  # one by one, if it is poison
+    finally:
+        await owner.execute("DROP FUNCTION full_disk CASCADE; DROP SEQUENCE tried")
+        await owner.close()
+    assert (await eventually(lambda: guest.seen(late["id"])))["content"] == "cheio"
