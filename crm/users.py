@@ -9,7 +9,7 @@ import msgspec
 from crm import audit
 from crm.core import crypto, sql
 from crm.core.access import ATTENDANT, TENANT_ADMIN
-from crm.core.errors import Conflict, NotFound, invalid
+from crm.core.errors import Conflict, NotFound, Unauthenticated, invalid
 from crm.core.feed import End
 from crm.core.fields import Email, Name, Password, normal_email
 from crm.core.http import Call, Door
@@ -117,12 +117,18 @@ async def everybody(call: Call) -> Page[UserRow]:
 
 
 async def patch(call: Call) -> UserRow:
-    """Change name, role or active. Raises NotFound, ValidationFailed (an admin cannot lock out themselves)."""
+    """Change name, role or active. Raises NotFound, ValidationFailed (an admin cannot lock out themselves).
+
+    Raises Unauthenticated: the caller's own role is being taken at this moment.
+    """
     change: Patch = call.body
     user = call.id()
     if user == call.who.user and (change.active is False or change.role == "ATTENDANT"):
         field = "/active" if change.active is False else "/role"
         raise invalid(field, "você não pode retirar o próprio acesso", "you cannot take your own access")
+    rights = change.role is not None or change.active is not None
+    if rights and not call.who.visiting and not await call.tx.value(_sql.still_admin, own=call.who.user):
+        raise Unauthenticated
     row = await call.tx.maybe(_sql.patch, UserRow, id=user, **msgspec.structs.asdict(change))
     if row is None:
         raise NotFound

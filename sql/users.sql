@@ -53,6 +53,21 @@ FROM users
 WHERE active
 ORDER BY name, id;
 
+-- name: still_admin(own uuid) -> value boolean
+-- Whether the caller is an admin yet. All of them are held until the commit, in one order: of two who take each other's
+-- role at once the second one sees that he has lost his. A hotel has tens of people.
+WITH admins AS (
+    SELECT id
+    FROM users
+    WHERE role = 'TENANT_ADMIN' AND active
+    ORDER BY id
+    FOR NO KEY UPDATE
+)
+
+SELECT count(*) = 1
+FROM admins
+WHERE id = :own;
+
 -- name: patch(id uuid, name text, role text, active boolean) -> maybe UserRow
 -- Changes what is not NULL.
 -- Index: users_pkey

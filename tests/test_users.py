@@ -1,11 +1,14 @@
 """People of a hotel: registered, changed, shut out, given a new password."""
 
+import asyncio
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.system import PASSWORD, Hotel, System
+from ops.dev.home import Home
+from tests.held import holding
+from tests.system import PASSWORD, Hotel, System, eventually
 from tests.visitors import enter, fresh, login, me, pointers, refresh, told
 
 _SHAPE = {"id", "email", "name", "role", "active", "mustChangePassword"}
@@ -169,3 +172,17 @@ async def test_people_of_another_hotel_do_not_exist(
         assert told(await hotel_a.admin.post(f"{path}/reset-password")) == (404, "not_found")
     assert (await hotel_b.attendant.get("/auth/me")).status_code == 200
     assert (await root.get("/auth/me")).status_code == 200
+
+
+async def test_two_admins_who_take_each_others_role_at_once_leave_one(system: System, home: Home) -> None:
+    """The first one's transaction is not yet committed; the second one is an admin still, as far as he knows."""
+    hotel = await system.hotel("Duplo")
+    made = await hotel.admin.post("/api/users", json=_new(password=PASSWORD, role="TENANT_ADMIN"))
+    other = f"/api/users/{made.json()['user']['id']}"
+    taken = "UPDATE users SET role = 'ATTENDANT' WHERE email = $1"
+    async with holding(home, taken, hotel.logins["admin"]) as held:
+        taking = asyncio.create_task(hotel.admin.patch(other, json={"role": "ATTENDANT"}))
+        await eventually(held.waits)
+    assert told(await taking) == (401, "unauthenticated")
+    admin = await system.sign_in(made.json()["user"]["email"], PASSWORD, hotel.slug)
+    assert (await admin.get("/auth/me")).json()["user"]["role"] == "TENANT_ADMIN"
