@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from crm import (
@@ -105,7 +104,6 @@ def build(settings: Settings) -> edge.Edge:
     app = Starlette(
         routes=[*(route(door) for door in doors), *realtime.routes, *web.pages, *queues.mounts],
         lifespan=lifespan,
-        middleware=[Middleware(CORSMiddleware, **_cors(settings))] if settings.origins else [],
         exception_handlers={
             Problem: edge.on_problem,
             HTTPException: edge.on_http_exception,
@@ -113,7 +111,8 @@ def build(settings: Settings) -> edge.Edge:
         },
     )
     app.router.redirect_slashes = False
-    return edge.Edge(app)
+    # Around all of the app: a browser hides from its page a 500 that does not name the page's origin.
+    return edge.Edge(CORSMiddleware(app, **_cors(settings)) if settings.origins else app)
 
 
 def _cors(settings: Settings) -> dict[str, Any]:

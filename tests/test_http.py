@@ -127,13 +127,17 @@ async def test_the_sentences_at_the_fields_follow_the_language_too(alice: httpx.
 
 async def test_a_fault_of_ours_tells_nothing_but_its_request_id(system: System, settings: Settings) -> None:
     empty = settings.database_url.removesuffix("/crm") + "/postgres"  # it has none of our tables
-    async with proxied(settings, database_url=empty) as url, visitor(url) as client:
+    browsed = {"frontend_url": "https://app.example", "database_url": empty}
+    async with proxied(settings, **browsed) as url, visitor(url, Origin="https://app.example") as client:
         answer = await login(client, "ghost@platform.example", "x")
     body = answer.json()
     assert (answer.status_code, body["code"], body["status"]) == (500, "internal", 500)
     assert body.keys() == {"type", "title", "status", "code", "detail", "requestId"}
     assert body["requestId"] == answer.headers["X-Request-Id"]
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert (
+        answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
+    )  # else a page is told of no answer
     assert not re.search(r"users|SELECT|asyncpg|/work|\.py|Traceback", answer.text)
 
 

@@ -28,12 +28,7 @@ def main() -> int:
             _run(Home(home_path), signals, options)
     except Stopped:
         pass
-    except (
-        StartError,
-        ServerError,
-        DemoError,
-        OSError,
-    ) as error:  # OSError: a folder, a file or a disk of this machine
+    except (StartError, ServerError, DemoError, OSError) as error:  # the last: this machine's folders or disk
         print(error, file=sys.stderr)
         return 1
     return 0
