@@ -67,6 +67,22 @@ WHERE id IN (
     OFFSET 20
 );
 
+-- name: forget() -> none
+-- Forgets some of the hotel's sign-ins that ended a month ago; who signed in, and from where, is in the audit log. An id
+-- tells when it was made, so only what is older is read: those that ended, until they are forgotten, and a few that go on.
+-- Index: sessions_pkey
+DELETE FROM sessions
+WHERE id IN (
+    SELECT id
+    FROM sessions
+    WHERE
+        id < (SELECT uuidv7(INTERVAL '-30 days'))
+        AND least(expires_at, revoked_at) < now() - INTERVAL '30 days'
+    ORDER BY id
+    LIMIT 500
+    FOR UPDATE SKIP LOCKED
+);
+
 -- name: rotate(id uuid, old bytea, new bytea, seconds float8) -> maybe PersonRow
 -- Replaces the newest refresh token; no row when it was not the newest, or the session is over.
 -- Index: sessions_pkey

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -160,3 +161,28 @@ async def test_a_person_has_at_most_twenty_sessions(
     assert len(listed) == 20
     answers = [(await me(stranger, token)).status_code for token in tokens]
     assert answers == [401, 401, *[200] * 20]
+
+
+async def test_a_session_is_forgotten_a_month_after_its_end(
+    stranger: httpx.AsyncClient, hotel_a: Hotel, eva: dict[str, Any], as_owner: Sql
+) -> None:
+    """Made 40 days ago each, as its id says."""
+    made = "INSERT INTO sessions (tenant_id, id, user_id, refresh_hash, ip, user_agent, expires_at, revoked_at)"
+    ages = [
+        (31, None),
+        (29, None),
+        (-7, 31),
+        (-7, 29),
+        (-7, None),
+    ]  # days since it expired, and since it was revoked
+    old = [
+        await as_owner(
+            f"""{made} SELECT $1, uuidv7(INTERVAL '-40 days'), $2, '', '', '', now() - $3 * INTERVAL '1 day',
+            now() - $4 * INTERVAL '1 day' RETURNING id""",
+            UUID(hotel_a.id), UUID(eva["id"]), expired, revoked,
+        )
+        for expired, revoked in ages
+    ]  # fmt: skip
+    await enter(stranger, hotel_a.logins["attendant"], hotel_a.slug)
+    found = await as_owner("SELECT id FROM sessions WHERE user_id = $1 ORDER BY id", UUID(eva["id"]))
+    assert {row["id"] for row in found} == {old[place][0]["id"] for place in (1, 3, 4)}

@@ -86,6 +86,7 @@ async def _begin(call: Call, tx: Tx, person: PersonRow) -> SignedIn:
     if session is None:
         raise InvalidCredentials
     await tx.none(_sql.end_oldest, user_id=person.id)
+    await tx.none(_sql.forget)
     return _signed_in(call, person, session, jti)
 
 
