@@ -395,3 +395,16 @@ async def test_another_hotels_number_is_named_as_the_wrong_field(hotel: Hotel, h
     body = {"name": "X", "anchor": "check_in", "offsetDays": 0, "at": "09:00", "content": "Olá", **theirs}
     assert pointers(await hotel.admin.post("/api/stay-messages", json=body)) == {"/channelId"}
     await end(hotel, of)
+
+
+async def test_a_text_that_one_guests_words_make_too_long_holds_up_no_other(hotel: Hotel, as_owner: Sql) -> None:
+    soon = datetime.now(ZONE) + timedelta(hours=2)
+    text = {"content": "x" * 4090 + "{room}", "template": None}
+    of = await rule(hotel, "Longa", offsetDays=0, at=f"{soon:%H:%M}", **text)
+    await eventually(lambda: as_owner(SPREAD, of))
+    await stays(hotel, await person(hotel), (soon.date() - day(0).date()).days, room="R" * 100)
+    dora = await person(hotel)
+    await stays(hotel, dora, 5)
+    [row] = await eventually(lambda: as_owner(PLANNED, dora))
+    assert (row["status"], row["send_at"]) == ("SCHEDULED", day(4).replace(hour=9))
+    await end(hotel, of)

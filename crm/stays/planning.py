@@ -12,7 +12,7 @@ import msgspec
 from crm import channels, contacts, conversations, messages
 from crm.core import sql
 from crm.core.apart import apart
-from crm.core.errors import Conflict, NotFound, ValidationFailed
+from crm.core.errors import Conflict, NotFound, ValidationFailed, invalid
 from crm.core.feed import Event
 from crm.core.rails import Rails
 from crm.core.tx import Tx
@@ -118,8 +118,11 @@ async def _scheduled(rails: Rails, tx: Tx, row: PlanRow) -> list[Event] | None:
 
 
 def _message(row: PlanRow) -> Send:
-    """The rule's message in the words of this stay. Raises ValidationFailed."""
-    return msgspec.convert({**_said(row), "sendAt": row.wanted_at}, Send)
+    """The rule's message in the words of this stay. Raises ValidationFailed (they make a text too long)."""
+    try:
+        return msgspec.convert({**_said(row), "sendAt": row.wanted_at}, Send)
+    except msgspec.ValidationError as error:
+        raise invalid("/content", "não é uma mensagem com estas palavras", str(error)) from error
 
 
 def _digest(row: PlanRow) -> bytes:
