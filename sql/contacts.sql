@@ -6,7 +6,8 @@ SELECT pg_advisory_xact_lock(hashtextextended('contacts ' || crm.current_tenant_
 
 -- name: find(kinds text[], values text[]) -> many HolderRow
 -- The contacts behind identities, with what is stored of them. An identity given up in the last seven days leads to
--- who had it, unless somebody has it now: Meta repeats what it could not deliver for so long.
+-- who had it, unless somebody has it now: Meta repeats what it could not deliver for so long. Whoever was merged since
+-- is the survivor: of a merge only the identities move, not those given up.
 -- Index: contact_identities_pkey, contact_aliases_pkey
 SELECT
     i.kind,
@@ -16,7 +17,7 @@ SELECT
     c.bsuid,
     c.profile_name,
     c.username,
-    c.blocked AND c.merged_into IS NULL AS blocked,
+    c.blocked,
     i.former
 FROM unnest(:kinds::text[], :values::text[]) AS wanted (kind, value)
 -- Looked up one by one: joined, 1,000 identities read the whole tenant (45 ms against 8 ms at 60,000 rows).
@@ -51,10 +52,19 @@ CROSS JOIN
     ) AS i
 CROSS JOIN
     LATERAL ( -- noqa: ST05
+        WITH RECURSIVE risen AS (
+            SELECT p.*
+            FROM contacts AS p
+            WHERE p.id = i.contact_id
+            UNION ALL
+            SELECT p.*
+            FROM risen
+            INNER JOIN contacts AS p ON risen.merged_into = p.id
+        )
+
         SELECT *
-        FROM contacts
-        WHERE id = i.contact_id
-        ORDER BY id
+        FROM risen
+        WHERE merged_into IS NULL
         LIMIT 1
     ) AS c;
 

@@ -106,6 +106,23 @@ async def test_what_the_old_number_said_late_is_still_the_same_persons(hotel: Ho
     assert (chat["contact"]["waId"], chat["lastMessage"]["preview"]) == (new.wa_id, "atrasada")
 
 
+async def test_what_the_old_number_said_late_is_the_survivors_after_a_merge(hotel: Hotel, as_owner: Sql) -> None:
+    old, new = Guest(hotel, unique_phone()), Guest(hotel, unique_phone())
+    other = Guest(hotel, unique_phone())
+    await old.writes("antes")
+    words = {"type": "user_changed_number", "wa_id": new.wa_id}
+    await told(hotel, as_owner, old.body(old.message(node={"type": "system", "system": words})))
+    await other.writes("de outro número")
+    gone, survivor = [(await one.conversation())["contact"]["id"] for one in (new, other)]
+    merged = await hotel.attendant.post(f"/api/contacts/{gone}/merge", json={"intoId": survivor})
+    assert merged.status_code == 200
+    await told(hotel, as_owner, old.body(old.message(text="atrasada")))
+    listed = await chats(hotel)
+    assert {chat["contact"]["id"] for chat in listed} == {survivor}
+    assert "atrasada" in {chat["lastMessage"]["preview"] for chat in listed}
+    assert (await hotel.attendant.post(f"/api/contacts/{gone}/unmerge")).status_code == 200
+
+
 async def test_after_a_week_the_old_number_is_whoevers_it_is_now(hotel: Hotel, as_owner: Sql) -> None:
     guest, new = Guest(hotel, unique_phone()), Guest(hotel, unique_phone())
     await guest.writes("antes")
