@@ -605,6 +605,13 @@ WHERE
     AND NOT EXISTS (SELECT FROM stays AS own WHERE own.contact_id = :survivor AND own.code = s.code)
 RETURNING s.id;
 
+-- name: look_at_stays(contact uuid) -> none
+-- What a contact has of stays is planned anew: those that a merge left it are the survivor's as well.
+-- Index: stays_code_key
+UPDATE stays
+SET due_at = now()
+WHERE contact_id = :contact;
+
 -- name: return_stays(gone uuid, survivor uuid, ids uuid[]) -> none
 -- Stays go back to the contact they were of.
 -- Index: stays_code_key

@@ -223,6 +223,7 @@ RETURNING s.id;
 
 -- name: plan(ids uuid[]) -> many PlanRow
 -- Each stay with each rule: when its message is wanted (NULL: not), and the one there is. A time of the hotel's day.
+-- A stay that a merged contact kept is one that the survivor has too: nobody is written to twice for it.
 -- Index: stays_pkey, stay_sends_pkey
 SELECT
     s.id AS stay_id,
@@ -238,7 +239,7 @@ SELECT
     s.room,
     coalesce(p.name, p.profile_name) AS name,
     CASE
-        WHEN s.status NOT IN ('CANCELED', 'NO_SHOW') AND r.deleted_at IS NULL AND p.erased_at IS NULL
+        WHEN s.status NOT IN ('CANCELED', 'NO_SHOW') AND r.deleted_at IS NULL AND p.erased_at IS NULL AND p.merged_into IS NULL
             THEN (
                 CASE r.anchor WHEN 'check_in' THEN s.check_in ELSE s.check_out END + r.offset_days + r.at
             ) AT TIME ZONE t.timezone

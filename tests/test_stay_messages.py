@@ -107,6 +107,19 @@ async def test_who_was_erased_gets_none(hotel: Hotel, as_owner: Sql) -> None:
     assert await planned(as_owner, dora) == []
 
 
+async def test_two_contacts_made_one_get_the_message_of_one_reservation_once(hotel: Hotel, as_owner: Sql) -> None:
+    dora, twice = await person(hotel), await person(hotel)
+    for one in (dora, twice):
+        await stays(hotel, one, 5)
+        assert [status for status, _ in await planned(as_owner, one)] == ["SCHEDULED"]
+    url = f"/api/contacts/{twice}"
+    assert (await hotel.attendant.post(f"{url}/merge", json={"intoId": dora})).status_code == 200
+    await eventually(lambda: as_owner(QUIET, twice))
+    assert sorted(status for status, _ in await planned(as_owner, dora)) == ["CANCELED", "SCHEDULED"]
+    assert (await hotel.attendant.post(f"{url}/unmerge")).status_code == 200
+    assert (await planned(as_owner, twice))[-1][0] == "SCHEDULED"
+
+
 async def test_it_moves_with_the_dates_and_goes_with_the_stay(hotel: Hotel, as_owner: Sql) -> None:
     dora = await person(hotel)
     await stays(hotel, dora, 5)

@@ -44,6 +44,7 @@ async def merge(tx: Tx, gone: UUID, survivor: UUID, why: str, by: UUID | None = 
     conversations = await tx.many(_sql.move_conversations, MovedRow, gone=gone, survivor=survivor)
     identities = await tx.many(_sql.move_identities, IdentityRow, gone=gone, survivor=survivor)
     stays = [row.id for row in await tx.many(_sql.move_stays, MadeRow, gone=gone, survivor=survivor)]
+    await tx.none(_sql.look_at_stays, contact=gone)
     filled = await tx.value(_sql.fill, gone=gone, survivor=survivor)
     moved = {"conversations": conversations, "identities": identities, "stays": stays, "filled": filled or []}
     await tx.none(_sql.merged, gone=gone, survivor=survivor, why=why, by_user=by, moved=moved)
@@ -84,6 +85,7 @@ async def unmerge(tx: Tx, gone: UUID) -> tuple[MergeRow, list[Event]]:
     )
     stays = [UUID(one) for one in row.moved.get("stays", [])]
     await tx.none(_sql.return_stays, gone=gone, survivor=survivor.id, ids=stays)
+    await tx.none(_sql.look_at_stays, contact=gone)
     await tx.none(_sql.empty, id=survivor.id, names=row.moved["filled"])
     return row, [await _event(tx, row.into_id), await _event(tx, gone)]
 
