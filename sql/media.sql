@@ -277,9 +277,18 @@ freed AS (
 
 SELECT id FROM gone;
 
--- name: blank(ids uuid[]) -> many MessageRow
--- Takes deleted files off the messages that carry them: their names, hashes and addresses too.
+-- name: blank(ids uuid[], max bigint) -> many MessageRow
+-- Takes deleted files off the next messages that carry them: their names, hashes and addresses too.
 -- Index: messages_media_ix
+WITH loud AS MATERIALIZED (
+    SELECT m.id
+    FROM messages AS m
+    WHERE m.media_id = ANY(:ids::uuid[]) AND m.media ->> 'state' IS DISTINCT FROM 'DELETED'
+    ORDER BY m.id
+    LIMIT :max
+    FOR NO KEY UPDATE
+)
+
 UPDATE messages AS m
 SET
     media = crm.media_shown(a),
@@ -289,8 +298,8 @@ SET
             THEN m.payload || jsonb_build_object(m.type, (m.payload -> m.type) - '{filename,sha256,url}'::text[])
         ELSE m.payload
     END
-FROM media AS a
-WHERE a.id = ANY(:ids::uuid[]) AND m.tenant_id = a.tenant_id AND m.media_id = a.id
+FROM loud, media AS a
+WHERE m.id = loud.id AND m.tenant_id = a.tenant_id AND m.media_id = a.id
 RETURNING
     m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,
     m.sent_by, m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at,

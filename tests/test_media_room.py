@@ -131,3 +131,22 @@ async def test_a_file_that_cannot_be_deleted_holds_up_no_other_hotel(
         return [row["tenant_id"] for row in await as_owner(left, hotels)] == hotels[:1]
 
     await eventually(gone, 20)
+
+
+async def test_a_file_that_many_messages_carry_is_taken_off_all_of_them(
+    hotel_a: Hotel, alice: httpx.AsyncClient, guest: Guest, as_owner: Sql
+) -> None:
+    await guest.writes()
+    media = (await upload(alice, content())).json()["id"]
+    sent = """INSERT INTO messages (tenant_id, conversation_id, direction, type, status, media_id, media)
+        SELECT m.tenant_id, m.conversation_id, 'OUTBOUND', 'image', 'READ', a.id, crm.media_shown(a)
+        FROM messages AS m, media AS a, generate_series(1, $3)
+        WHERE m.conversation_id = $1 AND m.direction = 'INBOUND' AND a.id = $2"""
+    conversation = (await guest.conversation())["id"]
+    await as_owner(sent, UUID(conversation), UUID(media), 2 * keeping.AT_ONCE + 1)
+    assert (await guest.hotel.admin.delete(f"/api/media/{media}")).status_code == 204
+    shown = "SELECT DISTINCT media ->> 'state' AS state FROM messages WHERE media_id = $1"
+    assert [row["state"] for row in await as_owner(shown, UUID(media))] == ["DELETED"]
+    told_of = "SELECT count(*) AS n FROM feed_events WHERE conversation_id = $1 AND event = 'message:updated'"
+    [row] = await as_owner(told_of, UUID(conversation))
+    assert row["n"] == 2 * keeping.AT_ONCE + 1

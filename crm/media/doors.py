@@ -2,7 +2,7 @@
 
 from functools import partial
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 from starlette.datastructures import UploadFile
@@ -113,13 +113,23 @@ async def retry(call: Call) -> dict[str, Any]:
 
 
 async def delete(call: Call) -> None:
-    """Delete a file for good; again does no harm. Raises NotFound."""
+    """Delete a file for good, then take it off the messages that carry it; again does no harm. Raises NotFound."""
     media = call.id()
-    if await call.tx.maybe(_sql.get, MediaRow, id=media) is None:
-        raise NotFound
-    events = await keeping.forget(call.tx, [media])
-    await audit.note(call, call.tx, "media.deleted", media)
-    await call.rails.feed.append(call.tx, events)
+    async with call.opened() as tx:
+        if await tx.maybe(_sql.get, MediaRow, id=media) is None:
+            raise NotFound
+        await keeping.end(tx, [media])
+        await audit.note(call, tx, "media.deleted", media)
+    while await _blanked(call, media):
+        pass
+
+
+async def _blanked(call: Call, media: UUID) -> bool:
+    """Take it off the next messages, and tell of them; whether there may be more."""
+    async with call.opened() as tx:
+        events = await keeping.blanked(tx, [media])
+        await call.rails.feed.append(tx, events)
+    return len(events) == keeping.AT_ONCE
 
 
 _BYTES = Raw(("*/*",))
@@ -146,6 +156,13 @@ routes = [
     ),
     _file(path="/api/media/{id}", handler=get),
     _file(path="/api/media/{id}/thumbnail", handler=thumbnail),
-    Door(method="DELETE", path="/api/media/{id}", handler=delete, role=TENANT_ADMIN, status=204),
+    Door(
+        method="DELETE",
+        path="/api/media/{id}",
+        handler=delete,
+        role=TENANT_ADMIN,
+        status=204,
+        own_tx=True,
+    ),
     Door(method="POST", path="/api/media/{id}/retry", handler=retry, role=ATTENDANT, answer=dict[str, Any]),
 ]

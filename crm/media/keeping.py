@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 _sql = sql.load("media")
 
 UNNAMED_SECONDS = 86_400.0  # how long what was put may wait for its row
+AT_ONCE = 2_000  # messages of one statement: a file sent to 100,000 took longer than a request's may
 _DELETE_SECONDS, _AGAIN_SECONDS = 20, 60.0
 
 
@@ -74,17 +75,29 @@ async def unwanted(tx: Tx, put: UUID, sha256: bytes) -> None:
     await tx.none(_sql.unwanted, sha256=sha256, put=put)
 
 
-async def forget(tx: Tx, media: list[UUID], within: list[UUID] | None = None) -> list[Event]:
-    """Delete files for good, and what messages show of them; the events to append, none where nothing was left.
+async def forget(tx: Tx, media: list[UUID], within: list[UUID] | None = None) -> None:
+    """Delete files for good, and what messages show of them, untold; for who has a transaction of his own to keep.
+
+    As `end`.
+    """
+    gone = await end(tx, media, within)
+    while gone and len(await blanked(tx, gone)) == AT_ONCE:
+        pass
+
+
+async def end(tx: Tx, media: list[UUID], within: list[UUID] | None = None) -> list[UUID]:
+    """Delete files for good; which were there. What messages show of them `blanked` takes away.
 
     The row keeps its id, times, type, size and dimensions. Bytes and thumbnail go soon after the commit, unless
     another file of the tenant has the same bytes. With `within` (conversations), a file that a message elsewhere
     carries stays: so a brochure sent to many outlives the erasure of one of them.
     """
-    gone = await tx.many(_sql.forget, ForgottenRow, ids=media, within=within)
-    if not gone:
-        return []
-    return [updated(row) for row in await tx.many(_sql.blank, MessageRow, ids=[row.id for row in gone])]
+    return [row.id for row in await tx.many(_sql.forget, ForgottenRow, ids=media, within=within)]
+
+
+async def blanked(tx: Tx, media: list[UUID]) -> list[Event]:
+    """Take deleted files off the next messages that carry them; the events to append. AT_ONCE: there may be more."""
+    return [updated(row) for row in await tx.many(_sql.blank, MessageRow, ids=media, max=AT_ONCE)]
 
 
 async def remove(rails: Rails) -> None:
