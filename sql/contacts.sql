@@ -297,8 +297,18 @@ RETURNING
         WHERE NOT old.attributes ? key -- noqa: RF01
     ));
 
+-- name: still(ids uuid[]) -> none
+-- Holds contacts that are to be merged, first of all: who holds one of them as it was (`now_is`) is waited for, so that
+-- what he gives it, a stay say, is seen.
+-- Index: contacts_pkey
+SELECT id
+FROM contacts
+WHERE id = ANY(:ids::uuid[])
+ORDER BY id
+FOR NO KEY UPDATE;
+
 -- name: hide(gone uuid, survivor uuid) -> none
--- Takes a merged contact out of the lists. First of all: who holds it as it was (`now_is`) is waited for.
+-- Takes a merged contact out of the lists.
 -- Index: contacts_pkey
 UPDATE contacts
 SET merged_into = :survivor, updated_at = now()

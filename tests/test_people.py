@@ -1,12 +1,20 @@
 """A person stays one contact when Meta's names for them change, come late, or turn out to be the same person's."""
 
+import asyncio
+from datetime import date
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from crm import contacts
+from crm.core import sql
+from crm.core.rails import Rails
+from crm.stays.shapes import StayRow
 from tests.conftest import Sql
+from tests.held import WAITS
 from tests.meta import becomes, send, told
-from tests.system import Guest, Hotel, System, unique_phone
+from tests.system import Guest, Hotel, System, eventually, unique_phone
 
 
 @pytest.fixture
@@ -236,3 +244,25 @@ async def test_another_hotels_contact_can_neither_be_merged_nor_merged_into(hote
     out = await hotel.attendant.post(f"/api/contacts/{foreign}/merge", json={"intoId": old["contact"]["id"]})
     assert (into.status_code, out.status_code) == (404, 404)
     assert (await hotel.attendant.post(f"/api/contacts/{new['contact']['id']}/unmerge")).status_code == 409
+
+
+PUT = """INSERT INTO stays (tenant_id, contact_id, code, check_in, check_out, status)
+    SELECT tenant_id, id, 'R-1', '2027-01-01', '2027-01-03', 'BOOKED' FROM contacts WHERE id = $1"""
+
+
+async def test_a_stay_that_is_put_while_contacts_are_merged_is_the_survivors(
+    hotel: Hotel, as_owner: Sql, laid: Rails
+) -> None:
+    old, new = [UUID(chat["contact"]["id"]) for chat in await two(hotel)]
+    stay = {"check_in": date(2027, 1, 1), "check_out": date(2027, 1, 3), "room": None, "language": None}
+    await as_owner(PUT, new)
+    async with laid.db.tenant(UUID(hotel.id)) as tx:  # as the door of a stay
+        assert await contacts.now_is(tx, old) == old
+        put = sql.load("stays").put
+        await tx.maybe(put, StayRow, contact=old, code="R-1", status="BOOKED", **stay)
+        merge = hotel.attendant.post(f"/api/contacts/{new}/merge", json={"intoId": str(old)})
+        merging = asyncio.create_task(merge)
+        await eventually(lambda: tx.connection.fetchrow(WAITS))
+    assert (await merging).status_code == 200
+    [kept] = (await hotel.attendant.get(f"/api/contacts/{new}/stays")).json()["data"]
+    assert (kept["code"], kept["contactId"]) == ("R-1", str(old))

@@ -40,6 +40,7 @@ async def merge(tx: Tx, gone: UUID, survivor: UUID, why: str, by: UUID | None = 
 
     The caller holds the tenant's door.
     """
+    await tx.none(_sql.still, ids=[gone, survivor])
     await tx.none(_sql.hide, gone=gone, survivor=survivor)
     conversations = await tx.many(_sql.move_conversations, MovedRow, gone=gone, survivor=survivor)
     identities = await tx.many(_sql.move_identities, IdentityRow, gone=gone, survivor=survivor)
