@@ -122,7 +122,7 @@ class Visit:
     async def resume(self, data: Any) -> None:
         """Replay what came after a seq, or say that everything is to be read anew."""
         since = data.get("since") if isinstance(data, dict) else None
-        if not isinstance(since, int) or not 0 <= since < 2**63:
+        if isinstance(since, bool) or not isinstance(since, int) or not 0 <= since < 2**63:
             raise _refusal("validation_failed", "since: número inteiro")
         if not await self.hub.replay(self.socket, self.room, since):
             self.socket.say("resync", {})
