@@ -380,7 +380,8 @@ raised AS (
         pricing = coalesce(s.pricing, m.pricing),
         timeline = crm.told(m.timeline, s.times)
     FROM summed AS s
-    WHERE m.id = s.id AND m.status <> 'CANCELED'
+    -- A retry that was committed while its row was waited for has retired this wamid: the row as it is now decides.
+    WHERE m.id = s.id AND m.status <> 'CANCELED' AND NOT s.wamid = ANY(m.retired_wamids)
     RETURNING
         old.status AS was,
         new.status,

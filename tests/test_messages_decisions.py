@@ -8,7 +8,9 @@ import httpx
 import pytest
 
 from crm import outbound
+from ops.dev.home import Home
 from tests.conftest import Sql
+from tests.held import holding
 from tests.meta import accepted, becomes, now, script, send, status
 from tests.sockets import listening
 from tests.system import Guest, System, calling, eventually, unique_phone
@@ -16,6 +18,8 @@ from tests.visitors import pointers, told
 
 AGO = "UPDATE messages SET next_attempt_at = now() - INTERVAL '1 second' WHERE id = $1 RETURNING 1"
 CLOSE = "UPDATE conversations SET window_expires_at = now() - INTERVAL '1 second' WHERE id = $1 RETURNING 1"
+RETRIED = """UPDATE messages SET status = 'QUEUED', error = NULL, failed_at = NULL, next_attempt_at = now(),
+    retired_wamids = retired_wamids || wamid, wamid = NULL WHERE id = $1"""
 TRIES = (
     "UPDATE messages SET attempts = $2, next_attempt_at = now() - INTERVAL '2 seconds' WHERE id = $1 RETURNING 1"
 )
@@ -137,6 +141,21 @@ async def test_a_late_status_of_an_uncertain_try_does_not_touch_the_one_sent_aga
     await dora.hotel.webhook(dora.hotel.envelope(statuses=[node]))
     await dora.hotel.webhook(dora.hotel.envelope(statuses=[status(second, "read")]))
     assert (sent["wamid"], (await becomes(dora.hotel, message, "READ", "FAILED"))["status"]) == (second, "READ")
+
+
+async def test_a_status_of_the_first_try_that_comes_during_the_retry_does_not_touch_the_second(
+    dora: Guest, system: System, home: Home
+) -> None:
+    """The retry is not committed yet when Meta tells once more, without our id, that the first try failed."""
+    await script(system, dora.hotel, failure={"code": 131026, "title": "Undeliverable", "details": "x"})
+    message = await becomes(dora.hotel, await send(dora.hotel, await dora.conversation()), "FAILED")
+    await script(system, dora.hotel, status=False)
+    node = status(message["wamid"], "failed", errors=[{"code": 131026, "title": "x"}])
+    async with holding(home, RETRIED, message["id"]) as retry:
+        await dora.hotel.webhook(dora.hotel.envelope(statuses=[node]))
+        await eventually(retry.waits, 20)
+    sent = await becomes(dora.hotel, message, "SENT", "FAILED")
+    assert (sent["status"], sent["wamid"] != message["wamid"], sent["error"]) == ("SENT", True, None)
 
 
 async def test_a_message_that_exhausts_its_tries_is_a_dead_letter_and_may_be_put_back(
