@@ -88,18 +88,20 @@ WHERE due_at <= now();
 
 -- name: wake(max bigint) -> many ShutRow
 -- Brings back what was put off until now, as something unread; what was brought back before is only forgotten.
+-- A conversation that somebody holds is left for the next look: who puts it off again holds it before its snooze.
 -- Index: snoozes_due_ix, conversations_pkey
 WITH due AS (
     DELETE FROM snoozes
     WHERE (tenant_id, conversation_id) IN (
         SELECT
-            tenant_id,
-            conversation_id
-        FROM snoozes
-        WHERE due_at <= now()
-        ORDER BY due_at
+            s.tenant_id,
+            s.conversation_id
+        FROM conversations AS c
+        INNER JOIN snoozes AS s ON c.tenant_id = s.tenant_id AND c.id = s.conversation_id
+        WHERE s.due_at <= now()
+        ORDER BY s.due_at
         LIMIT :max
-        FOR UPDATE SKIP LOCKED
+        FOR NO KEY UPDATE SKIP LOCKED
     )
     RETURNING conversation_id
 )

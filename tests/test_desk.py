@@ -8,7 +8,8 @@ from uuid import UUID
 import httpx
 import pytest
 
-from crm import departments
+from crm import conversations, departments
+from crm.core.rails import Rails
 from ops.dev.home import Home
 from tests.conftest import Sql
 from tests.held import holding
@@ -199,6 +200,21 @@ async def test_what_is_put_off_comes_back_at_its_time_as_something_unread(hotel:
     assert (item["snoozedUntil"], item["unreadCount"], item["id"]) == (None, 1, conversation["id"])
     assert (noted["type"], noted["by"]) == ("unsnoozed", None)
     assert (await _timeline(hotel.admin, conversation))[0] == noted
+
+
+async def test_what_comes_back_waits_for_nobody_who_holds_the_conversation(
+    hotel: Hotel, dora: Guest, home: Home, laid: Rails, as_owner: Sql
+) -> None:
+    """Who puts it off again then waits for the worker, which waited for him: a deadlock."""
+    conversation = UUID((await _written(dora))["id"])
+    await as_owner("UPDATE conversations SET status = 'PENDING', snoozed_until = now() WHERE id = $1", conversation)
+    held = "SELECT FROM conversations WHERE id = $1 FOR NO KEY UPDATE"
+    async with laid.db.tenant(UUID(hotel.id)) as tx:
+        due = "INSERT INTO snoozes (conversation_id, due_at) VALUES ($1, now())"
+        await tx.connection.execute(due, conversation)
+        async with holding(home, held, conversation):
+            assert await conversations.wake(tx) == []
+        assert [event.event for event in await conversations.wake(tx)] == ["conversation:updated", "timeline:new"]
 
 
 async def test_a_customer_who_writes_ends_the_putting_off(hotel: Hotel, dora: Guest) -> None:
