@@ -306,8 +306,14 @@ RETURNING
 -- Queues scheduled messages whose time has come, at this moment's place in the history, in the order of their times
 -- whatever the plan reads first. What may no longer go fails, for one of these reasons: its contact is blocked; the
 -- window has closed; of a template, that it is not approved any more, or is marketing and its customer wants none.
+-- One worker at a time: of two batches at once the later one could be placed first, and be sent first.
 -- Index: messages_schedule_ix, templates_name_key
-WITH due AS (
+WITH turn AS MATERIALIZED (
+    SELECT clock_timestamp() AS at
+    WHERE pg_try_advisory_xact_lock(hashtextextended('due ' || crm.current_tenant_id(), 0))
+),
+
+due AS (
     SELECT
         waiting.id,
         waiting.send_at,
@@ -328,14 +334,10 @@ WITH due AS (
             ch.waba_id = t.waba_id
             AND t.name = waiting.payload #>> '{template,name}'
             AND t.language = waiting.payload #>> '{template,language,code}'
-    WHERE waiting.status = 'SCHEDULED' AND waiting.send_at <= now()
+    WHERE waiting.status = 'SCHEDULED' AND waiting.send_at <= now() AND EXISTS (SELECT FROM turn)
     ORDER BY waiting.send_at, waiting.id
     LIMIT :max
     FOR NO KEY UPDATE OF waiting SKIP LOCKED
-),
-
-moment AS MATERIALIZED (
-    SELECT clock_timestamp() AS at
 ),
 
 placed AS (
@@ -351,9 +353,9 @@ SET
     status = CASE WHEN placed.reason IS NULL THEN 'QUEUED' ELSE 'FAILED' END,
     error = placed.reason,
     failed_at = CASE WHEN placed.reason IS NOT NULL THEN now() END,
-    created_at = moment.at + placed.place * INTERVAL '1 microsecond',
+    created_at = turn.at + placed.place * INTERVAL '1 microsecond',
     next_attempt_at = now()
-FROM placed, moment
+FROM placed, turn
 WHERE m.id = placed.id
 RETURNING
     m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,

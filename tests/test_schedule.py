@@ -2,9 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from crm import messages
+from crm.core.rails import Rails
 from tests.conftest import Sql
 from tests.meta import accepted, becomes, send
 from tests.system import Guest, System, eventually
@@ -116,6 +119,21 @@ async def test_what_falls_due_together_goes_in_the_order_of_its_times(
         return texts if len(texts) == 40 else None
 
     assert await eventually(sent, 30) == [str(place) for place in range(1, 41)]
+
+
+async def test_while_one_worker_takes_what_is_due_of_a_hotel_another_takes_none_of_it(
+    dora: Guest, system: System, laid: Rails, as_owner: Sql
+) -> None:
+    """Two batches at once would part a conversation, and whichever was committed first would be sent first."""
+    hotel, conversation = UUID(dora.hotel.id), (await dora.conversation())["id"]
+    async with laid.db.tenant(hotel) as first:
+        await messages.fall_due(first)
+        await as_owner(OVERDUE, hotel, conversation, 3)
+        async with laid.db.tenant(hotel) as second:
+            assert await messages.fall_due(second) == ([], [])
+        assert len((await messages.fall_due(first))[1]) == 4
+        before = "SELECT 1 FROM messages WHERE conversation_id = $1 AND status = 'SCHEDULED' HAVING count(*) = 3"
+        assert await as_owner(before, conversation)
 
 
 async def test_what_falls_due_opens_a_closed_conversation_again_and_says_so(dora: Guest) -> None:
