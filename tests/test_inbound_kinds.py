@@ -152,6 +152,19 @@ async def test_what_metas_agent_handles_is_stored_and_says_so(guest: Guest, as_o
     assert shown == {("INBOUND", "Tem piscina?", "STANDBY"), ("OUTBOUND", "Tem, aquecida.", "STANDBY")}
 
 
+@pytest.mark.parametrize("known_by", ["+55 {} 9{}", "55{}9{}", "user id"])
+async def test_what_metas_agent_sends_is_addressed_as_a_send_is(known_by: str, guest: Guest, as_owner: Sql) -> None:
+    """Its echo holds the send itself: a dialled phone or `recipient`, a user id, and whom it answers."""
+    bsuid, dialled = f"BR.{guest.wa_id}", known_by.format(guest.wa_id[2:4], guest.wa_id[4:])
+    asked = await guest.writes(node={"type": "text", "text": {"body": "Tem piscina?"}, "from_user_id": bsuid})
+    sent: dict[str, Any] = {"recipient": bsuid} if known_by == "user id" else {"to": dialled}
+    sent |= {"type": "text", "text": {"body": "Tem, aquecida."}, "context": {"message_id": asked["wamid"]}}
+    echo = {"id": f"{asked['wamid']}x", "timestamp": guest.message()["timestamp"], "message": sent}
+    await told(guest.hotel, as_owner, field(guest, "standby", standby={"message_echoes": [echo]}))
+    ours = (await guest.history())[0]
+    assert (ours["content"], ours["replyTo"]) == ("Tem, aquecida.", asked["id"])
+
+
 async def test_an_unknown_field_is_kept_raw_and_counted(guest: Guest, as_owner: Sql, system: System) -> None:
     row = await told(guest.hotel, as_owner, field(guest, f"novelty_{guest.wa_id}", novelty=[1]))
     assert row["ignored"] == 0

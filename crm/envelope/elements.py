@@ -99,8 +99,13 @@ def _is_own(node: Node, held: Node, field: str) -> bool:
 
 
 def _sent(node: Node) -> Node:
-    """A standby's echo holds what was sent one level down."""
-    return {**node["message"], **node} if isinstance(node.get("message"), dict) else node
+    """A standby's echo holds what was sent one level down: to a phone as dialled, or `recipient`, a user id."""
+    sent = node.get("message")
+    if not isinstance(sent, dict):
+        return node
+    dialled = re.sub(r"[^0-9]", "", text_of(sent.get("to")) or "")
+    named = {"to": f"+{dialled}" if dialled else None, "to_user_id": text_of(sent.get("recipient"))}
+    return {**sent, **named, **node}
 
 
 def letter(element: Element) -> tuple[str, str, Node]:

@@ -37,7 +37,7 @@ def inbound(element: Element, channel: UUID) -> Inbound:
         content=kinds.content(kind, node),
         payload=_rest(element, kind) or None,
         at=time_of(node.get("timestamp")),
-        reply_to_wamid=text_of(dict_of(node.get("context")).get("id")),
+        reply_to_wamid=_quoted(dict_of(node.get("context"))),
         status=_status(element),
         origin=_ORIGINS.get(element.field),
         target_wamid=_target(kind, dict_of(node.get(kind))),
@@ -58,6 +58,11 @@ def _rest(element: Element, kind: str) -> Node:
     return rest
 
 
+def _quoted(context: Node) -> str | None:
+    """The message that this one answers; a send names it otherwise, and so does its echo (Meta: sending)."""
+    return text_of(context.get("id")) or text_of(context.get("message_id"))
+
+
 def _person(element: Element) -> Person:
     """Whom the conversation is with: the group, the customer who wrote, or whom the hotel wrote to."""
     node = element.node
@@ -67,8 +72,11 @@ def _person(element: Element) -> Person:
     side = "to" if element.echo else "from"
     profile = {} if element.echo else _profile(element)
     about = dict_of(profile.get("profile"))
+    number = element.thread or text_of(node.get(side)) or ""
+    dialled = number.startswith("+")  # Meta's own wa_id may be another (Meta: phone number quirks)
     return Person(
-        wa_id=element.thread or text_of(node.get(side)),
+        wa_id=None if dialled else number or None,
+        phone=number if dialled else None,
         bsuid=text_of(dict_of(node.get("system")).get("previous_user_id")) or text_of(node.get(f"{side}_user_id")),
         parent_bsuid=text_of(node.get(f"{side}_parent_user_id")),
         profile_name=text_of(about.get("name")),
