@@ -165,6 +165,19 @@ async def test_what_metas_agent_sends_is_addressed_as_a_send_is(known_by: str, g
     assert (ours["content"], ours["replyTo"]) == ("Tem, aquecida.", asked["id"])
 
 
+@pytest.mark.parametrize("thread", ["phone", "user id"])
+async def test_in_a_history_who_has_no_phone_is_a_customer_too(thread: str, guest: Guest, as_owner: Sql) -> None:
+    bsuid = f"BR.{guest.wa_id}"
+    await guest.writes(node={"type": "text", "text": {"body": "agora"}, "from_user_id": bsuid})
+    theirs = {**guest.message(text="em março"), "timestamp": "1772323200", "from_user_id": bsuid}
+    ours = {**guest.message(text="em abril"), "from": "15550783881", "timestamp": "1775001600"}
+    del theirs["from"]
+    history = [{"threads": [{"id": guest.wa_id if thread == "phone" else bsuid, "messages": [theirs, ours]}]}]
+    await told(guest.hotel, as_owner, field(guest, "history", history=history))
+    shown = [(item["direction"], item["content"]) for item in await guest.history()]
+    assert shown == [("INBOUND", "agora"), ("OUTBOUND", "em abril"), ("INBOUND", "em março")]
+
+
 async def test_an_unknown_field_is_kept_raw_and_counted(guest: Guest, as_owner: Sql, system: System) -> None:
     row = await told(guest.hotel, as_owner, field(guest, f"novelty_{guest.wa_id}", novelty=[1]))
     assert row["ignored"] == 0

@@ -34,7 +34,7 @@ class Element(msgspec.Struct, frozen=True):
     field: str
     at: int = 0  # entry.time, where Meta says one: unix seconds
     echo: bool = False  # the hotel's own, sent elsewhere
-    thread: str = ""  # of an imported history: the customer's wa_id
+    thread: str = ""  # of an imported history: the customer's wa_id, or user id
 
 
 Parts = list[tuple[Element, UUID]]  # each with the channel it came over
@@ -87,7 +87,14 @@ def _messages(held: Node, field: str) -> Iterator[tuple[str, Node, dict[str, Any
             for thread in dicts_of(part.get("threads")):
                 name = text_of(thread.get("id")) or ""
                 for node in dicts_of(thread.get("messages")):
-                    yield "message", node, {"thread": name, "echo": bool(name) and node.get("from") != name}
+                    yield "message", node, {"thread": name, "echo": bool(name) and _is_hotels(node, name)}
+
+
+def _is_hotels(node: Node, thread: str) -> bool:
+    """Of a thread, named by its customer: the hotel's number wrote. A customer may have a user id and no `from`."""
+    if thread in (node.get("from"), node.get("from_user_id")):
+        return False
+    return any(text_of(node.get(name)) for name in ("from", "to", "to_user_id"))
 
 
 def _is_own(node: Node, held: Node, field: str) -> bool:

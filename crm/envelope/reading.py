@@ -1,5 +1,6 @@
 """What an element says: a message of a customer or of the hotel's phone, a status of ours, a change."""
 
+import re
 from typing import Any, Literal
 from uuid import UUID
 
@@ -17,6 +18,7 @@ Origin = Literal["PHONE", "HISTORY", "STANDBY"]
 _ORIGINS: dict[str, Origin] = {ECHOES: "PHONE", HISTORY: "HISTORY", STANDBY: "STANDBY"}
 _KNOWN = {"from", "from_user_id", "from_parent_user_id", "id", "timestamp", "type", "to", "to_user_id", "message"}
 _MOVES = {"user_changed_number", "user_changed_user_id", "customer_changed_number", "user_id_update"}
+_BSUID = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")  # Meta: user ids
 _ALREADY = {"DELIVERED", "READ", "PLAYED"}
 
 
@@ -72,12 +74,16 @@ def _person(element: Element) -> Person:
     side = "to" if element.echo else "from"
     profile = {} if element.echo else _profile(element)
     about = dict_of(profile.get("profile"))
-    number = element.thread or text_of(node.get(side)) or ""
+    thread = element.thread
+    by_user_id = bool(_BSUID.fullmatch(thread))
+    number = ("" if by_user_id else thread) or text_of(node.get(side)) or ""
     dialled = number.startswith("+")  # Meta's own wa_id may be another (Meta: phone number quirks)
     return Person(
         wa_id=None if dialled else number or None,
         phone=number if dialled else None,
-        bsuid=text_of(dict_of(node.get("system")).get("previous_user_id")) or text_of(node.get(f"{side}_user_id")),
+        bsuid=thread
+        if by_user_id
+        else text_of(dict_of(node.get("system")).get("previous_user_id")) or text_of(node.get(f"{side}_user_id")),
         parent_bsuid=text_of(node.get(f"{side}_parent_user_id")),
         profile_name=text_of(about.get("name")),
         username=text_of(about.get("username")),
