@@ -34,11 +34,13 @@ def contact(customer: Customer) -> dict[str, Any]:
 
 
 def inbound(number: Number, customer: Customer, message: dict[str, Any]) -> dict[str, Any]:
-    """A customer's message; `from` is left out when her phone is withheld (Meta: §2)."""
+    """A customer's message; `from` is left out when her phone is withheld, `contacts` of a `system` (Meta: §2)."""
     sender = {"from": customer.wa_id} if customer.wa_id else {}
     signed = {**sender, "from_user_id": customer.bsuid, **message}
     if message["type"] == "unsupported":
         signed["errors"] = [fault(UNSUPPORTED)]
+    if message["type"] == "system":
+        return envelope(number, messages=[signed])
     return envelope(number, contacts=[contact(customer)], messages=[signed])
 
 

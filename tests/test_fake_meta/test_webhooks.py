@@ -69,6 +69,12 @@ async def test_an_unsubscribed_account_sends_no_webhooks(crm: Crm, fake: Meta) -
     assert len(crm.posts) == 1
 
 
+async def test_metas_own_word_on_a_customer_comes_without_contacts(crm: Crm, fake: Meta) -> None:
+    await fake.say(type="system", node={"type": "user_changed_number", "wa_id": "12195555358"})
+    value = crm.values()[0]
+    assert (value["messages"][0]["system"]["wa_id"], "contacts" in value) == ("12195555358", False)
+
+
 async def test_a_message_of_a_kind_that_meta_does_not_carry_comes_with_131051(crm: Crm, fake: Meta) -> None:
     await fake.say(type="unsupported", node={"type": "poll_creation"})
     message = crm.values()[0]["messages"][0]
