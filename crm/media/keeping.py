@@ -96,7 +96,7 @@ async def end(tx: Tx, media: list[UUID], within: list[UUID] | None = None) -> li
 
 
 async def blanked(tx: Tx, media: list[UUID]) -> list[Event]:
-    """Take deleted files off the next messages that carry them; the events to append. AT_ONCE: there may be more."""
+    """Take deleted files off the next messages that carry them; the events to append (AT_ONCE: more follow)."""
     return [updated(row) for row in await tx.many(_sql.blank, MessageRow, ids=media, max=AT_ONCE)]
 
 
