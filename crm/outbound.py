@@ -202,7 +202,7 @@ async def _rest(tx: Tx, message: ClaimedRow, error: MetaError, ending: Ending) -
 
 def verdict(error: MetaError, tries: int) -> Ending:
     """What becomes of a message after so many tries, and in how many seconds (Meta: error codes, rates)."""
-    told = meta.told(error.code, error.title, error.detail, error.rule.action)
+    told = meta.told(error.code, error.title, error.detail, error.rule.action, error.subcode)
     match error.rule.retry, error.rule.scope:
         case "uncertain", _:
             return Ending("UNCERTAIN", messages.UNCERTAIN, messages.OFFER_SECONDS)

@@ -227,6 +227,10 @@ async def test_a_channel_without_a_token_waits_for_one_and_says_so(system: Syste
     assert (await hotel.admin.patch(f"/api/channels/{channel['id']}", json=token)).json()["paused"] is None
     refused = await eventually(lambda: _told(hotel, message, 100))  # Meta does not know the number
     assert (refused["status"], refused["error"]["action"]) == ("QUEUED", "update_token")
+    assert "token não alcança este número" in refused["error"]["detail"]
+    checked = (await hotel.admin.post(f"/api/channels/{channel['id']}/check")).json()
+    rests = next(str(step) for step in checked["data"] if "em pausa" in str(step))
+    assert "token não alcança este número" in rests
 
 
 async def test_a_deleted_channel_sends_no_more(dora: Guest, system: System) -> None:

@@ -57,7 +57,8 @@ async def sending(visit: Visit) -> Finding:
     if not visit.row.resting:
         return Finding(True, ("O canal pode enviar.", "The channel may send."))
     code = (visit.row.pause or {}).get("code")
-    known = meaning(code) if isinstance(code, int) else None
+    # 100 makes a channel rest only where its token does not reach what it asks for (Meta: subcode 33).
+    known = meaning(code, 33 if code == 100 else 0) if isinstance(code, int) else None
     why = (known.pt.sentence, known.en.sentence) if known else ("", "")
     return Finding(
         False,

@@ -31,12 +31,12 @@ class MetaError(Exception):
         self.rule, self.code, self.title, self.detail, self.after = rule, code, title, detail, after
 
 
-def told(code: int | None, title: str, detail: str, action: str | None = None) -> dict[str, Any]:
+def told(code: int | None, title: str, detail: str, action: str | None = None, subcode: int = 0) -> dict[str, Any]:
     """An error as a message carries it (contract, section 6): `action` is a word for what helps, or None.
 
     Where Meta explains nothing, `detail` is the sentence of our own table, in the product's language.
     """
-    known = meta_errors.meaning(code)
+    known = meta_errors.meaning(code, subcode)
     words = detail or (known.pt.sentence if known else "")
     return {"code": code, "title": title, "detail": words, "action": action or meta_errors.action(code)}
 

@@ -142,5 +142,5 @@ async def resync_after(rails: Rails, tenant: UUID, account: str, name: str) -> b
 
 def failed(row: AccountRow, error: MetaError) -> AccountSynced:
     """An account that could not be read."""
-    told = meta.told(error.code, error.title, error.detail, error.rule.action)
+    told = meta.told(error.code, error.title, error.detail, error.rule.action, error.subcode)
     return AccountSynced(row.waba_id, error=told)
