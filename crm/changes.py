@@ -45,12 +45,14 @@ async def _prefers(tx: Tx, change: Change) -> list[Event]:
     """user_preferences: who wants no marketing, or wants it again (Meta: 131050 follows a send that ignores it)."""
     said = [choice for choice in dicts_of(change.value.get("user_preferences")) if _is_marketing(choice)]
     asked = [(choice, person) for choice in said if (person := _person(choice, change))]
-    known = await contacts.seen(tx, [person for _, person in asked]) if asked else []
+    if not asked:
+        return []
+    met = await contacts.meet(tx, [person for _, person in asked])  # named by both ids two may prove to be one
     choices = [
         Choice(contact, choice["value"] == "stop", time_of(choice.get("timestamp"), change.at))
-        for contact, (choice, _) in zip(known, asked, strict=True)
+        for contact, (choice, _) in zip(met.contacts, asked, strict=True)
     ]
-    return await contacts.opt_out(tx, choices)
+    return [*met.events, *await contacts.opt_out(tx, choices)]
 
 
 def _is_marketing(choice: dict[str, Any]) -> bool:

@@ -291,6 +291,17 @@ async def test_who_is_not_known_yet_opts_out_by_phone_or_by_bsuid(hotel: Hotel, 
     assert await opted_out(as_owner, "bsuid", bsuid) is True
 
 
+async def test_everybody_hears_that_a_choice_proved_two_contacts_to_be_one(hotel: Hotel, as_owner: Sql) -> None:
+    dora, bsuid = Guest(hotel, unique_phone()), f"BR.{unique_number_id()}"
+    await told(hotel, as_owner, preference(dora, "resume", time.time(), wa_id=dora.wa_id))
+    await told(hotel, as_owner, preference(dora, "resume", time.time(), user_id=bsuid))
+    await told(hotel, as_owner, preference(dora, "resume", time.time(), wa_id=dora.wa_id, user_id=bsuid))
+    merged = "SELECT into_id FROM contact_merges WHERE tenant_id = $1"
+    [row] = await as_owner(merged, hotel.id)
+    heard = "SELECT count(*) FROM feed_events WHERE tenant_id = $1 AND data LIKE $2"
+    assert (await as_owner(heard, hotel.id, f"%{row['into_id']}%"))[0][0] == 1
+
+
 @pytest.mark.parametrize("late", [False, True], ids=["refused at once", "failed by a status"])
 async def test_a_send_to_who_opted_out_is_remembered(
     late: bool, system: System, hotel: Hotel, as_owner: Sql
