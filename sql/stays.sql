@@ -239,7 +239,9 @@ SELECT
     s.room,
     coalesce(p.name, p.profile_name) AS name,
     CASE
-        WHEN s.status NOT IN ('CANCELED', 'NO_SHOW') AND r.deleted_at IS NULL AND p.erased_at IS NULL AND p.merged_into IS NULL
+        WHEN
+            s.status NOT IN ('CANCELED', 'NO_SHOW') AND r.deleted_at IS NULL
+            AND p.erased_at IS NULL AND p.merged_into IS NULL
             THEN (
                 CASE r.anchor WHEN 'check_in' THEN s.check_in ELSE s.check_out END + r.offset_days + r.at
             ) AT TIME ZONE t.timezone

@@ -75,14 +75,12 @@ async def unwanted(tx: Tx, put: UUID, sha256: bytes) -> None:
     await tx.none(_sql.unwanted, sha256=sha256, put=put)
 
 
-async def forget(tx: Tx, media: list[UUID], within: list[UUID] | None = None) -> None:
-    """Delete files for good, and what messages show of them, untold; for who has a transaction of his own to keep.
-
-    As `end`.
-    """
+async def forget(tx: Tx, media: list[UUID], within: list[UUID] | None = None) -> list[UUID]:
+    """Delete files as `end`, and in the same transaction, untold, what messages show of them; which were there."""
     gone = await end(tx, media, within)
     while gone and len(await blanked(tx, gone)) == AT_ONCE:
         pass
+    return gone
 
 
 async def end(tx: Tx, media: list[UUID], within: list[UUID] | None = None) -> list[UUID]:
@@ -96,7 +94,7 @@ async def end(tx: Tx, media: list[UUID], within: list[UUID] | None = None) -> li
 
 
 async def blanked(tx: Tx, media: list[UUID]) -> list[Event]:
-    """Take deleted files off the next messages that carry them; the events to append (AT_ONCE: more follow)."""
+    """Take deleted files off the next messages that carry them; the events to append (AT_ONCE: go on)."""
     return [updated(row) for row in await tx.many(_sql.blank, MessageRow, ids=media, max=AT_ONCE)]
 
 
