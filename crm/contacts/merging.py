@@ -10,7 +10,7 @@ from crm.core.errors import Conflict, NotFound
 from crm.core.feed import Event
 from crm.core.tx import Tx
 
-_sql = sql.load("contacts")
+_sql, _merging = sql.load("contacts"), sql.load("merging")
 
 FILLED = ("wa_id", "bsuid", "profile_name", "username")  # what the survivor takes over where it has none
 
@@ -40,15 +40,15 @@ async def merge(tx: Tx, gone: UUID, survivor: UUID, why: str, by: UUID | None = 
 
     The caller holds the tenant's door.
     """
-    await tx.none(_sql.still, ids=[gone, survivor])
-    await tx.none(_sql.hide, gone=gone, survivor=survivor)
-    conversations = await tx.many(_sql.move_conversations, MovedRow, gone=gone, survivor=survivor)
-    identities = await tx.many(_sql.move_identities, IdentityRow, gone=gone, survivor=survivor)
-    stays = [row.id for row in await tx.many(_sql.move_stays, MadeRow, gone=gone, survivor=survivor)]
-    await tx.none(_sql.look_at_stays, contact=gone)
-    filled = await tx.value(_sql.fill, gone=gone, survivor=survivor)
+    await tx.none(_merging.still, ids=[gone, survivor])
+    await tx.none(_merging.hide, gone=gone, survivor=survivor)
+    conversations = await tx.many(_merging.move_conversations, MovedRow, gone=gone, survivor=survivor)
+    identities = await tx.many(_merging.move_identities, IdentityRow, gone=gone, survivor=survivor)
+    stays = [row.id for row in await tx.many(_merging.move_stays, MadeRow, gone=gone, survivor=survivor)]
+    await tx.none(_merging.look_at_stays, contact=gone)
+    filled = await tx.value(_merging.fill, gone=gone, survivor=survivor)
     moved = {"conversations": conversations, "identities": identities, "stays": stays, "filled": filled or []}
-    await tx.none(_sql.merged, gone=gone, survivor=survivor, why=why, by_user=by, moved=moved)
+    await tx.none(_merging.merged, gone=gone, survivor=survivor, why=why, by_user=by, moved=moved)
     return [await _event(tx, survivor)]
 
 
@@ -58,7 +58,7 @@ async def unmerge(tx: Tx, gone: UUID) -> tuple[MergeRow, list[Event]]:
     The last merge is undone first: of a survivor that was merged itself, nobody can tell what was whose.
     Raises NotFound, Conflict.
     """
-    row = await tx.maybe(_sql.undo, MergeRow, gone=gone)
+    row = await tx.maybe(_merging.undo, MergeRow, gone=gone)
     if row is None:
         await found(tx, gone)
         raise Conflict("Este contato não está unido a outro.", "This contact is not merged into another.")
@@ -71,23 +71,23 @@ async def unmerge(tx: Tx, gone: UUID) -> tuple[MergeRow, list[Event]]:
         )
     conversations, identities = row.moved["conversations"], row.moved["identities"]
     await tx.none(
-        _sql.return_conversations,
+        _merging.return_conversations,
         gone=gone,
         survivor=survivor.id,
         ids=[UUID(one["id"]) for one in conversations],
         statuses=[one["status"] for one in conversations],
     )
     await tx.none(
-        _sql.return_identities,
+        _merging.return_identities,
         gone=gone,
         survivor=survivor.id,
         kinds=[one["kind"] for one in identities],
         values=[one["value"] for one in identities],
     )
     stays = [UUID(one) for one in row.moved.get("stays", [])]
-    await tx.none(_sql.return_stays, gone=gone, survivor=survivor.id, ids=stays)
-    await tx.none(_sql.look_at_stays, contact=gone)
-    await tx.none(_sql.empty, id=survivor.id, names=row.moved["filled"])
+    await tx.none(_merging.return_stays, gone=gone, survivor=survivor.id, ids=stays)
+    await tx.none(_merging.look_at_stays, contact=gone)
+    await tx.none(_merging.empty, id=survivor.id, names=row.moved["filled"])
     return row, [await _event(tx, row.into_id), await _event(tx, gone)]
 
 

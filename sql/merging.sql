@@ -1,0 +1,179 @@
+-- Two contacts that prove to be one, and the way back. Called by crm/contacts/merging.py in a tenant's transaction,
+-- which holds the tenant's door.
+
+-- name: move_conversations(gone uuid, survivor uuid) -> many MovedRow
+-- A merged contact's conversations become the survivor's, with the status each had. Of two open ones over one channel
+-- the survivor's stays open.
+-- Index: conversations_contact_ix
+UPDATE conversations AS c
+SET
+    contact_id = :survivor,
+    status = CASE
+        WHEN c.channel_id IN (
+            SELECT channel_id
+            FROM conversations
+            WHERE contact_id = :survivor AND status <> 'CLOSED'
+        ) THEN 'CLOSED'
+        ELSE c.status
+    END,
+    updated_at = now()
+WHERE c.contact_id = :gone
+RETURNING c.id, old.status;
+
+-- name: move_identities(gone uuid, survivor uuid) -> many IdentityRow
+-- What a merged contact was found by leads to the survivor.
+-- Index: contact_identities_contact_ix
+UPDATE contact_identities
+SET contact_id = :survivor
+WHERE contact_id = :gone
+RETURNING kind, value;
+
+-- name: fill(gone uuid, survivor uuid) -> value jsonb
+-- The survivor takes over what it lacked; the names of what that was: of a column, tags.one or attributes.one.
+-- Index: contacts_pkey
+UPDATE contacts AS c
+SET
+    name = coalesce(c.name, g.name),
+    phone = coalesce(c.phone, g.phone),
+    wa_id = coalesce(c.wa_id, g.wa_id),
+    bsuid = coalesce(c.bsuid, g.bsuid),
+    profile_name = coalesce(c.profile_name, g.profile_name),
+    username = coalesce(c.username, g.username),
+    marketing_opt_out = c.marketing_opt_out OR g.marketing_opt_out,
+    email = coalesce(c.email, g.email),
+    language = coalesce(c.language, g.language),
+    tags = c.tags || ARRAY(
+        SELECT tag FROM unnest(g.tags) AS tag WHERE tag <> ALL(c.tags) -- noqa: RF01
+    ),
+    attributes = g.attributes || c.attributes,
+    blocked = c.blocked OR g.blocked,
+    updated_at = now()
+FROM contacts AS g
+WHERE c.id = :survivor AND g.id = :gone
+RETURNING
+    to_jsonb(array_remove(ARRAY[
+        CASE WHEN old.email IS DISTINCT FROM new.email THEN 'email' END,
+        CASE WHEN old.language IS DISTINCT FROM new.language THEN 'language' END,
+        CASE WHEN old.blocked <> new.blocked THEN 'blocked' END,
+        CASE WHEN old.name IS DISTINCT FROM new.name THEN 'name' END,
+        CASE WHEN old.phone IS DISTINCT FROM new.phone THEN 'phone' END,
+        CASE WHEN old.wa_id IS DISTINCT FROM new.wa_id THEN 'wa_id' END,
+        CASE WHEN old.bsuid IS DISTINCT FROM new.bsuid THEN 'bsuid' END,
+        CASE WHEN old.profile_name IS DISTINCT FROM new.profile_name THEN 'profile_name' END,
+        CASE WHEN old.username IS DISTINCT FROM new.username THEN 'username' END
+    ], NULL))
+    || to_jsonb(ARRAY(
+        SELECT 'tags.' || tag FROM unnest(new.tags) AS tag WHERE tag <> ALL(old.tags) -- noqa: RF01
+        UNION ALL
+        SELECT 'attributes.' || key
+        FROM jsonb_object_keys(new.attributes) AS key -- noqa: RF01
+        WHERE NOT old.attributes ? key -- noqa: RF01
+    ));
+
+-- name: still(ids uuid[]) -> none
+-- Holds contacts that are to be merged, first of all: who holds one of them as it was (`now_is`) is waited for, so that
+-- what he gives it, a stay say, is seen.
+-- Index: contacts_pkey
+SELECT id
+FROM contacts
+WHERE id = ANY(:ids::uuid[])
+ORDER BY id
+FOR NO KEY UPDATE;
+
+-- name: hide(gone uuid, survivor uuid) -> none
+-- Takes a merged contact out of the lists.
+-- Index: contacts_pkey
+UPDATE contacts
+SET merged_into = :survivor, updated_at = now()
+WHERE id = :gone;
+
+-- name: merged(gone uuid, survivor uuid, why text, by_user uuid, moved jsonb) -> none
+-- Records a merge.
+INSERT INTO contact_merges (from_id, into_id, why, by_user, moved)
+VALUES (:gone, :survivor, :why, :by_user, :moved);
+
+-- name: undo(gone uuid) -> maybe MergeRow
+-- Ends the last merge of a contact that still stands.
+-- Index: contact_merges_from_ix
+WITH last AS (
+    SELECT id
+    FROM contact_merges
+    WHERE from_id = :gone AND undone_at IS NULL
+    ORDER BY id DESC
+    LIMIT 1
+    FOR UPDATE
+),
+
+shown AS (
+    UPDATE contacts
+    SET merged_into = NULL, updated_at = now()
+    FROM last
+    WHERE contacts.id = :gone
+)
+
+UPDATE contact_merges AS m
+SET undone_at = now()
+FROM last
+WHERE m.id = last.id
+RETURNING m.id, m.from_id, m.into_id, m.why, m.moved, m.created_at, m.undone_at;
+
+-- name: return_conversations(gone uuid, survivor uuid, ids uuid[], statuses text[]) -> none
+-- Conversations go back to the contact they were of, as they were; what is not the survivor's any more stays.
+-- Index: conversations_contact_ix
+UPDATE conversations AS c
+SET contact_id = :gone, status = given.status, updated_at = now()
+FROM unnest(:ids::uuid[], :statuses::text[]) AS given (id, status)
+WHERE c.id = given.id AND c.contact_id = :survivor;
+
+-- name: return_identities(gone uuid, survivor uuid, kinds text[], values text[]) -> none
+-- Identities go back to the contact they were of.
+-- Index: contact_identities_contact_ix
+UPDATE contact_identities AS i
+SET contact_id = :gone
+FROM unnest(:kinds::text[], :values::text[]) AS given (kind, value)
+WHERE i.kind = given.kind AND i.value = given.value AND i.contact_id = :survivor;
+
+-- name: empty(id uuid, names text[]) -> none
+-- Takes back what a contact had taken over in a merge that is undone.
+-- Index: contacts_pkey
+UPDATE contacts
+SET
+    name = CASE WHEN 'name' = ANY(:names::text[]) THEN NULL ELSE name END,
+    phone = CASE WHEN 'phone' = ANY(:names::text[]) THEN NULL ELSE phone END,
+    wa_id = CASE WHEN 'wa_id' = ANY(:names::text[]) THEN NULL ELSE wa_id END,
+    bsuid = CASE WHEN 'bsuid' = ANY(:names::text[]) THEN NULL ELSE bsuid END,
+    profile_name = CASE WHEN 'profile_name' = ANY(:names::text[]) THEN NULL ELSE profile_name END,
+    username = CASE WHEN 'username' = ANY(:names::text[]) THEN NULL ELSE username END,
+    email = CASE WHEN 'email' = ANY(:names::text[]) THEN NULL ELSE email END,
+    language = CASE WHEN 'language' = ANY(:names::text[]) THEN NULL ELSE language END,
+    blocked = blocked AND 'blocked' <> ALL(:names::text[]),
+    tags = ARRAY(SELECT tag FROM unnest(tags) AS tag WHERE 'tags.' || tag <> ALL(:names::text[])),
+    attributes = attributes - ARRAY(
+        SELECT substr(name, 12) FROM unnest(:names::text[]) AS name WHERE name LIKE 'attributes.%'
+    ),
+    updated_at = now()
+WHERE id = :id;
+
+-- name: move_stays(gone uuid, survivor uuid) -> many MadeRow
+-- A merged contact's stays become the survivor's, but for a reservation that both have.
+-- Index: stays_code_key
+UPDATE stays AS s
+SET contact_id = :survivor, updated_at = now()
+WHERE
+    s.contact_id = :gone
+    AND NOT EXISTS (SELECT FROM stays AS own WHERE own.contact_id = :survivor AND own.code = s.code)
+RETURNING s.id;
+
+-- name: look_at_stays(contact uuid) -> none
+-- What a contact has of stays is planned anew: those that a merge left it are the survivor's as well.
+-- Index: stays_code_key
+UPDATE stays
+SET due_at = now()
+WHERE contact_id = :contact;
+
+-- name: return_stays(gone uuid, survivor uuid, ids uuid[]) -> none
+-- Stays go back to the contact they were of.
+-- Index: stays_code_key
+UPDATE stays
+SET contact_id = :gone, updated_at = now()
+WHERE id = ANY(:ids::uuid[]) AND contact_id = :survivor;
