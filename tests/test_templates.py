@@ -109,6 +109,12 @@ async def test_what_meta_would_refuse_is_named_part_by_part(
     assert pointers(await hotel_a.admin.post(PATH, json=new(**wrong))) == named
 
 
+async def test_what_a_part_has_besides_is_metas_to_judge(hotel: Hotel) -> None:
+    title = {"type": "HEADER", "format": "TEXT", "text": "Reserva", "example": {"header_handle": [1]}}
+    for more in (True, [{}], [{"components": [1]}]):
+        await made(hotel, components=[title, {**BODY, "cards": more}])
+
+
 async def test_the_longest_texts_are_taken(hotel: Hotel) -> None:
     await made(hotel, **body("é" * 1024))
 

@@ -67,12 +67,15 @@ async def handed(rails: Rails, tenant: UUID, account: Account, new: Create, rows
 
 
 def _headers(components: list[Any], above: str = "") -> Iterator[tuple[str, Node]]:
-    """The headers of a checked template, those of cards too, each with its place."""
+    """The headers of a checked template that show a file, those of cards too, each with its place.
+
+    Nothing else is looked into: what a part has besides, nobody has checked.
+    """
     for place, part in enumerate(components):
-        here = f"{above}/components/{place}"
-        if word(part.get("type")) == "HEADER":
+        here, kind = f"{above}/components/{place}", word(part.get("type"))
+        if kind == "HEADER" and _types(part):
             yield here, part
-        for number, card in enumerate(part.get("cards") or []):
+        for number, card in enumerate(part["cards"] if kind == "CAROUSEL" else []):
             yield from _headers(card["components"], f"{here}/cards/{number}")
 
 
