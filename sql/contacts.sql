@@ -65,7 +65,6 @@ CROSS JOIN
         SELECT *
         FROM risen
         WHERE merged_into IS NULL
-        LIMIT 1
     ) AS c;
 
 -- name: insert(wa_ids text[], bsuids text[], phones text[], names text[], usernames text[], groups boolean[]) -> many MadeRow
