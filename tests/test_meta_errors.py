@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from crm import messages
-from crm.core.meta import LONGEST_PAUSE, Graph, MetaError, told
+from crm.core.meta import LONGEST_PAUSE, Graph, MetaError, Sent, told
 from crm.core.meta_codes import TABLE as CODES
 from crm.core.meta_errors import Refusal, Rule, action, meaning, rule
 from crm.outbound import TRIES, verdict
@@ -184,6 +184,20 @@ async def test_a_refusal_whose_words_are_cut_counts_and_can_be_kept() -> None:
             await graph.send("1", "token", {})
     error = refused.value
     assert (error.code, error.title, error.detail) == (131056, "Caf\ufffd", "\ufffd \ufffd")
+
+
+NULLS = b"""{"error": {"code": 190, "error_subcode": null, "message": null, "error_data": null,
+    "is_transient": null}, "messages": null, "contacts": null}"""
+
+
+async def test_what_meta_leaves_null_hides_nothing_beside_it() -> None:
+    async with saying(b"HTTP/1.1 401 Unauthorized\r\n", NULLS) as graph:
+        with pytest.raises(MetaError) as refused:
+            await graph.send("1", "token", {})
+    assert (refused.value.code, refused.value.subcode, refused.value.title) == (190, 0, "")
+    assert refused.value.rule == CODES[190].rule
+    async with saying(b"HTTP/1.1 200 OK\r\n", b'{"messages": [{"id": "wamid.1"}], "contacts": null}') as graph:
+        assert await graph.send("1", "token", {}) == Sent("wamid.1", None)
 
 
 @pytest.mark.parametrize("what", UNREADABLE)

@@ -42,12 +42,14 @@ def told(code: int | None, title: str, detail: str, action: str | None = None, s
 
 
 class _ErrorBody(msgspec.Struct):
+    """What Meta does not say may be null, too."""
+
     code: int | None = None
-    error_subcode: int = 0
-    message: str = ""
+    error_subcode: int | None = None
+    message: str | None = None
     error_data: Any = None
     error_user_msg: str | None = None
-    is_transient: bool = False
+    is_transient: bool | None = None
 
 
 class _Usage(msgspec.Struct):
@@ -56,8 +58,8 @@ class _Usage(msgspec.Struct):
 
 class _Answer(msgspec.Struct):
     error: _ErrorBody | None = None
-    messages: list[dict[str, Any]] = []
-    contacts: list[dict[str, Any]] = []
+    messages: list[dict[str, Any]] | None = None
+    contacts: list[dict[str, Any]] | None = None
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -188,10 +190,11 @@ def _decoded(response: httpx.Response) -> _Answer:
     if response.is_success and answer.error is None:
         return answer
     error = answer.error or _ErrorBody()
-    refusal = Refusal(response.status_code, error.code, error.error_subcode, error.is_transient)
-    title, detail = _without_token(response, error.message), _without_token(response, _detail(error))
+    subcode = error.error_subcode or 0
+    refusal = Refusal(response.status_code, error.code, subcode, bool(error.is_transient))
+    title, detail = _without_token(response, error.message or ""), _without_token(response, _detail(error))
     failure = MetaError(rule(refusal), error.code, title, detail, _asked(response.headers))
-    failure.subcode, failure.status = error.error_subcode, response.status_code
+    failure.subcode, failure.status = subcode, response.status_code
     raise failure
 
 
