@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = ["buildah", "podman", "runc", "mmdebstrap", "iptables", "catatonit", "docker"]
-MISSING = [name for name in PROGRAMS if not shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")]
+NETWORK = ["iptables", "netavark", "aardvark-dns"]
+PROGRAMS = ["buildah", "podman", "runc", "mmdebstrap", "catatonit", *NETWORK, "docker"]
+PLACES = f"{os.environ['PATH']}:/usr/sbin:/usr/lib/podman"
+MISSING = [name for name in PROGRAMS if not shutil.which(name, path=PLACES)]
 COMPOSE = "usr/libexec/docker/cli-plugins/docker-compose"
 SERVERS = "ca-certificates,python3,redis-server,nginx-light,openssl,curl,certbot,docker-compose"
 SLIM = [
