@@ -155,7 +155,7 @@ async def endpoint(websocket: WebSocket) -> None:
     """A socket from its handshake to its end."""
     if not _origin_allowed(websocket):
         answer = await edge.on_problem(websocket, Forbidden("Origem desconhecida.", "Unknown origin."))
-        edge.dress(answer.headers, websocket.scope)
+        edge.dress(answer.headers, websocket.scope, websocket.headers)
         return await websocket.send_denial_response(answer)
     await websocket.accept()
     try:

@@ -69,7 +69,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                dress(MutableHeaders(scope=message), scope)
+                dress(MutableHeaders(scope=message), scope, headers)
                 if (body and not await body.ended()) or self.leaving:
                     message["headers"].append((b"connection", b"close"))
             await send(message)
@@ -118,9 +118,9 @@ def _is_long(headers: Headers) -> bool:
     return "transfer-encoding" in headers or (length.isdecimal() and int(length) > LONG)
 
 
-def dress(headers: MutableHeaders, scope: Scope) -> None:
-    """Put on an answer what every one carries."""
-    secure = scope["scheme"] in ("https", "wss") or Headers(scope=scope).get("x-forwarded-proto") == "https"
+def dress(headers: MutableHeaders, scope: Scope, asked: Headers) -> None:
+    """Put on an answer what every one carries; `asked` are the request's headers."""
+    secure = scope["scheme"] in ("https", "wss") or asked.get("x-forwarded-proto") == "https"
     headers["x-request-id"] = scope["request_id"]
     for name, value in _HEADERS.items():
         if name not in headers and (secure or not name.startswith("strict")):
