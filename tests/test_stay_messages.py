@@ -10,6 +10,7 @@ import pytest
 
 from crm import contacts
 from crm.core.rails import Rails
+from crm.core.tx import Tx
 from crm.stays import planning
 from crm.stays.shapes import ClaimedStayRow, PlanRow
 from ops.dev.home import Home
@@ -294,6 +295,12 @@ async def test_what_was_sent_stays_and_is_not_sent_again(hotel: Hotel, as_owner:
     await end(hotel, of)
 
 
+async def claimed(tx: Tx) -> list[PlanRow]:
+    """What a worker takes to plan, and how it stands."""
+    taken = await tx.many(planning._sql.claim, ClaimedStayRow, max=50)
+    return await tx.many(planning._sql.plan, PlanRow, ids=[one.id for one in taken])
+
+
 async def test_a_worker_that_planned_by_the_rule_as_it_was_is_set_right(
     hotel: Hotel, as_owner: Sql, laid: Rails
 ) -> None:
@@ -303,8 +310,7 @@ async def test_a_worker_that_planned_by_the_rule_as_it_was_is_set_right(
         await contacts.hold(door)  # no other worker plans meanwhile
         await stays(hotel, dora, 9)
         async with laid.db.tenant(UUID(hotel.id)) as tx:
-            taken = await tx.many(planning._sql.claim, ClaimedStayRow, max=50)
-            rows = await tx.many(planning._sql.plan, PlanRow, ids=[one.id for one in taken])
+            rows = await claimed(tx)
             await change(hotel, of, channelId=hotel.channel_id, at="15:00")
             events = [event for row in rows for event in await planning._follow(laid, tx, row)]
             await laid.feed.append(tx, events)
@@ -345,8 +351,7 @@ async def test_a_stay_that_is_deleted_while_it_is_planned_leaves_no_message(
         await contacts.hold(door)  # no other worker plans meanwhile
         await stays(hotel, dora, 9)
         async with laid.db.tenant(UUID(hotel.id)) as tx:
-            taken = await tx.many(planning._sql.claim, ClaimedStayRow, max=50)
-            rows = await tx.many(planning._sql.plan, PlanRow, ids=[one.id for one in taken])
+            rows = await claimed(tx)
             deleting = asyncio.create_task(hotel.attendant.delete(f"/api/contacts/{dora}/stays/R-1"))
             await eventually(lambda: tx.connection.fetchrow(WAITS))
             events = [event for row in rows for event in await planning._follow(laid, tx, row)]
