@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 from uuid import uuid4
 
-from tests.conftest import Sql
+from tests.people import Sql
 from tests.system import Hotel, System, calling
 
 _STORED = """INSERT INTO media (tenant_id, direction, state, mime_type, filename, size, sha256, animated)

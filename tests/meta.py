@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from tests.conftest import Sql
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, calling, eventually
 
 

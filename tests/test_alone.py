@@ -12,7 +12,7 @@ from crm.core.config import Settings
 from crm.core.db import Database, Transaction
 from crm.core.errors import TenantSuspended, Unauthenticated
 from crm.core.tx import Caller, Tx
-from tests.conftest import Sql
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually
 
 _lists, _conversations, _access = sql.load("lists"), sql.load("conversations"), sql.load("access")

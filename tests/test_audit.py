@@ -6,7 +6,8 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.conftest import ROOT_EMAIL, Sql
+from tests.own import ROOT_EMAIL
+from tests.people import Sql
 from tests.system import Hotel, System
 from tests.visitors import fresh, login, pointers
 

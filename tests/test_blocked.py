@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Sql
 from tests.meta import accepted, becomes, script, send
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, calling, eventually, unique_phone
 from tests.visitors import told
 

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from crm.changes import HANDLERS
-from tests.conftest import Sql
 from tests.meta import becomes, script, send, status, told
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_number_id, unique_phone
 
 DISPLAY = "554832221000"

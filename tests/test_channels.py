@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from crm.core.config import Settings
-from tests.conftest import Sql
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, unique_number_id, unique_phone
 from tests.visitors import pointers, told
 

@@ -11,8 +11,8 @@ from starlette.responses import PlainTextResponse
 
 from crm.channels import steps
 from crm.core.rails import Rails
-from tests.conftest import Sql
 from tests.meta import now, script, send
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, calling, eventually, serving, unique_number_id, unique_phone
 
 STEPS = ["token", "account", "number", "subscription", "webhook", "signature", "sending", "templates", "media"]

@@ -13,8 +13,8 @@ import pytest
 from crm.channels import health as ear
 from crm.core import rails
 from crm.core.config import Settings
-from tests.conftest import Sql
 from tests.meta import becomes, script, send, told
+from tests.people import Sql
 from tests.sockets import listening
 from tests.system import Guest, Hotel, System, calling, eventually, unique_number_id, unique_phone
 

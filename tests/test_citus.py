@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tests.conftest import Sql
+from tests.people import Sql
 from tests.test_schema import OURS, names
 
 PAGE = (Path(__file__).parents[1] / "ops" / "citus.sql").read_text()

@@ -10,8 +10,8 @@ from crm.contacts import match_key, typed_phone
 from crm.core import rails
 from crm.core.config import Settings
 from crm.core.errors import ValidationFailed
-from tests.conftest import Sql
 from tests.meta import accepted, becomes, raw, told
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_phone
 
 KEYS = [

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import Sql
+from tests.people import Sql
 from tests.system import Guest, Hotel, unique_phone
 from tests.visitors import pointers, told
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from crm.core import sql
-from tests.conftest import Sql
+from tests.people import Sql
 from tests.scratch import Scratch, fetched
 from tests.system import Guest, Hotel, System, unique_phone
 

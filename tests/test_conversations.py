@@ -9,8 +9,8 @@ import pytest
 from crm import worker
 from crm.core import rails
 from crm.core.config import Settings
-from tests.conftest import Sql
 from tests.meta import told
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, unique_number_id, unique_phone
 
 FILTERS = [

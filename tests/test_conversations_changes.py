@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import Sql
 from tests.meta import send, told
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_phone
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from crm import envelope
 from crm.dead_letters import name_of
-from tests.conftest import Sql
 from tests.meta import dead_letter
+from tests.people import Sql
 from tests.system import Guest, System, eventually, unique_phone
 from tests.visitors import told
 

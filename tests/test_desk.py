@@ -11,8 +11,8 @@ import pytest
 from crm import conversations, departments
 from crm.core.rails import Rails
 from ops.dev.home import Home
-from tests.conftest import Sql
 from tests.held import holding
+from tests.people import Sql
 from tests.sockets import listening
 from tests.system import Guest, Hotel, System, eventually, unique_phone
 from tests.visitors import pointers, told

@@ -11,6 +11,7 @@ import pytest
 
 from crm.app import doors
 from crm.core.http import PUBLIC, SIGNED_IN, Door
+from tests.every import every
 from tests.meta import dead_letter
 from tests.system import PASSWORD, Guest, Hotel, System, unique_phone
 
@@ -67,9 +68,8 @@ def named(door: Door) -> str:
 
 
 def each(found: list[Door]) -> Any:
-    """One test for each of these doors."""
-    assert found
-    return pytest.mark.parametrize("door", found, ids=named)
+    """One test over all of these doors, that names each which it fails at."""
+    return every(found, named)
 
 
 guarded = [door for door in doors if door.role != PUBLIC]
@@ -98,6 +98,12 @@ def is_problem(answer: httpx.Response, status: int, code: str) -> bool:
     assert text["requestId"] == answer.headers["x-request-id"]
     assert (answer.status_code, text["status"], text["code"]) == (status, status, code), answer.text
     return True
+
+
+@pytest.fixture(scope="session")
+def nobody(system: System) -> httpx.AsyncClient:
+    """Somebody without a token."""
+    return system.client()
 
 
 @pytest.fixture(scope="session")
@@ -167,16 +173,16 @@ async def test_the_server_has_the_doors_of_the_table_and_no_other(system: System
 
 
 @each(guarded)
-async def test_without_a_token_a_door_is_shut(door: Door, system: System) -> None:
-    answer = await knock(system.client(), door)
+async def test_without_a_token_a_door_is_shut(door: Door, nobody: httpx.AsyncClient) -> None:
+    answer = await knock(nobody, door)
     assert is_problem(answer, 401, "unauthenticated")
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
 @each(guarded)
-async def test_a_made_up_token_opens_nothing(door: Door, system: System) -> None:
+async def test_a_made_up_token_opens_nothing(door: Door, nobody: httpx.AsyncClient) -> None:
     for word in ("Bearer x", "Bearer a.b.c", "Bearer", "Basic YTpi", "x"):
-        answer = await knock(system.client(Authorization=word), door)
+        answer = await knock(nobody, door, headers={"Authorization": word})
         assert is_problem(answer, 401, "unauthenticated"), word
 
 
@@ -276,17 +282,17 @@ async def test_a_query_that_nobody_knows_is_named(door: Door, system: System, ho
     assert "/nope" in [error["pointer"] for error in answer.json()["errors"]]  # beside what is missing
 
 
-@pytest.mark.parametrize("path", sorted({door.path for door in doors}))
-async def test_a_method_that_a_path_does_not_take_is_told(path: str, system: System) -> None:
+@every(sorted({door.path for door in doors}), str)
+async def test_a_method_that_a_path_does_not_take_is_told(path: str, nobody: httpx.AsyncClient) -> None:
     patterns = {door: re.sub(r"{\w+}", "[^/]+", door.path) for door in doors}
     taken = {door.method for door, pattern in patterns.items() if re.fullmatch(pattern, path)}
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - taken:
-        answer = await system.client().request(method, path.replace("{id}", str(uuid4())))
+        answer = await nobody.request(method, path.replace("{id}", str(uuid4())))
         assert is_problem(answer, 405, "method_not_allowed")
         assert set(re.split(r",\s*", answer.headers["allow"])) - {"HEAD"} == taken
 
 
 @pytest.mark.parametrize("path", ["/", "/nope", "/api/nope", "/api/conversations/", "//api/users", "/%00", "/api"])
-async def test_a_path_that_does_not_exist_is_not_found(path: str, system: System) -> None:
+async def test_a_path_that_does_not_exist_is_not_found(path: str, nobody: httpx.AsyncClient) -> None:
     for method in ("GET", "POST"):
-        assert is_problem(await system.client().request(method, path), 404, "not_found")
+        assert is_problem(await nobody.request(method, path), 404, "not_found")

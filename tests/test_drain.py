@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from ops.dev.home import Home
-from tests.conftest import Sql
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_phone
 
 DOOR = "hashtextextended('contacts ' || $1::text, 0)"

@@ -19,7 +19,7 @@ from crm.core.config import Settings
 from crm.core.feed import Event, EventRow
 from crm.core.rails import Rails
 from crm.messages import Inbound
-from tests.conftest import Sql
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_phone
 
 WRITERS, TURNS = 8, 25

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.conftest import Sql
+from tests.people import Sql
 from tests.system import System
 from tests.test_media import PNG
 from tests.test_media_doors import upload

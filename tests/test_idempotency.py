@@ -10,7 +10,7 @@ from crm import worker
 from crm.app import doors
 from crm.core import rails
 from crm.core.config import Settings
-from tests.conftest import Sql
+from tests.people import Sql
 from tests.system import PASSWORD, Guest, Hotel, System, unique_number_id, unique_phone
 from tests.visitors import fresh, pointers, told
 

@@ -11,8 +11,8 @@ import pytest
 
 from crm import app
 from crm.core.config import Settings
-from tests.conftest import Sql
 from tests.meta import raw, stored, told
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, calling, serving, signature, unique_number_id, unique_phone
 
 OWN_SECRET = "segredo-do-aplicativo-da-brisa"

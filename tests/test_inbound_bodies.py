@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Sql
 from tests.meta import raw, send, told
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, calling, eventually
 
 PAYLOADS = Path(__file__).parent / "payloads"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Sql
 from tests.meta import becomes, send, told
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_phone
 
 KINDS = json.loads((Path(__file__).parent / "payloads" / "nodes" / "kinds.json").read_text())

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Sql
 from tests.meta import raw, status
+from tests.people import Sql
 from tests.system import Guest, System, eventually, unique_phone
 
 LONG = random.Random(7).randbytes(6000).hex()  # beyond what an index holds, and no compression helps

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Sql
 from tests.meta import accepted, becomes, now, script, send, status, told
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_phone
 
 ORDERS = [

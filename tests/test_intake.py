@@ -10,7 +10,7 @@ from crm.core.config import Settings
 from crm.core.errors import Unavailable
 from crm.intake import BACKLOG_BYTES, Intake, Post
 from ops.dev.home import Home
-from tests.conftest import Sql
+from tests.people import Sql
 
 BODY = b'{"pad": "' + b"x" * (1024 * 1024) + b'"}'
 

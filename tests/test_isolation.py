@@ -10,8 +10,8 @@ import pytest
 
 from crm.core import db, sql
 from ops.dev.home import Home
-from tests.conftest import Sql
 from tests.meta import dead_letter
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_phone
 
 TABLES = """

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from crm import drain
 from crm.core import rails
 from crm.core.config import Settings
-from tests.conftest import Sql
 from tests.meta import raw
+from tests.people import Sql
 from tests.scratch import Scratch
 from tests.sockets import heard_by, listening
 from tests.system import Guest, Hotel, System, eventually, unique_phone

@@ -11,7 +11,7 @@ from crm.core import queue
 from crm.core.config import Settings
 from crm.core.errors import InvalidCredentials, RateLimited
 from crm.core.limit import LOGIN, Limits
-from tests.conftest import ROOT_EMAIL
+from tests.own import ROOT_EMAIL
 from tests.system import PASSWORD, Hotel, System, calling
 from tests.visitors import bearer, fresh, login, proxied, public_address, visitor
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Sql
 from tests.meta import becomes, send, told
+from tests.people import Sql
 from tests.system import Guest, Hotel, eventually, unique_phone
 
 

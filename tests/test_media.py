@@ -14,8 +14,8 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tests.conftest import Sql
 from tests.meta import now
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, calling, eventually, serving
 from tests.test_media_look import picture
 

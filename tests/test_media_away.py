@@ -15,8 +15,8 @@ from crm.core.rails import Rails
 from crm.core.store import key_of
 from crm.media import fetching, keeping
 from crm.media.look import look
-from tests.conftest import Sql
 from tests.meta import becomes
+from tests.people import Sql
 from tests.scratch import Scratch
 from tests.sends import ask
 from tests.system import Guest, System, eventually, unique_phone

@@ -13,8 +13,8 @@ from crm import channels, media
 from crm.core import form, rails
 from crm.core.meta import MetaError
 from crm.media import doors, gate
-from tests.conftest import Sql
 from tests.meta import becomes
+from tests.people import Sql
 from tests.sends import arrive, ask
 from tests.system import Guest, Hotel, System, calling, eventually, unique_phone
 from tests.test_doors import is_problem

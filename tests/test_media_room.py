@@ -11,8 +11,8 @@ from crm.core import rails
 from crm.core.store import Store
 from crm.media import keeping
 from crm.media.look import look
-from tests.conftest import Sql
 from tests.meta import now
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, calling, eventually
 from tests.test_media import ended, held
 from tests.test_media_doors import upload

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import Sql
 from tests.meta import accepted, becomes, send, told
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_phone
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from crm import outbound
 from ops.dev.home import Home
-from tests.conftest import Sql
 from tests.held import holding
 from tests.meta import accepted, becomes, now, script, send, status
+from tests.people import Sql
 from tests.sockets import listening
 from tests.system import Guest, System, calling, eventually, unique_phone
 from tests.visitors import pointers, told

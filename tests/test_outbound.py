@@ -12,8 +12,8 @@ import pytest
 from crm import outbound
 from crm.core import rails
 from crm.core.config import Settings
-from tests.conftest import Sql
 from tests.meta import accepted, becomes, now, script, send, status, told
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_number_id, unique_phone
 from tests.test_media_doors import upload
 from tests.test_media_look import picture

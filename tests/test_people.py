@@ -11,9 +11,9 @@ from crm import contacts
 from crm.core import sql
 from crm.core.rails import Rails
 from crm.stays.shapes import StayRow
-from tests.conftest import Sql
 from tests.held import WAITS
 from tests.meta import becomes, send, told
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_phone
 
 

@@ -16,8 +16,8 @@ from crm.core import rails
 from crm.privacy import erasing, look_through, page, telling
 from crm.privacy.shapes import HouseRow
 from tests import meta
-from tests.conftest import Sql
 from tests.meta import dead_letter, send, stored
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_phone
 from tests.test_isolation import TABLES
 from tests.test_media import ended, held

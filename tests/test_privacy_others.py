@@ -8,7 +8,7 @@ import pytest
 from crm.core import sql
 from crm.privacy.mentions import spellings
 from tests import meta
-from tests.conftest import Sql
+from tests.people import Sql
 from tests.scratch import Scratch, fetched
 from tests.system import Guest, Hotel, System, eventually, unique_phone
 from tests.test_media import held

@@ -11,8 +11,8 @@ from crm import outbound
 from crm.core import queue, rails
 from crm.core.config import Settings
 from crm.core.rates import MOMENT, PAIR_BURST, Rates
-from tests.conftest import Sql
 from tests.meta import accepted, becomes, now, send
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_number_id, unique_phone
 
 HURRY = "UPDATE messages SET next_attempt_at = now() - INTERVAL '2 seconds' WHERE id = $1 RETURNING attempts"

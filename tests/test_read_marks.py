@@ -9,8 +9,8 @@ import pytest
 from crm import read_marks
 from crm.core import rails
 from crm.core.config import Settings
-from tests.conftest import Sql
 from tests.meta import becomes, send
+from tests.people import Sql
 from tests.sockets import listening
 from tests.system import Guest, Hotel, System, calling, eventually, unique_phone
 

@@ -11,7 +11,7 @@ from crm.core import rails
 from crm.core.config import Settings
 from crm.core.feed import Event
 from crm.core.rails import Rails
-from tests.conftest import Sql
+from tests.people import Sql
 from tests.sockets import listening, narrow
 from tests.system import Hotel, System
 

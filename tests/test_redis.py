@@ -14,7 +14,7 @@ from redis.exceptions import AuthenticationError, ResponseError
 
 from crm.core import queue
 from ops.dev import processes
-from tests.conftest import Sql
+from tests.people import Sql
 from tests.redis_conf import PASSWORD, Redis
 from tests.sends import ask
 from tests.sockets import listening

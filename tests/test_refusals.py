@@ -8,8 +8,8 @@ import pytest
 from crm.channels import RouteRow
 from crm.core import metrics, rails
 from crm.refusals import CHANNELS, Refusals
-from tests.conftest import Sql
 from tests.meta import stored
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_number_id, unique_phone
 from tests.test_channels_check import check
 

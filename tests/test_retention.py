@@ -11,7 +11,7 @@ from crm.core.rails import Rails
 from crm.media.keeping import remove_of
 from crm.privacy import forget_old
 from crm.privacy.forgetting import forget_of
-from tests.conftest import Sql
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, unique_phone
 from tests.test_media import ended, held
 from tests.test_media_look import picture

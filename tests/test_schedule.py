@@ -8,8 +8,8 @@ import pytest
 
 from crm import messages
 from crm.core.rails import Rails
-from tests.conftest import Sql
 from tests.meta import accepted, becomes, send
+from tests.people import Sql
 from tests.system import Guest, System, eventually
 
 URL = "/api/messages/scheduled"

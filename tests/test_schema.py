@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.conftest import Sql
+from tests.people import Sql
 
 # The three look-ups made before a tenant is known (migrations/0003_channels.sql).
 ROUTING = {"channels_phone_number_key", "channels_waba_ix", "channels_verify_token_key"}

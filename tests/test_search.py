@@ -9,7 +9,7 @@ import pytest
 
 from crm.messages import search
 from ops.dev.home import Home
-from tests.conftest import Sql
+from tests.people import Sql
 from tests.system import Guest, Hotel, unique_phone
 
 URL = "/api/messages/search"

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Sql
 from tests.files import uploaded
 from tests.meta import accepted, becomes
+from tests.people import Sql
 from tests.sends import ASK, BUTTONS, CARD, CATALOG, LINK, LIST, PLACE, arrive
 from tests.system import Guest, Hotel, System, eventually, unique_phone
 

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.conftest import Sql
 from tests.files import stored
+from tests.people import Sql
 from tests.sends import ASK, BUTTONS, CARD, LINK, LIST, PLACE, ask
 from tests.system import Guest, Hotel, System, unique_phone
 

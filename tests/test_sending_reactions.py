@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Sql
 from tests.meta import becomes, script, send, status, told
+from tests.people import Sql
 from tests.sends import arrive, ask
 from tests.sockets import heard_by, listening
 from tests.system import Guest, Hotel, System, unique_phone

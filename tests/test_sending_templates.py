@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Sql
 from tests.files import stored, uploaded
 from tests.meta import becomes, script
+from tests.people import Sql
 from tests.sends import arrive, ask
 from tests.system import Guest, Hotel, System, calling, eventually, unique_phone
 

@@ -20,7 +20,7 @@ from crm.core.config import Settings
 from crm.intake import READING_BYTES
 from ops.dev import processes
 from ops.dev.home import Home
-from tests.conftest import Sql
+from tests.people import Sql
 from tests.sockets import listening
 from tests.system import Hotel, System, calling, eventually, serving, signature
 

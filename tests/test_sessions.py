@@ -12,7 +12,7 @@ import pytest
 
 from crm.core import crypto
 from crm.core.config import Settings
-from tests.conftest import ROOT_EMAIL
+from tests.own import ROOT_EMAIL
 from tests.system import PASSWORD, Hotel, System
 from tests.visitors import enter, fresh, login, me, refresh, told
 

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from ops.dev.home import Home
-from tests.conftest import Sql
 from tests.held import holding
+from tests.people import Sql
 from tests.system import PASSWORD, Hotel, System, eventually
 from tests.visitors import bearer, enter, login, me, refresh, told
 

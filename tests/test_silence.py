@@ -11,7 +11,7 @@ import pytest
 from crm import channels, worker
 from crm.channels import health, silence
 from crm.core.rails import Rails
-from tests.conftest import Sql
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_phone
 
 NOW = datetime.now(UTC)

@@ -13,7 +13,7 @@ from crm.core.errors import Unavailable
 from crm.core.tx import Tx
 from crm.spreadsheets import cells, working, writing
 from crm.spreadsheets.shapes import ImportRow, LineRow
-from tests.conftest import Sql
+from tests.people import Sql
 from tests.system import Hotel, eventually, unique_phone
 
 

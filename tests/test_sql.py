@@ -20,9 +20,9 @@ from crm.core import sql
 from crm.core.sql import BadQuery, Query
 from ops.dev.home import Home
 from tests import scratch
-from tests.conftest import Sql
 from tests.every import every
 from tests.own import FINISHED
+from tests.people import Sql
 
 QUERIES = [query for path in sorted(sql.FOLDER.glob("*.sql")) for query in sql.load(path.stem).all.values()]
 PG = {"int": "int4", "bigint": "int8", "boolean": "bool"}

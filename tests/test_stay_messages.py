@@ -14,8 +14,8 @@ from crm.core.tx import Tx
 from crm.stays import planning
 from crm.stays.shapes import ClaimedStayRow, PlanRow
 from ops.dev.home import Home
-from tests.conftest import Sql
 from tests.held import HEAD, WAITS, holding
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_number_id, unique_phone
 from tests.visitors import pointers
 

@@ -9,7 +9,7 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.conftest import Sql
+from tests.people import Sql
 from tests.system import Hotel, System, unique_phone
 from tests.visitors import pointers
 

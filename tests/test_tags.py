@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from crm import tags
-from tests.conftest import Sql
+from tests.people import Sql
 from tests.system import Guest, Hotel, unique_phone
 
 URL = "/api/tags"

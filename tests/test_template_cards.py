@@ -13,9 +13,9 @@ import pytest
 from crm import media
 from crm.core import rails
 from crm.privacy.forgetting import forget_of
-from tests.conftest import Sql
 from tests.files import stored, uploaded
 from tests.meta import becomes
+from tests.people import Sql
 from tests.sends import arrive, ask
 from tests.system import Guest, Hotel, System, calling, unique_phone
 from tests.test_media_doors import upload

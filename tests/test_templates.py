@@ -7,8 +7,8 @@ import pytest
 
 from crm import templates
 from crm.core import rails
-from tests.conftest import Sql
 from tests.meta import told as worked
+from tests.people import Sql
 from tests.system import Hotel, System, calling, eventually
 from tests.visitors import fresh, pointers, told
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Sql
 from tests.meta import told as worked
+from tests.people import Sql
 from tests.system import Hotel, System, calling, eventually
 from tests.test_templates import PATH, at_meta, made, new, now
 from tests.visitors import told

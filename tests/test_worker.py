@@ -21,10 +21,10 @@ from crm.core.errors import Unavailable
 from crm.core.rails import Rails
 from ops.dev import processes
 from ops.dev.home import Home
-from tests.conftest import Sql
 from tests.held import HEAD, holding
 from tests.meta import accepted, becomes, raw, script, send, stored
 from tests.own import working
+from tests.people import Sql
 from tests.system import Guest, Hotel, System, calling, eventually, serving, unique_phone
 
 ROOT = Path(__file__).parents[1]

@@ -6,8 +6,8 @@ import pytest
 from playwright.async_api import JSHandle, Page, expect
 
 from tests.browser.screens import Desk, Screens, picture
-from tests.conftest import Sql
 from tests.meta import accepted, becomes, script
+from tests.people import Sql
 from tests.system import PASSWORD, Guest, Hotel, System
 
 AGO = "UPDATE messages SET next_attempt_at = now() - INTERVAL '1 second' WHERE id = $1 RETURNING 1"

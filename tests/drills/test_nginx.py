@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from crm.core.config import Settings
-from tests.conftest import Sql
 from tests.drills import door as doors
 from tests.drills.door import DOMAIN, HOTELS, MEGABYTE, PROGRAM, SPOOFED, WEBHOOK, Door, address
+from tests.people import Sql
 from tests.sockets import at_socket, heard_by, token_of
 from tests.system import PASSWORD, Guest, Hotel, System, calling, signature
 from tests.visitors import bearer, fresh, login, proxied
