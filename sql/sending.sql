@@ -1,6 +1,13 @@
 -- What a person sends, put into its lane: a statement that itself decides whether it may go, and why it may not.
 -- Called by crm/messages/ in a tenant's transaction. What happens to it afterwards is in sends.sql.
 
+-- name: mime_type(file uuid) -> value text
+-- What a file is. No row: there is no such file.
+-- Index: media_pkey
+SELECT split_part(mime_type, ';', 1)
+FROM media
+WHERE id = :file;
+
 -- name: queue(conversation uuid, type text, content text, payload jsonb, media_id uuid, mime_types text[], most bigint, most_animated bigint, template uuid, reply_to uuid, client_id text, sent_by uuid, send_at timestamptz) -> maybe MessageRow
 -- Queues a message to a contact that is not blocked, or schedules it. The 24-hour window is open (then), or it is a template that is approved and whose
 -- customer wants it; its file is there and of a kind that its type takes; what it quotes is in the conversation.

@@ -68,7 +68,9 @@ def leading(text: str, url: str) -> dict[str, Any]:
         ({"location": PLACE, "caption": "x"}, {"/caption"}),
         ({"location": {"latitude": 91}, "type": None}, {"/location/latitude", "/location/longitude"}),
         ({"interactive": {}}, {"/interactive/type"}),
-        ({"mediaId": ID}, {"/content", "/mediaId"}),
+        ({"mediaId": ID}, {"/mediaId"}),
+        ({"mediaId": ID, "content": "x"}, {"/mediaId"}),
+        ({"mediaId": ID, "previewUrl": False}, {"/previewUrl"}),
         ({"type": None}, {"/content"}),
         ({"type": "image"}, {"/mediaId"}),
         ({"type": "image", "mediaId": ID, "content": "x", "location": PLACE}, {"/content", "/location"}),
@@ -199,6 +201,18 @@ async def test_a_type_takes_the_files_that_meta_takes(
         assert (await ask(dora, type=kind, mediaId=media)).status_code == 201
     else:
         assert await refused(dora, type=kind, mediaId=media) == {"/mediaId"}
+
+
+async def test_a_file_alone_goes_as_what_it_is(dora: Guest, as_owner: Sql) -> None:
+    mimes = ("image/png", "video/mp4", "audio/ogg; codecs=opus", "image/webp", "application/pdf")
+    files = [await stored(as_owner, dora.hotel, mime) for mime in mimes]
+    made = [await ask(dora, mediaId=file) for file in files]
+    assert [one.json()["type"] for one in made] == ["image", "video", "audio", "sticker", "document"]
+    captioned = await dora.hotel.attendant.post(
+        "/api/messages/send", json={"to": f"+{dora.wa_id}", "mediaId": files[0], "caption": "A vista"}
+    )
+    assert (captioned.status_code, captioned.json()["type"]) == (201, "image")
+    assert await refused(dora, mediaId=files[2], caption="Ouça") == {"/caption"}
 
 
 @pytest.mark.parametrize(

@@ -186,8 +186,8 @@ class TemplateUse(Part, frozen=True):
 class Send(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """A message to send in a conversation; which fields belong to it depends on its type.
 
-    A type left out is told by the field that stands alone, a template, an interactive message, a location, contacts
-    or a reaction; all else is a text.
+    A type left out is told by the field that stands alone, a template, an interactive message, a location,
+    contacts, a reaction, or a file, which goes as what it is; all else is a text.
     """
 
     type: Type | None = None
@@ -206,7 +206,7 @@ class Send(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
 
     @property
     def kind(self) -> Type:
-        """Its type, given or told."""
+        """Its type, given or told; a file whose type is not given is a document until it was looked at."""
         told: dict[str, Any] = {name: getattr(self, name) for name in _TELLING}
         return self.type or _told({**told, "content": self.content, "mediaId": self.media_id})
 
@@ -234,9 +234,9 @@ class Send(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
 
 def _told(given: dict[str, Any]) -> Type:
     """The type that the fields of a message without one tell: that of the only one, or a text."""
-    found = [name for name in _TELLING if given.get(name) is not None]
-    alone = len(found) == 1 and given.get("content") is None and given.get("mediaId") is None
-    return found[0] if alone else "text"
+    kinds: dict[str, Type] = {**{name: name for name in _TELLING}, "mediaId": "document", "content": "text"}
+    found = [kind for name, kind in kinds.items() if given.get(name) is not None]
+    return found[0] if len(found) == 1 else "text"
 
 
 class SendTo(Send, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):

@@ -74,6 +74,7 @@ async def insert(
 ) -> tuple[MessageRow, list[Event]]:
     """As `put`, for who does more before the commit: he tells the events himself, with his own. Raises as `put`."""
     schedule.check(new.send_at)
+    new = await _typed(tx, new)
     parts = await _parts(tx, conversation, new)
     row = await _queue(tx, conversation, new, parts, by)
     if row is None:
@@ -90,6 +91,17 @@ async def insert(
         assert tenant is not None
         tx.after_commit(lambda: rails.wake.send(tenant, conversation))
     return row, [told(row, place), *events]
+
+
+async def _typed(tx: Tx, new: Send) -> Send:
+    """A file whose type is not given goes as what it is. Raises ValidationFailed: not each takes a caption."""
+    if new.type is not None or new.media_id is None:
+        return new
+    mime = await tx.value(_sql.mime_type, file=new.media_id)
+    kind = next((kind for kind, files in FILES.items() if mime in files.mime_types), new.kind)
+    if errors := Send.misfits({"type": kind, "mediaId": new.media_id, "caption": new.caption}):
+        raise ValidationFailed(errors=errors)
+    return msgspec.structs.replace(new, type=kind)
 
 
 async def _parts(tx: Tx, conversation: UUID, new: Send) -> Parts:
