@@ -9,7 +9,7 @@ import msgspec
 from crm.core import sql
 from crm.core.access import TENANT_ADMIN
 from crm.core.http import Call, Door
-from crm.core.page import Page, PageQuery, Stamp, stamp, turned
+from crm.core.page import COUNTED, Page, PageQuery, Stamp, stamp, turned
 from crm.core.tx import Tx
 
 _sql = sql.load("audit")
@@ -72,13 +72,14 @@ async def note_sign_in(call: Call, tx: Tx, action: str, user: UUID | None, role:
 
 
 async def page(call: Call) -> Page[AuditOut]:
-    """The log, newest first."""
+    """The log, newest first. Its total counts up to 10,000."""
     query: PageQuery = call.query
     before, before_id = query.start
     rows = await call.tx.many(
         _sql.page, AuditRow, before=before, before_id=before_id, skip=query.skip, max=query.limit + 1
     )
-    return turned(query, rows, None, shown, lambda row: (row.created_at, row.id))
+    total = None if query.cursor else await call.tx.value(_sql.total, most=COUNTED)
+    return turned(query, rows, total, shown, lambda row: (row.created_at, row.id))
 
 
 def shown(row: AuditRow) -> AuditOut:

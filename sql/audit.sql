@@ -23,3 +23,13 @@ FROM audit_log
 WHERE (created_at, id) < (:before, :before_id)
 ORDER BY created_at DESC, id DESC
 LIMIT :max OFFSET :skip;
+
+-- name: total(most bigint) -> value bigint
+-- How many lines there are, counted up to `most`: what is beyond is not read.
+-- Index: audit_log_created_ix
+SELECT count(*)
+FROM (
+    SELECT FROM audit_log
+    ORDER BY created_at DESC, id DESC
+    LIMIT :most
+) AS counted;

@@ -250,6 +250,16 @@ WHERE (created_at, id) < (:before, :before_id)
 ORDER BY created_at DESC, id DESC
 LIMIT :max OFFSET :skip;
 
+-- name: total(most bigint) -> value bigint
+-- How many imports there are, counted up to `most`: what is beyond is not read.
+-- Index: contact_imports_created_ix
+SELECT count(*)
+FROM (
+    SELECT FROM contact_imports
+    ORDER BY created_at DESC, id DESC
+    LIMIT :most
+) AS counted;
+
 -- name: errors(id uuid, line int, place int, max bigint) -> many ErrorRow
 -- What was wrong after a place, in the order of the file.
 -- Index: contact_import_errors_pkey

@@ -49,6 +49,17 @@ WHERE e.conversation_id = :conversation AND e.id < :before
 ORDER BY e.id DESC
 LIMIT :max OFFSET :skip;
 
+-- name: total(conversation uuid, most bigint) -> value bigint
+-- How many entries a timeline has, counted up to `most`: what is beyond is not read.
+-- Index: conversation_entries_pkey
+SELECT count(*)
+FROM (
+    SELECT FROM conversation_entries
+    WHERE conversation_id = :conversation
+    ORDER BY id DESC
+    LIMIT :most
+) AS counted;
+
 -- name: active(people uuid[]) -> value bigint
 -- How many of these are active people of the tenant.
 -- Index: users_pkey

@@ -106,6 +106,7 @@ async def test_the_log_is_walked_by_cursor_without_losing_a_line(system: System)
     walked, params = [], {"limit": "2"}
     while "cursor" not in params or params["cursor"]:
         body = (await hotel.admin.get("/api/tenant/audit", params=params)).json()
+        assert body["pagination"].get("total", len(whole)) == len(whole)
         walked += [line["id"] for line in body["data"]]
         params["cursor"] = body["pagination"]["nextCursor"]
     assert walked == whole

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_origin
 from uuid import uuid4
 
 import httpx
@@ -11,6 +11,7 @@ import pytest
 
 from crm.app import doors
 from crm.core.http import PUBLIC, SIGNED_IN, Door
+from crm.core.page import Page
 from tests.every import every
 from tests.meta import dead_letter
 from tests.system import PASSWORD, Guest, Hotel, System, unique_phone
@@ -76,6 +77,7 @@ guarded = [door for door in doors if door.role != PUBLIC]
 of_a_hotel = [door for door in doors if door.role in ("ATTENDANT", "TENANT_ADMIN")]
 with_id = [door for door in guarded if "{id}" in door.path]
 with_body = [door for door in doors if door.body]
+lists = [door for door in doors if get_origin(door.answer) is Page]
 
 
 def client(door: Door, system: System, hotel: Hotel) -> httpx.AsyncClient:
@@ -273,6 +275,17 @@ async def test_a_body_above_a_megabyte_is_too_large(door: Door, system: System, 
     for content in (b" " * (1024 * 1024 + 1), pieces()):
         answer = await knock(client(door, system, hotel_a), door, content=content)
         assert is_problem(answer, 413, "payload_too_large")
+
+
+@each(lists)
+async def test_a_list_says_where_it_stands(
+    door: Door, system: System, hotel_a: Hotel, objects: dict[str, str]
+) -> None:
+    theirs = objects.get(door.path.partition("/{id}")[0], "")
+    page = (await knock(client(door, system, hotel_a), door, id=theirs, params={"limit": 1})).json()
+    place = page["pagination"]
+    assert (place["page"], place["limit"], place["pages"]) == (1, 1, place["total"]), place
+    assert place["total"] >= len(page["data"])
 
 
 @each([door for door in guarded if door.query])

@@ -8,13 +8,12 @@ from crm.contacts.shapes import ContactList, ContactOut, ContactRow, MadeRow, sh
 from crm.core import sql
 from crm.core.access import ATTENDANT
 from crm.core.http import Call, Door
-from crm.core.page import LAST_ID, Page, containing, turned
+from crm.core.page import COUNTED, LAST_ID, Page, containing, turned
 from crm.core.tx import Tx
 
 _sql = sql.load("contacts")
 
 MATCHED = 1_000  # contacts whose conversations a search looks at, the newest
-COUNTED = 10_000  # filtered contacts are counted so far; a total of so many means: at least
 _NUMBER = re.compile(r"^[\d\s().+-]+$")
 
 

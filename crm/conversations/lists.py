@@ -23,7 +23,6 @@ from crm.core.page import FIRST, LAST_ID, Page
 
 _sql = sql.load("lists")
 Filters = dict[str, Any]
-COUNTED = 10_000  # the totals of a tag, a contact or a search are exact up to here
 
 
 async def page(call: Call) -> Page[ConversationOut]:
@@ -96,7 +95,7 @@ async def _total(call: Call, filters: Filters, placed: list[PlacedRow]) -> int:
     if query.tag is None and filters["contacts"] is None:
         kept = {name: value for name, value in filters.items() if name != "contacts"}
         return int(await call.tx.value(_sql.total, archived=query.archived, **kept))
-    return len(await _placed(call, filters, before=FIRST, before_id=LAST_ID, skip=0, max=COUNTED))
+    return len(await _placed(call, filters, before=FIRST, before_id=LAST_ID, skip=0, max=paging.COUNTED))
 
 
 def _filters(call: Call) -> Filters:

@@ -15,7 +15,7 @@ from crm.core.access import ATTENDANT
 from crm.core.errors import invalid
 from crm.core.feed import Event
 from crm.core.http import Call, Door
-from crm.core.page import Page, PageQuery, turned
+from crm.core.page import COUNTED, Page, PageQuery, turned
 
 _sql = sql.load("timeline")
 
@@ -52,14 +52,15 @@ async def write(call: Call) -> EntryOut:
 
 
 async def page(call: Call) -> Page[EntryOut]:
-    """The timeline, newest first. Raises NotFound."""
+    """The timeline, newest first. Its total counts up to 10,000. Raises NotFound."""
     query: PageQuery = call.query
     await found(call.tx, call.id())
     _, before = query.start
     rows = await call.tx.many(
         _sql.page, EntryRow, conversation=call.id(), before=before, skip=query.skip, max=query.limit + 1
     )
-    return turned(query, rows, None, shown_entry, lambda row: (row.created_at, row.id))
+    total = None if query.cursor else await call.tx.value(_sql.total, conversation=call.id(), most=COUNTED)
+    return turned(query, rows, total, shown_entry, lambda row: (row.created_at, row.id))
 
 
 routes = [

@@ -18,6 +18,7 @@ LAST_ID = UUID(int=2**128 - 1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # after it, and FIRST_ID, comes everything
 FIRST_ID = UUID(int=0)
 DEEPEST = 20_000  # rows that a page number may skip; beyond, the cursor costs the same everywhere
+COUNTED = 10_000  # where a total is not kept, so many are counted: such a total means "at least"
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=100)]
 PageNumber = Annotated[int, msgspec.Meta(ge=1, le=2**31)]

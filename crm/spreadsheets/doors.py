@@ -15,7 +15,7 @@ from crm.core.access import ATTENDANT, TENANT_ADMIN
 from crm.core.edge import prefers_english
 from crm.core.errors import NotFound
 from crm.core.http import Call, Door, Raw
-from crm.core.page import Page, PageQuery, turned
+from crm.core.page import COUNTED, Page, PageQuery, turned
 from crm.core.tx import Tx
 from crm.media import gate, names
 from crm.spreadsheets import headings, working, writing
@@ -85,13 +85,14 @@ def _english(call: Call) -> bool:
 
 
 async def page(call: Call) -> Page[ImportOut]:
-    """Imports, newest first."""
+    """Imports, newest first. Their total counts up to 10,000."""
     query: PageQuery = call.query
     before, before_id = query.start
     rows = await call.tx.many(
         _sql.page, ImportRow, before=before, before_id=before_id, skip=query.skip, max=query.limit + 1
     )
-    return turned(query, rows, None, shown, lambda row: (row.created_at, row.id))
+    total = None if query.cursor else await call.tx.value(_sql.total, most=COUNTED)
+    return turned(query, rows, total, shown, lambda row: (row.created_at, row.id))
 
 
 async def errors(call: Call) -> Response:
