@@ -4,6 +4,7 @@ import gc
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -111,8 +112,10 @@ def build(settings: Settings) -> edge.Edge:
         },
     )
     app.router.redirect_slashes = False
-    # Around all of the app: a browser hides from its page a 500 that does not name the page's origin.
-    return edge.Edge(CORSMiddleware(app, **_cors(settings)) if settings.origins else app)
+    if not settings.origins:
+        return edge.Edge(app)
+    # Around all of it: a browser hides from its page a 500 or a 503 that does not name the page's origin.
+    return edge.Edge(app, partial(CORSMiddleware, **_cors(settings)))
 
 
 def _cors(settings: Settings) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 
 from crm import app
@@ -147,10 +148,12 @@ async def test_more_requests_than_fit_are_answered_503_at_once_and_the_others_ar
     settings: Settings, home: Home, hotel_a: Hotel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(edge, "AT_ONCE", 20)
-    headers = {"Authorization": hotel_a.admin.headers["Authorization"]}
+    page = "https://app.example"
+    headers = {"Authorization": hotel_a.admin.headers["Authorization"], "Origin": page}
     owner = await asyncpg.connect(home.database_url("owner"))
     limits = httpx.Limits(max_connections=100)
-    async with serving(app.build(settings)) as url, calling(headers=headers, limits=limits) as client:
+    shown_there = msgspec.structs.replace(settings, frontend_url=page)
+    async with serving(app.build(shown_there)) as url, calling(headers=headers, limits=limits) as client:
         async with owner.transaction():
             await owner.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
             asked = [asyncio.create_task(client.get(f"{url}/api/users", timeout=20)) for _ in range(60)]
@@ -158,6 +161,7 @@ async def test_more_requests_than_fit_are_answered_503_at_once_and_the_others_ar
             early = [task.result() for task in asked if task.done()]
             assert [answer.status_code for answer in early] == [503] * 40
             assert all(int(answer.headers["Retry-After"]) >= 1 for answer in early)
+            assert {answer.headers["Access-Control-Allow-Origin"] for answer in early} == {page}
             assert (await client.get(f"{url}/health")).status_code == 200
             assert "crm_http_turned_away_total" in (await client.get(f"{url}/metrics", timeout=10)).text
         late = await asyncio.gather(

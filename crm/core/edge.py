@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from uuid import uuid4
 
@@ -37,11 +38,12 @@ _ALWAYS = ("/health", "/metrics")
 class Edge:
     """Pure ASGI middleware around everything. HSTS goes out only when the client came over TLS.
 
+    `around` goes around the app and around the answer that there is no room, both alike.
     `leaving`: the process is about to stop. What comes is served, and each answer closes its connection.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, around: Callable[[ASGIApp], ASGIApp] = lambda app: app) -> None:
+        self.app, self._full = around(app), around(_no_room)
         self.leaving = False
         self._inside = 0
 
@@ -78,13 +80,17 @@ class Edge:
         try:
             if self._inside > AT_ONCE and not scope["path"].startswith(_ALWAYS):
                 metrics.turned_away.inc()
-                refusal = await on_problem(Request(scope), Unavailable())
-                await refusal(scope, receive, answer)
+                await self._full(scope, receive, answer)
             else:
                 await self.app(scope, body or receive, answer)
         finally:
             self._inside -= 1
             _count(scope, status, time.perf_counter() - start)
+
+
+async def _no_room(scope: Scope, receive: Receive, send: Send) -> None:
+    answer = await on_problem(Request(scope), Unavailable())
+    await answer(scope, receive, send)
 
 
 class _Body:
