@@ -56,14 +56,15 @@ def calling(**options: Any) -> httpx.AsyncClient:
 
 
 async def eventually(check: Callable[[], Awaitable[Any]], seconds: float = 10.0) -> Any:
-    """What `check` answers as soon as it is true; fails loudly when it never is."""
-    ends = time.monotonic() + seconds
+    """What `check` answers as soon as it is true; fails loudly when it never is. Asked ever less often."""
+    ends, pause = time.monotonic() + seconds, 0.02
     while True:
         found = await check()
         if found:
             return found
         assert time.monotonic() < ends, f"never came true: {check}"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(pause)
+        pause = min(1.5 * pause, 0.1)
 
 
 def unique_phone(ddd: int = 48) -> str:
@@ -113,14 +114,14 @@ class Hotel:
 
     async def conversation_of(self, wa_id: str) -> dict[str, Any] | None:
         """The conversation of a customer, if the list has it; an old newest message is on a later page."""
-        params: dict[str, Any] = {"limit": 100}
+        params: dict[str, Any] = {"limit": 10}
         while True:
             page = (await self.attendant.get("/api/conversations", params=params)).json()
             found = next((item for item in page["data"] if item["contact"]["waId"] == wa_id), None)
             cursor = page["pagination"]["nextCursor"]
             if found or not cursor:
                 return found
-            params["cursor"] = cursor
+            params = {"limit": 100, "cursor": cursor}
 
 
 @dataclass
@@ -157,15 +158,17 @@ class Guest:
 
     async def history(self) -> list[dict[str, Any]]:
         """Their messages, newest first."""
-        conversation = await self.conversation()
-        answer = await self.hotel.attendant.get(f"/api/conversations/{conversation['id']}/messages?limit=100")
+        return await self._said((await self.conversation())["id"])
+
+    async def _said(self, conversation: str) -> list[dict[str, Any]]:
+        answer = await self.hotel.attendant.get(f"/api/conversations/{conversation}/messages?limit=100")
         return answer.json()["data"]
 
     async def seen(self, wamid: str) -> dict[str, Any] | None:
         """The message of this wamid, if the hotel sees it."""
-        if await self.hotel.conversation_of(self.wa_id) is None:
-            return None
-        return next((item for item in await self.history() if item["wamid"] == wamid), None)
+        found = await self.hotel.conversation_of(self.wa_id)
+        said = await self._said(found["id"]) if found else []
+        return next((item for item in said if item["wamid"] == wamid), None)
 
 
 @dataclass
