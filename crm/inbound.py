@@ -52,7 +52,7 @@ async def _is_verify_token(rails: Rails, token: str) -> bool:
     platform = rails.settings.whatsapp_webhook_verify_token
     if platform and crypto.same(token, platform):
         return True
-    async with rails.db.system() as tx:
+    async with rails.db.system(alone=True) as tx:
         return bool(await tx.value(_channels.knows_verify_token, token=token.replace("\x00", "")))
 
 
@@ -122,7 +122,7 @@ async def _routes_named(rails: Rails, body: bytes) -> tuple[set[str], list[Route
     except ValueError:
         return set(), []
     numbers = {item.number for item in named}
-    async with rails.db.system() as tx:
+    async with rails.db.system(alone=True) as tx:
         return numbers, await channels.routes_of(tx, numbers, {item.account for item in named})
 
 

@@ -54,7 +54,7 @@ async def _checks(rails: Rails) -> dict[str, Check]:
     checks: dict[str, Check] = {"postgres": "failing", "redis": "failing", "migrations": "failing"}
     # Without our schema the question itself fails.
     with suppress(Problem, asyncpg.PostgresError):
-        async with rails.db.system() as tx:
+        async with rails.db.system(alone=True) as tx:
             applied = await tx.value(_sql.newest_migration)
         checks["postgres"] = "ok"
         if (applied or "") >= schema.newest():  # newer: the next version is being deployed

@@ -110,7 +110,7 @@ class Jobs:
     async def sweep(self) -> None:
         """Begin work on what nobody was woken for, and on what has fallen due; a slow one holds up no other."""
         self.drain()
-        async with self.rails.db.system() as tx:
+        async with self.rails.db.system(alone=True) as tx:
             lanes = await messages.waiting_lanes(tx)
             due = await messages.due_tenants(tx)
             put_off = await conversations.snoozed_tenants(tx)
@@ -136,14 +136,14 @@ class Jobs:
 
     async def fetch(self) -> None:
         """Begin to fetch the media that nobody fetches."""
-        async with self.rails.db.system() as tx:
+        async with self.rails.db.system(alone=True) as tx:
             pending = await media.pending(tx)
         for row in pending:
             self.fetching.want_idle(row.tenant_id, row.id)
 
     async def take_in(self) -> None:
         """Begin to work the files of contacts that nobody works."""
-        async with self.rails.db.system() as tx:
+        async with self.rails.db.system(alone=True) as tx:
             running = await spreadsheets.running(tx)
         for row in running:
             self.importing.want_idle(row.tenant_id, row.id)
@@ -174,7 +174,7 @@ class Jobs:
     async def measure(self) -> None:
         """Keep what is free on the disk of the files, for the doctor."""
         disk = surroundings.disk(self.rails.settings)
-        async with self.rails.db.system() as tx:
+        async with self.rails.db.system(alone=True) as tx:
             await tx.none(_operations.disk_seen, free=disk.free, size=disk.size)
 
     async def remove(self) -> None:
@@ -189,7 +189,7 @@ class Jobs:
     async def seen(self) -> None:
         """Say that this worker is there."""
         place = {"host": socket.gethostname(), "pid": os.getpid(), "lanes": len(self.lanes)}
-        async with self.rails.db.system() as tx:
+        async with self.rails.db.system(alone=True) as tx:
             await tx.none(_operations.worker_seen, id=self.id, **place)
 
     async def finish(self, seconds: float) -> None:
@@ -205,7 +205,7 @@ class Jobs:
         drained = [self._inbound.close(seconds), *(_within(task, seconds) for task in draining)]
         await asyncio.gather(*lanes, *marking, *drained)
         with suppress(Problem):
-            async with self.rails.db.system() as tx:
+            async with self.rails.db.system(alone=True) as tx:
                 await tx.none(_operations.worker_gone, id=self.id)
 
 

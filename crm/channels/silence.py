@@ -61,7 +61,7 @@ async def judge(rails: Rails, after: UUID, at: datetime | None = None) -> UUID:
 
     Several workers may judge one hotel: the second finds it said. One that cannot be judged holds up no other.
     """
-    async with rails.db.system() as tx:
+    async with rails.db.system(alone=True) as tx:
         turn = await tx.many(_sql.next_tenants, TurnRow, after=after, max=TURN)
     for row in turn:
         with apart("silence", row.tenant_id):

@@ -132,7 +132,7 @@ async def _tenant_id(rails: Rails, slug: str) -> UUID | None:
 
 async def tenant_by_slug(rails: Rails, slug: str) -> TenantRow | None:
     """The tenant of this slug, whatever its status."""
-    async with rails.db.system() as tx:
+    async with rails.db.system(alone=True) as tx:
         return await tx.maybe(_sql.tenant_by_slug, TenantRow, slug=slug.replace("\x00", ""))
 
 

@@ -265,7 +265,7 @@ class Hub:
     async def _compare_heads(self) -> None:
         if not self._rooms:
             return
-        async with self._rails.db.system() as tx:
+        async with self._rails.db.system(alone=True) as tx:
             heads = await tx.many(_sql.heads, feed.HeadRow, tenants=list(self._rooms))
         for head in heads:
             room = self._rooms.get(head.tenant_id)

@@ -100,7 +100,7 @@ async def blanked(tx: Tx, media: list[UUID]) -> list[Event]:
 
 async def remove(rails: Rails) -> None:
     """Delete from the store what is due and no file names, of every tenant, each apart from the others."""
-    async with rails.db.system() as tx:
+    async with rails.db.system(alone=True) as tx:
         tenants = await tx.many(_sql.leavers, LeaverRow)
     for row in tenants:
         with apart("remove", row.tenant_id):

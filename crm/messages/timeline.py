@@ -49,7 +49,7 @@ async def _cost(call: Call, row: ReportedRow) -> Cost | None:
     """By the price that was valid when Meta had the message; prices are the platform's, not the hotel's."""
     if row.pricing is None:
         return None
-    async with call.rails.db.system() as tx:
+    async with call.rails.db.system(alone=True) as tx:
         known = await billing.prices(tx)
     market = contacts.country(row.phone, row.bsuid) or billing.ANYWHERE
     at: datetime = row.sent_at or row.created_at

@@ -54,7 +54,7 @@ class SilencedRow(msgspec.Struct, frozen=True):
 
 async def forget_old(rails: Rails, goes_on: Callable[[], bool], hours: Sequence[int] = HOURS) -> None:
     """Blank what is too old, of every hotel whose night it is."""
-    async with rails.db.system() as tx:
+    async with rails.db.system(alone=True) as tx:
         keepers = await tx.many(_sql.keepers, KeeperRow, hours=list(hours))
     for row in keepers:
         if goes_on():

@@ -18,7 +18,7 @@ _MOST = 50  # webhooks read at a time: each may be 3 MB
 
 async def look_through(rails: Rails, goes_on: Callable[[], bool]) -> None:
     """Work the erasures that wait, of every tenant."""
-    async with rails.db.system() as tx:
+    async with rails.db.system(alone=True) as tx:
         waiting = await tx.many(_sql.waiting, WaitingErasureRow)
     for row in waiting:
         if goes_on():

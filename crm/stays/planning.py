@@ -31,7 +31,7 @@ _LATER = timedelta(minutes=10)  # between two tries of what could not be schedul
 
 async def plan_due(rails: Rails, go_on: Callable[[], bool]) -> None:
     """Bring changed rules to their stays, and look at the stays that are due, hotel by hotel."""
-    async with rails.db.system() as tx:
+    async with rails.db.system(alone=True) as tx:
         hotels = await tx.many(_sql.due_hotels, HotelRow)
     for hotel in hotels:
         with apart("stays", hotel.tenant_id):

@@ -92,7 +92,7 @@ async def want(tx: Tx, account: str) -> None:
 
 async def sync_due(rails: Rails, go_on: Callable[[], bool] = lambda: True) -> int:
     """A turn of the worker: read the accounts that are due, one after another; how many were."""
-    async with rails.db.system() as tx:
+    async with rails.db.system(alone=True) as tx:
         due = await tx.many(_sql.due, DueAccountRow, max=_TURN)
     read = 0
     for one in due:
