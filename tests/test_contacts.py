@@ -51,6 +51,9 @@ def test_numbers_of_different_people_share_no_key(one: str, other: str) -> None:
         ("554898448722", "+554898448722"),
         ("+55 48 3222-1000", "+554832221000"),
         ("+1 650-555-1234", "+16505551234"),
+        ("+5215512345678", "+525512345678"),  # a Mexican as Meta shows him: the 1 is no part of the number
+        ("5215512345678", "+525512345678"),
+        ("55 (48) 99844-8722", "+5548998448722"),
     ],
 )
 def test_a_phone_is_read_as_a_person_types_it(typed: str, phone: str) -> None:
@@ -58,7 +61,16 @@ def test_a_phone_is_read_as_a_person_types_it(typed: str, phone: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "typed", ["abcde", "+0 1234", "+1 234", "005548998448722", "BR.1502576394655843", "+55 48 99844-8722 ou 99"]
+    "typed",
+    [
+        "abcde",
+        "+0 1234",
+        "+1 234",
+        "005548998448722",
+        "BR.1502576394655843",
+        "+55 48 99844-8722 ou 99",
+        "+52115512345678",
+    ],
 )
 def test_what_is_no_phone_is_refused_by_name(typed: str) -> None:
     with pytest.raises(ValidationFailed) as refused:
@@ -209,3 +221,13 @@ async def test_the_same_person_is_another_contact_at_another_hotel(hotel: Hotel,
     assert (await _only_contact(hotel))["name"] == "Dora"
     assert (await _only_contact(other))["name"] == "Doutora"
     assert (await _only_contact(hotel))["id"] != (await _only_contact(other))["id"]
+
+
+async def test_a_guest_is_written_to_at_the_number_that_is_shown(hotel: Hotel) -> None:
+    for wa_id in (f"521{unique_phone()[-10:]}", f"549{unique_phone()[-10:]}"):
+        guest = Guest(hotel, wa_id)
+        await guest.writes()
+        to = (await guest.conversation())["contact"]["phone"]
+        answer = await hotel.attendant.post("/api/messages/send", json={"to": to, "content": "¡Hola!"})
+        assert (answer.status_code, to) == (201, f"+{wa_id}")
+        assert [item["content"] for item in await guest.history()] == ["¡Hola!", "Olá"]

@@ -31,12 +31,18 @@ def both_digits(number: str) -> list[str]:
 def typed_phone(text: str, pointer: str = "/to") -> str:
     """A phone as a person types it, in E.164. Raises ValidationFailed that names the field."""
     try:
-        number = phonenumbers.parse(text if text.startswith("+") else f"+{text}", None)
+        number = phonenumbers.parse(mexican(text if text.startswith("+") else f"+{text}"), None)
     except phonenumbers.NumberParseException as error:
         raise _bad_phone(pointer) from error
     if not phonenumbers.is_possible_number(number):
         raise _bad_phone(pointer)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def mexican(number: str) -> str:
+    """A number with its plus, without the 1 that Meta writes into Mexicans' and that is no part of them."""
+    digits = re.sub(r"[^0-9]", "", number)
+    return f"+52{digits[3:]}" if number.startswith("+") and re.fullmatch(r"521\d{10}", digits) else number
 
 
 def country(phone: str | None, bsuid: str | None) -> str | None:

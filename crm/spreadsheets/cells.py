@@ -8,6 +8,7 @@ import msgspec
 import phonenumbers
 
 from crm.contacts.attributes import AttributeRow
+from crm.contacts.phones import mexican
 from crm.core.fields import Email, Name, normal_email
 from crm.spreadsheets import values
 from crm.spreadsheets.headings import ATTRIBUTE
@@ -97,7 +98,7 @@ def phone(text: str) -> str:
             "the spreadsheet has shortened the phone (scientific notation): format the column as text",
         )
     try:
-        number = phonenumbers.parse(re.sub(r"^00(?=[1-9])", "+", text), MARKET)
+        number = phonenumbers.parse(mexican(re.sub(r"^00(?=[1-9])", "+", text)), MARKET)
     except phonenumbers.NumberParseException:
         number = None
     if number is None or not _whole(number):
