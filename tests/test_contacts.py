@@ -70,6 +70,8 @@ def test_a_phone_is_read_as_a_person_types_it(typed: str, phone: str) -> None:
         "BR.1502576394655843",
         "+55 48 99844-8722 ou 99",
         "+52115512345678",
+        "(48) 99844-8722",  # somebody in Poland may have this number
+        "48 99844-8722",
     ],
 )
 def test_what_is_no_phone_is_refused_by_name(typed: str) -> None:

@@ -243,7 +243,7 @@ async def test_the_imports_are_listed_the_newest_first(carla: httpx.AsyncClient)
 async def test_the_file_says_who_is_blocked_and_who_wants_no_marketing(
     hotel_b: Hotel, carla: httpx.AsyncClient
 ) -> None:
-    one = {"phone": phone(), "name": "Não perturbe"}
+    one = {"phone": f"+55 {phone()}", "name": "Não perturbe"}
     made = (await carla.post("/api/contacts", json=one)).json()
     change = {"blocked": True, "marketingOptOut": True}
     assert (await carla.patch(f"/api/contacts/{made['id']}", json=change)).status_code == 200

@@ -29,7 +29,14 @@ def both_digits(number: str) -> list[str]:
 
 
 def typed_phone(text: str, pointer: str = "/to") -> str:
-    """A phone as a person types it, in E.164. Raises ValidationFailed that names the field."""
+    """A phone as a person types it, in E.164. Raises ValidationFailed that names the field.
+
+    Without a plus Meta writes bare digits; what has brackets or blanks is a number at home, unless 55 begins it:
+    (48) 99844-8722 would be somebody's in Poland.
+    """
+    digits = re.sub(r"[^0-9]", "", text)
+    if not (text.startswith("+") or text == digits or re.fullmatch(r"55\d{10,11}", digits)):
+        raise _bad_phone(pointer)
     try:
         number = phonenumbers.parse(mexican(text if text.startswith("+") else f"+{text}"), None)
     except phonenumbers.NumberParseException as error:
