@@ -12,6 +12,7 @@ from crm.core.config import Settings
 from tests.meta import told
 from tests.people import Sql
 from tests.system import Guest, Hotel, System, unique_number_id, unique_phone
+from tests.visitors import pointers
 
 FILTERS = [
     {},
@@ -174,6 +175,14 @@ async def test_pages_by_number_hold_each_row_once(hotel: Hotel, as_owner: Sql) -
 async def test_a_cursor_that_is_empty_is_none(hotel: Hotel, as_owner: Sql) -> None:
     await _guests(hotel, as_owner, 3)
     assert await _page(hotel.attendant, limit=2, cursor="") == await _page(hotel.attendant, limit=2)
+
+
+async def test_a_filter_that_is_empty_is_none(hotel: Hotel, as_owner: Sql) -> None:
+    await _guests(hotel, as_owner, 2)
+    form = "?status=&assignedTo=&tag=&unread=&channelId=&contactId=&search=&archived="
+    answer = await hotel.attendant.get(f"/api/conversations{form}")
+    assert (answer.status_code, answer.json()) == (200, await _page(hotel.attendant))
+    assert pointers(await hotel.attendant.get("/api/messages/search?q=&from=&to=")) == {"/q"}
 
 
 async def test_a_walk_by_cursor_meets_each_row_once_while_messages_arrive(hotel: Hotel, as_owner: Sql) -> None:

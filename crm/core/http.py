@@ -164,8 +164,9 @@ def route(door: Door) -> Route:
 
 
 def _query(request: Request) -> dict[str, str]:
-    """The query string; `tenant` names one before login and changes nothing after it."""
-    return {name: value for name, value in request.query_params.items() if name != "tenant"}
+    """The query string without empty filters; `tenant` names one before login and changes nothing after it."""
+    given = request.query_params.items()
+    return {name: value for name, value in given if name != "tenant" and (value or name in ("page", "limit"))}
 
 
 async def _authorised(door: Door, request: Request, rails: Rails) -> Who:
