@@ -27,6 +27,7 @@ class UserRow(msgspec.Struct, frozen=True, rename="camel"):
     email: str
     name: str
     role: Role
+    tenant_id: UUID
     active: bool
     must_change_password: bool
 

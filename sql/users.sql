@@ -6,7 +6,7 @@
 INSERT INTO users (email, name, role, password_hash, must_change_password)
 VALUES (:email, :name, :role, :hash, :temporary)
 ON CONFLICT (tenant_id, email) DO NOTHING
-RETURNING id, email, name, role, active, must_change_password;
+RETURNING id, email, name, role, tenant_id, active, must_change_password;
 
 -- name: id_of_email(email text) -> value uuid
 -- Who has an e-mail.
@@ -23,6 +23,7 @@ SELECT
     email,
     name,
     role,
+    tenant_id,
     active,
     must_change_password
 FROM users
@@ -78,4 +79,4 @@ SET
     active = coalesce(:active, active),
     updated_at = now()
 WHERE id = :id
-RETURNING id, email, name, role, active, must_change_password;
+RETURNING id, email, name, role, tenant_id, active, must_change_password;

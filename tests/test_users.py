@@ -11,7 +11,7 @@ from tests.held import holding
 from tests.system import PASSWORD, Hotel, System, eventually
 from tests.visitors import enter, fresh, login, me, pointers, refresh, told
 
-_SHAPE = {"id", "email", "name", "role", "active", "mustChangePassword"}
+_SHAPE = {"id", "email", "name", "role", "tenantId", "active", "mustChangePassword"}
 
 
 def _new(**more: Any) -> dict[str, Any]:
@@ -26,7 +26,7 @@ async def test_without_a_password_a_temporary_one_is_made_and_must_be_changed(
     made = await hotel_a.admin.post(door, json=new)
     body = made.json()
     assert (made.status_code, body.keys()) == (201, {"user", "temporaryPassword"})
-    expected = {**new, "id": body["user"]["id"], "active": True, "mustChangePassword": True}
+    expected = {**new, "id": body["user"]["id"], "tenantId": hotel_a.id, "active": True, "mustChangePassword": True}
     assert body["user"] == expected
     tokens = await enter(stranger, new["email"], hotel_a.slug, body["temporaryPassword"])
     assert tokens["user"]["mustChangePassword"] is True
