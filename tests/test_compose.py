@@ -90,6 +90,7 @@ def test_every_secret_variable_may_come_from_a_file(tmp_path: Path) -> None:
     required = ["database_url", "database_system_url", "jwt_secret", "jwt_refresh_secret", "encryption_keys"]
     names = [*required, "whatsapp_app_secret", "whatsapp_webhook_verify_token", "metrics_token", "redis_password"]
     for number, name in enumerate(names):
-        (tmp_path / name).write_text(f"abcdefghijklmnopqrstuvwxyz0123456789-{number}\n")
+        scheme = "postgresql://" if name.endswith("_url") else ""
+        (tmp_path / name).write_text(f"{scheme}abcdefghijklmnopqrstuvwxyz0123456789-{number}\n")
     settings = config.load({f"{name.upper()}_FILE": str(tmp_path / name) for name in names})
     assert [getattr(settings, name)[-1] for name in names] == [str(number) for number in range(len(names))]

@@ -213,6 +213,20 @@ def test_an_address_of_redis_that_cannot_be_read_is_named(url: str) -> None:
     assert "REDIS_URL" in complaint(REDIS_URL=url)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "db/crm"), ("DATABASE_SYSTEM_URL", "mysql://crm@db/crm"), ("MEDIA_URL", "ftp://media"),
+        ("FRONTEND_URL", "*"), ("FRONTEND_URL", "https://app.example, app.example"),
+        ("FRONTEND_URL", "https://app.example/inbox"), ("BASE_DOMAINS", "https://crm.example"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8, nginx"), ("PORT", "70000"), ("WHATSAPP_API_VERSION", "25"),
+        ("WHATSAPP_GRAPH_URL", "graph.facebook.com"), ("SENTRY_DSN", "key"),
+    ],
+)  # fmt: skip
+def test_what_nothing_could_work_with_is_named_at_the_start(name: str, value: str) -> None:
+    assert f"  {name}: " in complaint(**{name: value})
+
+
 def test_an_address_with_sentinels_is_read_whole() -> None:
     url = load(REDIS_URL="redis+sentinel://:p%40ss@one:26379,10.0.0.2:26380/crm/2").redis
     read = sentinel.read(url)

@@ -1,5 +1,6 @@
 """The settings: every environment variable with its type, read once; a bad one stops the start by name."""
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -13,6 +14,20 @@ GRAPH_URL = "https://graph.facebook.com"
 _REDIS = re.compile(
     r"(rediss?|unix)://\S+|redis\+sentinel://(:[^@/\s]*@)?[^@/,\s]+:\d+(,[^@/,\s]+:\d+)*/[^/\s]+(/\d+)?"
 )
+_POSTGRES = r"postgres(ql)?://\S+", "postgresql://user:password@host:5432/database"
+_FORMS = {  # how a variable, or each part of a list, is written, and an example
+    "database_url": _POSTGRES,
+    "database_system_url": _POSTGRES,
+    "database_owner_url": _POSTGRES,
+    "database_replica_url": _POSTGRES,
+    "media_url": (r"(file:///|s3://).*", "file:///a/folder or s3://bucket/prefix"),
+    "frontend_url": (r"https?://[^/*\s]+/?", "https://app.example, without a path or an asterisk"),
+    "base_domains": (r"[A-Za-z0-9.-]+", "crm.example, without https://"),
+    "whatsapp_graph_url": (r"https?://\S+", "https://graph.facebook.com"),
+    "whatsapp_api_version": (r"v\d+\.\d+", "v25.0"),
+    "sentry_dsn": (r"https?://[^@/\s]+@[^/\s]+/(\S+/)?\d+", "https://key@host/1"),
+}
+_LISTS = {"frontend_url", "base_domains"}
 _WEAK = ("change", "secret", "password", "example", "placeholder", "your_", "your-")
 
 
@@ -135,15 +150,29 @@ def _problems(settings: Settings) -> list[str]:
 def _misplaced(settings: Settings) -> list[str]:
     """What is said of places that cannot be."""
     problems = []
+    for name, (form, example) in _FORMS.items():
+        value = getattr(settings, name)
+        parts = split(value) if name in _LISTS else [value] if value else []
+        if not all(re.fullmatch(form, part) for part in parts):
+            problems.append(f"{name.upper()}: {example}")
+    if not all(_is_network(part) for part in split(settings.trusted_proxies)):
+        problems.append("TRUSTED_PROXIES: 10.0.0.0/8, networks or addresses")
+    if not 0 <= settings.port <= 65535:
+        problems.append("PORT: at most 65535")
     if not 1 <= settings.database_replica_lag <= 300:
         problems.append("DATABASE_REPLICA_LAG: between 1 and 300 seconds")
     if not _REDIS.fullmatch(settings.redis):
         problems.append(
             "REDIS_URL: redis://:password@host:6379/0 or redis+sentinel://:password@h1:26379,h2:26379/name/0"
         )
-    if not settings.media_url.startswith(("file:///", "s3://")):
-        problems.append("MEDIA_URL: file:///a/folder or s3://bucket/prefix")
     return problems
+
+
+def _is_network(text: str) -> bool:
+    try:
+        return bool(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        return False
 
 
 def weak(settings: Settings) -> list[str]:
