@@ -128,7 +128,15 @@ def _cors(settings: Settings) -> dict[str, Any]:
             "X-Tenant-Slug",
             "Idempotency-Key",
             "X-Request-Id",
+            "Range",
         ],
-        "expose_headers": ["X-Request-Id", "Idempotency-Replayed", "Retry-After"],
+        # Content-Disposition: what a download is called; Content-Range: how long a file is, of which a part came
+        "expose_headers": [
+            "X-Request-Id",
+            "Idempotency-Replayed",
+            "Retry-After",
+            "Content-Disposition",
+            "Content-Range",
+        ],
         "max_age": 600,
     }

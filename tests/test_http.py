@@ -164,7 +164,7 @@ async def browsed(system: System, settings: Settings) -> Any:
 async def test_the_frontends_may_call_and_read_even_errors(browsed: str, origin: str) -> None:
     asks = {
         "Access-Control-Request-Method": "PATCH",
-        "Access-Control-Request-Headers": "authorization, x-tenant-slug",
+        "Access-Control-Request-Headers": "authorization, range, x-tenant-slug",
     }
     async with visitor(browsed, Origin=origin) as client:
         preflight = await client.options("/api/tenant", headers=asks)
@@ -175,7 +175,8 @@ async def test_the_frontends_may_call_and_read_even_errors(browsed: str, origin:
         assert answer.headers["Access-Control-Allow-Origin"] == origin
         assert "Access-Control-Allow-Credentials" not in answer.headers
     exposed = refused.headers["Access-Control-Expose-Headers"]
-    assert all(name in exposed for name in ("X-Request-Id", "Retry-After", "Idempotency-Replayed"))
+    read = ("X-Request-Id", "Retry-After", "Idempotency-Replayed", "Content-Disposition", "Content-Range")
+    assert all(name in exposed for name in read)
 
 
 @pytest.mark.parametrize(
