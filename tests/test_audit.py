@@ -45,6 +45,14 @@ async def test_every_request_of_a_super_admin_inside_a_hotel_is_shown_to_its_adm
     assert "GET /api/conversations" in f"{line['action']} {line['target']} {line['detail']}"
 
 
+async def test_a_super_admin_is_told_where_the_request_acts(hotel_a: Hotel, root: httpx.AsyncClient) -> None:
+    home = (await root.get("/auth/me")).json()
+    there = (await root.get("/auth/me", headers={"X-Tenant-Slug": hotel_a.slug})).json()
+    alice = (await hotel_a.admin.get("/auth/me")).json()
+    assert (home["tenant"], there["user"], there["tenant"]) == (None, home["user"], alice["tenant"])
+    assert there["permissions"] == [*home["permissions"], *alice["permissions"]]
+
+
 async def test_a_super_admins_request_that_holds_a_nul_is_shown_too(
     hotel_a: Hotel, root: httpx.AsyncClient
 ) -> None:

@@ -10,7 +10,7 @@ from crm.core.http import SIGNED_IN, Call, Door
 from crm.core.page import stamp
 from crm.core.rails import Rails
 from crm.core.tx import Tx
-from crm.sessions.shapes import Me, PersonRow, SessionOut, SessionRow, Sessions, tenant_out, user_out
+from crm.sessions.shapes import Me, PersonRow, SessionOut, SessionRow, Sessions, VisitedRow, tenant_out, user_out
 
 _sql = sql.load("sessions")
 _PERMISSIONS = {
@@ -33,9 +33,14 @@ async def end(rails: Rails, tx: Tx, session: UUID, user: UUID) -> None:
 
 
 async def me(call: Call) -> Me:
-    """Who the token is."""
+    """Who the token is, and where the request acts."""
     person = await call.tx.one(_sql.person, PersonRow, id=call.who.user)
-    return Me(user_out(person), tenant_out(person), _PERMISSIONS[person.role])
+    tenant, permissions = tenant_out(person), _PERMISSIONS[person.role]
+    if call.who.visiting:
+        permissions = [*permissions, *_PERMISSIONS["TENANT_ADMIN"]]
+        async with call.opened() as tx:
+            tenant = await tx.one(_sql.visited, VisitedRow, id=call.place)
+    return Me(user_out(person), tenant, permissions)
 
 
 async def sessions(call: Call) -> Sessions:

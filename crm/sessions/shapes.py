@@ -79,6 +79,10 @@ class TenantOut(msgspec.Struct, frozen=True):
     status: TenantStatus
 
 
+class VisitedRow(TenantOut, frozen=True):
+    """A tenant as stored."""
+
+
 class SignedIn(msgspec.Struct, frozen=True, rename="camel"):
     """Two tokens, and whose they are."""
 
@@ -91,7 +95,7 @@ class SignedIn(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Me(msgspec.Struct, frozen=True):
-    """The caller, their hotel and what their role may do."""
+    """The caller, the hotel they work in or visit, and what they may do there."""
 
     user: UserOut
     tenant: TenantOut | None
