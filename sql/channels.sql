@@ -22,6 +22,37 @@ RETURNING
     access_token_hint, app_secret_hint, verify_token, created_at, paused_until, pause,
     send_read_receipts, send_typing, messages_per_second;
 
+-- name: revive(name text, phone_number_id text, waba_id text, display text, access_token bytea, access_token_hint text, app_secret bytea, app_secret_hint text) -> maybe ChannelRow
+-- Takes a number of the tenant's into use again that was deleted, so that its conversations go on. The verify token
+-- stays: Meta may know it yet.
+-- Index: channels_pkey
+UPDATE channels
+SET
+    deleted_at = NULL,
+    name = :name,
+    waba_id = :waba_id,
+    display_phone_number = coalesce(:display, display_phone_number),
+    access_token = :access_token,
+    access_token_hint = :access_token_hint,
+    app_secret = :app_secret,
+    app_secret_hint = :app_secret_hint,
+    paused_until = NULL,
+    pause = NULL,
+    updated_at = now()
+WHERE
+    deleted_at IS NOT NULL
+    AND id = (
+        SELECT last.id
+        FROM channels AS last
+        WHERE last.phone_number_id = :phone_number_id AND last.deleted_at IS NOT NULL
+        ORDER BY last.deleted_at DESC, last.id DESC
+        LIMIT 1
+    )
+RETURNING
+    id, name, phone_number_id, waba_id, display_phone_number,
+    access_token_hint, app_secret_hint, verify_token, created_at, paused_until, pause,
+    send_read_receipts, send_typing, messages_per_second;
+
 -- name: id_of_number(phone_number_id text) -> value uuid
 -- The caller's own channel with this number.
 -- Index: channels_phone_number_key

@@ -193,6 +193,23 @@ async def test_of_two_hotels_that_add_a_number_at_once_one_gets_it(hotel_a: Hote
     assert sorted(answer.status_code for answer in await asyncio.gather(*doors)) == [201] + [409] * 5
 
 
+async def test_a_number_that_is_added_again_goes_on_with_its_conversations(system: System) -> None:
+    hotel = await system.hotel("Volta")
+    guest = Guest(hotel, unique_phone())
+    await guest.writes("antes")
+    ours = (await hotel.admin.get(f"/api/channels/{hotel.channel_id}")).json()
+    names = ("name", "whatsappPhoneNumberId", "whatsappBusinessAccountId")
+    new = {**{name: ours[name] for name in names}, "whatsappAppSecret": hotel.secret}
+    await hotel.admin.delete(f"/api/channels/{hotel.channel_id}")
+    answers = await asyncio.gather(*(hotel.admin.post("/api/channels", json=new) for _ in range(3)))
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409]
+    again = next(answer.json() for answer in answers if answer.status_code == 201)
+    kept = ("id", "whatsappWebhookVerifyToken")
+    assert [again[name] for name in kept] == [ours[name] for name in kept]
+    await guest.writes("depois")
+    assert [item["content"] for item in await guest.history()] == ["depois", "antes"]
+
+
 async def test_a_deleted_number_is_gone_and_free_for_another_hotel(hotel_a: Hotel, hotel_b: Hotel) -> None:
     made = await _made(hotel_a.admin)
     path = f"/api/channels/{made['id']}"
@@ -201,7 +218,10 @@ async def test_a_deleted_number_is_gone_and_free_for_another_hotel(hotel_a: Hote
     answers.append(await hotel_a.admin.patch(path, json={"name": "X"}))
     assert [told(answer) for answer in answers] == [(404, "not_found")] * 3
     assert made["id"] not in (await hotel_a.admin.get("/api/channels?limit=100")).text
-    await _made(hotel_b.admin, whatsappPhoneNumberId=made["whatsappPhoneNumberId"])
+    number = {"whatsappPhoneNumberId": made["whatsappPhoneNumberId"]}
+    await _made(hotel_b.admin, **number)
+    back = await hotel_a.admin.post("/api/channels", json=_new(**number))
+    assert (told(back), "existingId" in back.json()) == ((409, "conflict"), False)
 
 
 async def test_the_number_of_another_hotel_does_not_exist(hotel_a: Hotel, hotel_b: Hotel) -> None:

@@ -46,19 +46,31 @@ async def create(call: Call) -> ChannelOut:
 
 
 async def _insert(call: Call, new: Create) -> ChannelRow:
-    row = await call.tx.maybe(
-        _sql.insert,
-        ChannelRow,
-        name=new.name,
-        phone_number_id=new.whatsapp_phone_number_id,
-        waba_id=new.whatsapp_business_account_id,
-        display=new.display_phone_number,
-        verify_token=secrets.token_urlsafe(24),
+    """A new channel, or the one that had the number before it was deleted. Raises Conflict."""
+    given = {
+        "name": new.name,
+        "phone_number_id": new.whatsapp_phone_number_id,
+        "waba_id": new.whatsapp_business_account_id,
+        "display": new.display_phone_number,
         **_sealed(call.rails.box, call.tx, new),
-    )
+    }
+    row = await _revived(call, new, given)
+    if row is None:
+        row = await call.tx.maybe(_sql.insert, ChannelRow, verify_token=secrets.token_urlsafe(24), **given)
     if row is None:
         raise await _taken(call.tx, new.whatsapp_phone_number_id)
     await audit.note(call, call.tx, "channel.created", row.id, phoneNumberId=row.phone_number_id)
+    return row
+
+
+async def _revived(call: Call, new: Create, given: dict[str, object]) -> ChannelRow | None:
+    try:
+        async with call.tx.savepoint():
+            row = await call.tx.maybe(_sql.revive, ChannelRow, **given)
+    except asyncpg.UniqueViolationError as error:
+        raise await _taken(call.tx, new.whatsapp_phone_number_id) from error
+    if row is not None:
+        await _stands_anew(call, row, new)
     return row
 
 
@@ -122,7 +134,7 @@ async def _patch(call: Call, channel: UUID, change: Patch) -> ChannelRow:
     return row
 
 
-async def _stands_anew(call: Call, row: ChannelRow, change: Patch) -> None:
+async def _stands_anew(call: Call, row: ChannelRow, change: Create | Patch) -> None:
     """What the change makes of the channel's health: another number knows nothing, a new token is not known yet."""
     now, kinds = datetime.now(UTC), []
     if change.whatsapp_phone_number_id or change.whatsapp_business_account_id:
