@@ -121,8 +121,9 @@ WHERE target_wamid = ANY(:wamids::text[]);
 
 -- name: receive(conversations uuid[], directions text[], statuses text[], wamids text[], types text[], contents text[], payloads jsonb[], ats timestamptz[], replies text[], origins text[], targets text[], medias uuid[], shown jsonb[]) -> many MessageRow
 -- Stores messages in the order given; the unique wamid makes a replay a no-op.
--- A time in the future is Meta's clock or a liar's: the row is placed now.
--- Index: messages_wamid_key
+-- A time in the future is Meta's clock or a liar's: the row is placed now. Meta tells whole seconds: what comes after
+-- the talk's last message, and is of the same second, is placed behind it (of equal times the newer id is the later).
+-- Index: messages_wamid_key, conversations_pkey
 INSERT INTO messages (
     conversation_id, direction, type, status, content, payload, wamid, reply_to, created_at, sent_at, origin,
     target_wamid, media_id, media
@@ -139,7 +140,15 @@ SELECT
         WHEN given.reply IS NOT NULL
             THEN (SELECT quoted.id FROM messages AS quoted WHERE quoted.wamid = given.reply)
     END,
-    least(given.at, now()),
+    CASE
+        WHEN
+            talk.last_message_id IS NOT NULL
+            AND coalesce(given.origin, '') <> 'HISTORY'
+            AND talk.last_message_at >= given.at
+            AND talk.last_message_at < given.at + INTERVAL '1 second'
+            THEN talk.last_message_at
+        ELSE least(given.at, now())
+    END,
     CASE WHEN given.direction = 'OUTBOUND' THEN least(given.at, now()) END,
     given.origin,
     given.target,
@@ -155,6 +164,7 @@ FROM
             conversation_id, direction, status, wamid, type, content, payload, at, reply, origin, target, media_id,
             media, place
         )
+LEFT JOIN conversations AS talk ON given.conversation_id = talk.id
 ORDER BY given.place
 ON CONFLICT (tenant_id, wamid) DO NOTHING
 RETURNING

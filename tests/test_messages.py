@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -126,6 +127,21 @@ async def test_a_wrong_question_about_the_history_is_named(query: str, guest: Gu
     answer = await guest.hotel.attendant.get(f"/api/conversations/{conversation['id']}/messages?{query}")
     assert answer.status_code == 422
     assert [error["pointer"] for error in answer.json()["errors"]] == [f"/{query.partition('=')[0]}"]
+
+
+async def test_what_a_guest_writes_in_the_second_of_our_message_comes_after_it(guest: Guest) -> None:
+    """Meta tells whole seconds."""
+    await guest.writes("Oi")
+    conversation = await guest.conversation()
+    sent = await send(guest.hotel, conversation, "Bom dia! Quarto para quantos?")
+    second = datetime.fromisoformat(sent["createdAt"]).replace(microsecond=0)
+    for text in ("Dois", "adultos"):
+        node = {**guest.message(text=text), "timestamp": str(int(second.timestamp()))}
+        await guest.writes(node=node)
+    texts, _ = await _part(guest.hotel, conversation, limit=2)
+    listed = await guest.conversation()
+    assert (texts, listed["lastMessage"]["preview"]) == (["adultos", "Dois"], "adultos")
+    assert datetime.fromisoformat(listed["windowExpiresAt"]) == second + timedelta(hours=24)
 
 
 async def test_both_cursors_at_once_are_refused(guest: Guest) -> None:

@@ -131,7 +131,7 @@ def _newest(rows: list[MessageRow], told: dict[str, Inbound]) -> list[Latest]:
 def _latest(group: list[tuple[MessageRow, Inbound]]) -> Latest:
     newest = max((row for row, _ in group), key=lambda row: (row.created_at, row.id))
     unread = sorted((row.created_at, row.id) for row, item in group if item.unread)
-    opened = _last(row.created_at for row, item in group if item.opens)
+    opened = _last(min(row.created_at, item.at) for row, item in group if item.opens)
     clicked = _last(row.created_at for row, item in group if item.from_ad)
     first = unread[0][1] if unread else None
     return latest(newest, len(unread), first, opened and opened + WINDOW, clicked)
