@@ -15,6 +15,7 @@ from crm.spreadsheets import cells, working, writing
 from crm.spreadsheets.shapes import ImportRow, LineRow
 from tests.people import Sql
 from tests.system import Hotel, eventually, unique_phone
+from tests.visitors import pointers
 
 
 def phone() -> str:
@@ -51,6 +52,17 @@ async def done(client: httpx.AsyncClient, wanted: str) -> httpx.Response:
 
     found: httpx.Response = await eventually(ended, 30)
     return found
+
+
+async def test_a_file_may_come_alone_as_text_csv(bruno: httpx.AsyncClient, hotel_a: Hotel, as_owner: Sql) -> None:
+    typed, kind = phone(), {"Content-Type": "text/csv; charset=utf-8"}
+    data = f"name,phone\nZoé,{typed}\nRuim,x\n".encode()
+    answer = await bruno.post("/api/contacts/import", content=data, headers=kind)
+    assert (answer.status_code, counts(answer), answer.json()["filename"]) == (201, (2, 1, 0, 0, 1), None)
+    assert [row["name"] for row in await stored(as_owner, hotel_a, typed)] == ["Zoé"]
+    assert pointers(await bruno.post("/api/contacts/import", content=b"", headers=kind)) == {"/file"}
+    other = await bruno.post("/api/contacts/import", content=data, headers={"Content-Type": "text/plain"})
+    assert other.status_code == 415
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,7 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     also: tuple[tuple[int, Any], ...] = ()  # what it answers with other statuses, beside problems
     before: Handler | None = None  # slow work done before the transaction opens; its result is call.prepared
     form: bool = False  # takes multipart/form-data with a `file`, which the handler reads as it comes
+    bare: str | None = None  # or the file alone, a body of this type
     own_tx: bool = False  # the handler opens its transactions itself (slow work between them)
     keyed: bool = False  # and looks at Idempotency-Key itself
     alone: bool = False  # only reads, by queries that mostly go alone: no transaction until one of them needs it

@@ -94,7 +94,10 @@ def _operation(door: Door, schema_of: dict[int, Any]) -> dict[str, Any]:
         content = {"application/json": {"schema": {"type": "object", "additionalProperties": True}}}
         operation["requestBody"] = {"required": True, "content": content}
     if door.form:
-        operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}
+        content = {"multipart/form-data": {"schema": _FORM}}
+        if door.bare:
+            content[door.bare] = {"schema": {"type": "string"}}
+        operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 

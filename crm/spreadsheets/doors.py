@@ -26,6 +26,7 @@ from crm.spreadsheets.writing import ExportQuery
 _sql = sql.load("spreadsheets")
 
 LARGEST = 100 * 1024 * 1024  # bytes of a file: about a million people
+_ALONE = "text/csv"
 AT_ONCE = 1_000  # lines that are worked before the answer
 
 
@@ -38,7 +39,7 @@ async def take(call: Call) -> Response:
     async with call.opened():  # a token outlives its session: who may not come in uploads nothing
         pass
     with gate.taken(call.place):
-        file = await form.file_of(call.request, LARGEST)
+        file = await form.file_of(call.request, LARGEST, _ALONE)
         try:
             wanted, lines = await _kept(call, file)
         finally:
@@ -116,7 +117,7 @@ def _csv(pieces: AsyncIterator[str], filename: str) -> Response:
     return StreamingResponse(pieces, headers=headers, media_type="text/csv; charset=utf-8")
 
 
-_CSV = Raw(("text/csv",))
+_CSV = Raw((_ALONE,))
 routes = [
     Door(
         method="POST",
@@ -124,6 +125,7 @@ routes = [
         handler=take,
         role=ATTENDANT,
         form=True,
+        bare=_ALONE,
         own_tx=True,
         answer=ImportOut,
         status=202,
