@@ -116,3 +116,16 @@ async def test_our_answer_moves_the_conversation_up_and_shows_its_tick(hotel: Ho
 
     await eventually(read)
     assert (await _list(hotel))[0]["id"] == lowest["id"]
+
+
+async def test_what_somebody_had_who_may_not_come_in_any_more_can_be_claimed(
+    guest: Guest, eva: dict[str, Any], alice: httpx.AsyncClient
+) -> None:
+    await guest.writes()
+    conversation, bruno = await guest.conversation(), guest.hotel.attendant
+    await _do(alice, conversation, "assign", userId=eva["id"])
+    assert (await _do(bruno, conversation, "claim")).json()["code"] == "already_assigned"
+    await alice.patch(f"/api/users/{eva['id']}", json={"active": False})
+    answers = [await _do(person, conversation, "claim") for person in (bruno, alice)]
+    assert [answer.status_code for answer in answers] == [200, 409]
+    assert (await guest.conversation())["assignedTo"]["name"] == "Bruno"
