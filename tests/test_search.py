@@ -11,6 +11,7 @@ from crm.messages import search
 from ops.dev.home import Home
 from tests.people import Sql
 from tests.system import Guest, Hotel, unique_phone
+from tests.visitors import pointers
 
 URL = "/api/messages/search"
 EVER = "'-infinity', NULL, 'infinity', '00000000-0000-0000-0000-000000000000'"
@@ -96,6 +97,13 @@ async def test_filters_leave_the_rest_out(guest: Guest, hotel_a: Hotel, word: st
     assert texts(await found(client, word, to=message["createdAt"])) == set()
     late = {"from": message["createdAt"], "conversationId": message["conversationId"]}
     assert texts(await found(client, word, **late)) == {f"Pergunta {word}", f"Resposta {word}"}
+
+
+async def test_the_first_page_may_be_asked_for_by_its_number(guest: Guest, word: str) -> None:
+    await guest.writes(f"Número {word}")
+    client, params = guest.hotel.attendant, {"q": word, "page": 1, "limit": 20}
+    assert (await client.get(URL, params=params)).json() == (await client.get(URL, params={"q": word})).json()
+    assert pointers(await client.get(URL, params={**params, "page": 2})) == {"/page"}
 
 
 async def test_pages_follow_each_other_without_gap_or_repetition(guest: Guest, word: str) -> None:

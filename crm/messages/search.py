@@ -62,6 +62,7 @@ class SearchQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
     since: Moment | None = msgspec.field(default=None, name="from")
     to: Moment | None = None
     direction: Literal["INBOUND", "OUTBOUND"] | None = None
+    page: Annotated[int, msgspec.Meta(ge=1, le=1)] = 1  # as every list takes it; the next ones come by `cursor`
     limit: paging.Limit = 20
     cursor: paging.Cursor | None = None
 
