@@ -65,7 +65,7 @@ class Create(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=
     admin_name: Name | None = None
     admin_email: Email | None = None
     admin_password: Password | None = None
-    plan: Annotated[str, msgspec.Meta(min_length=1, max_length=50)] = "trial"
+    plan: Annotated[str, msgspec.Meta(min_length=1, max_length=50)] | None = None
 
 
 class AdminOut(msgspec.Struct, frozen=True):
@@ -130,7 +130,8 @@ async def insert(tx: Tx, new: Create) -> TenantRow:
     """Add the tenant. Raises Conflict (slug taken, with existingId), ValidationFailed (slug reserved)."""
     if new.slug in RESERVED:
         raise invalid("/slug", "este endereço é reservado", "this slug is reserved")
-    row = await tx.maybe(_sql.insert, TenantRow, slug=new.slug, name=new.name, email=new.email, plan=new.plan)
+    plan = new.plan or "trial"
+    row = await tx.maybe(_sql.insert, TenantRow, slug=new.slug, name=new.name, email=new.email, plan=plan)
     if row is None:
         taken = await tx.value(_sql.id_of_slug, slug=new.slug)
         raise Conflict("Este slug já está em uso.", "This slug is taken.", existingId=str(taken))

@@ -63,6 +63,11 @@ async def test_a_given_password_is_not_shown_and_need_not_change(
     assert (user["name"], user["email"], user["mustChangePassword"]) == ("Ana", "ana@casa.example", False)
 
 
+async def test_what_may_be_left_out_may_be_null(root: httpx.AsyncClient) -> None:
+    made = await _made(root, **dict.fromkeys(("adminName", "adminEmail", "adminPassword", "plan")))
+    assert (made["tenant"]["plan"], made["admin"]["email"]) == ("trial", made["tenant"]["email"])
+
+
 async def test_a_slug_belongs_to_one_hotel_and_the_second_learns_whose(root: httpx.AsyncClient) -> None:
     new = _new()
     answers = await asyncio.gather(*(root.post("/api/tenants", json=new) for _ in range(5)))
