@@ -60,6 +60,7 @@ class Visit:
         self.who = who
         self.rails: Rails = websocket.state.rails
         self.websocket, self.hub, self.socket, self.room = websocket, hub, socket, room
+        self._english = edge.prefers_english(websocket.headers.get("accept-language", ""))
         self._second, self._frames = 0, 0
 
     async def read(self) -> None:
@@ -70,10 +71,12 @@ class Visit:
             try:
                 handle = _EVENTS.get(frame.event)
                 if handle is None:
-                    raise _refusal("unknown_event", f"evento desconhecido: {frame.event[:40]}")
+                    name = frame.event[:40]
+                    raise _refusal("unknown_event", f"evento desconhecido: {name}", f"unknown event: {name}")
                 await handle(self, frame.data)
             except Problem as problem:
-                self.socket.say("error", {"code": problem.code, "detail": problem.pt})
+                detail = problem.en if self._english else problem.pt
+                self.socket.say("error", {"code": problem.code, "detail": detail})
 
     def _count(self) -> None:
         second = int(time.monotonic())
@@ -85,7 +88,8 @@ class Visit:
         """Follow the typing of a conversation. Raises NotFound when the caller may not see it."""
         conversation = _conversation(data)
         if len(self.socket.joined) >= JOINED_LIMIT:
-            raise _refusal("validation_failed", f"no máximo {JOINED_LIMIT} conversas abertas por conexão")
+            pt = f"no máximo {JOINED_LIMIT} conversas abertas por conexão"
+            raise _refusal("validation_failed", pt, f"at most {JOINED_LIMIT} open conversations per connection")
         async with self.rails.db.tenant(self.socket.tenant, self.who.caller) as tx:
             await conversations.found(tx, conversation)
         await self.hub.screens.open(self.socket, self.room, conversation)
@@ -123,7 +127,7 @@ class Visit:
         """Replay what came after a seq, or say that everything is to be read anew."""
         since = data.get("since") if isinstance(data, dict) else None
         if isinstance(since, bool) or not isinstance(since, int) or not 0 <= since < 2**63:
-            raise _refusal("validation_failed", "since: número inteiro")
+            raise _refusal("validation_failed", "since: número inteiro", "since: a whole number")
         if not await self.hub.replay(self.socket, self.room, since):
             self.socket.say("resync", {})
 
@@ -302,8 +306,8 @@ def _conversation(data: Any) -> UUID:
         raise NotFound from error
 
 
-def _refusal(code: str, detail: str) -> Problem:
-    problem = Problem(detail, detail)
+def _refusal(code: str, pt: str, en: str) -> Problem:
+    problem = Problem(pt, en)
     problem.code = code  # type: ignore[misc]
     return problem
 

@@ -172,6 +172,23 @@ async def test_an_unknown_event_is_an_error_and_the_socket_stays(hotel: Hotel) -
         assert await ear.frame() == {"event": "pong", "data": {}}
 
 
+@pytest.mark.parametrize(
+    ("language", "sentences"),
+    [
+        ("pt-BR,en;q=0.5", ["evento desconhecido: x", "since: número inteiro", "Não encontrado."]),
+        ("en-US,en;q=0.9", ["unknown event: x", "since: a whole number", "Not found."]),
+    ],
+)
+async def test_an_error_is_told_in_the_language_of_the_handshake(
+    hotel: Hotel, language: str, sentences: list[str]
+) -> None:
+    headers = {"Authorization": hotel.attendant.headers["Authorization"], "Accept-Language": language}
+    async with at_socket(hotel.url, additional_headers=headers) as ear:
+        for event in ("x", "resume", "conversation:join"):
+            await ear.say(event, {})
+        assert [(await ear.hear("error"))["data"]["detail"] for _ in sentences] == sentences
+
+
 ODD = (
     *("", "null", "[]", "3", "{", '{"event":3}', '{"event":null}', '{"data":{}}', "[" * 20_000, '{"a":' * 5_000),
     *('{"event":"\\u0000"}', '{"event":"\\ud800"}', '{"event":"ping\x00"}', '{"event":"' + "é" * 9_000 + '"}'),
