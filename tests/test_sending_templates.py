@@ -35,6 +35,7 @@ async def hotel(system: System, as_owner: Sql) -> Hotel:
     made = [
         ("welcome", "UTILITY", "APPROVED", WELCOME),
         ("named", "UTILITY", "APPROVED", NAMED),
+        ("plain", "UTILITY", "APPROVED", [{"type": "BODY", "text": "Até logo!"}]),
         ("pictured", "UTILITY", "APPROVED", PICTURED),
         ("documented", "UTILITY", "APPROVED", DOCUMENTED),
         ("buttoned", "UTILITY", "APPROVED", BUTTONED),
@@ -74,6 +75,12 @@ async def test_a_template_goes_out_when_the_window_is_closed(
     node = {"name": "welcome", "language": {"code": "pt_BR"}, "components": [BODY]}
     assert taken == {"type": "template", "template": node}
     assert (message["content"], message["payload"]) == ("Olá Dora, seu quarto é o 12.", {"template": node})
+
+
+@pytest.mark.parametrize("more", [{}, {"components": None}, {"components": []}])
+async def test_a_template_without_parameters_needs_no_components(dora: Guest, more: dict[str, Any]) -> None:
+    answer = await ask(dora, template={"name": "plain", "language": "pt_BR", **more})
+    assert (answer.status_code, answer.json()["content"]) == (201, "Até logo!")
 
 
 async def test_named_parameters_go_out_by_their_name(dora: Guest, system: System) -> None:

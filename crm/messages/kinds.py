@@ -174,7 +174,7 @@ class TemplateUse(Part, frozen=True):
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,512}$(?!\n)")]
     language: Annotated[str, Meta(pattern=r"^[A-Za-z_-]{2,16}$(?!\n)")] | Language
-    components: Annotated[list[Component], Meta(max_length=20)] = msgspec.field(default_factory=list)
+    components: Annotated[list[Component], Meta(max_length=20)] | None = None
 
     @property
     def code(self) -> str:

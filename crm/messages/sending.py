@@ -209,7 +209,7 @@ def _pointer(new: Send, place: int) -> str:
     """Where the file stands that is the message's at this place."""
     if new.media_id:
         return "/mediaId"
-    components = new.template.components if new.template else []
+    components = (new.template.components or []) if new.template else []
     carousel = next((number for number, one in enumerate(components) if one.cards), None)
     return f"/{new.kind}" if carousel is None else f"/template/components/{carousel}/cards/{place}"
 
