@@ -1,10 +1,12 @@
 """What a run begins and ends with; its people and their system are in tests/people.py."""
 
 import asyncio
+import importlib
 import os
 import shutil
 import subprocess
 import tempfile
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -18,9 +20,22 @@ def pytest_configure(config: pytest.Config) -> None:
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     if hasattr(config, "workerinput") or not config.getoption("numprocesses"):
         config.pluginmanager.import_plugin("tests.people")  # who only hands tests out has no use for them: 3 s
+    if hasattr(config, "workerinput"):
+        _compile_a_part(**config.workerinput)
     if not hasattr(config, "workerinput"):
         memory = os.environ.get("CRM_TESTS_IN")  # the whole suite's (ops/dev/test.py)
         os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.mkdtemp(prefix="crm-tests-", dir=memory)
+
+
+def _compile_a_part(workerid: str, workercount: int, **_: object) -> None:
+    """Import the tests, each worker from another place on: a fresh checkout compiles each of them once.
+
+    All in one order, each compiled everything: 12 s of CPU a worker before its first test instead of 9.
+    """
+    files = sorted(Path(__file__).parent.glob("test_*.py"))
+    first = len(files) * int(workerid.removeprefix("gw")) // workercount
+    for file in files[first:] + files[:first]:
+        importlib.import_module(f"tests.{file.stem}")
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
