@@ -249,6 +249,7 @@ async def _apply_together(rails: Rails, tenant: UUID, parts: Parts) -> None:
         # Locks are taken in one order: the tenant's door, media, messages, conversations, the feed's head.
         await contacts.hold(tx)
         inbound = await media.attach(tx, inbound)
+        await messages.aim(tx, inbound, reports)
         done = await changes.apply(tx, changed)
         risen = await messages.advance(tx, reports)
         risen += await messages.learn(tx, reports)

@@ -271,6 +271,16 @@ WHERE
 ORDER BY t.id
 FOR NO KEY UPDATE OF t;
 
+-- name: still(wamids text[], ids uuid[]) -> none
+-- Holds what marks are about, and what is written with it, until the commit: every message before any conversation,
+-- in one order.
+-- Index: messages_wamid_key, messages_pkey
+SELECT id
+FROM messages
+WHERE wamid = ANY(:wamids::text[]) OR id = ANY(:ids::uuid[])
+ORDER BY id
+FOR NO KEY UPDATE;
+
 -- name: stand(wamids text[]) -> many MessageRow
 -- The hotel's emoji on these messages: that of its newest reaction which has not failed, or none.
 -- Index: messages_wamid_key, messages_target_ix

@@ -9,7 +9,11 @@ from ops.dev.home import Home
 from tests.system import eventually
 
 HEAD = "SELECT FROM feed_heads WHERE tenant_id = $1 FOR UPDATE"  # a hotel's feed: nothing of it is told meanwhile
-WAITS = "SELECT pid, waitstart FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid"
+DOOR = (
+    "SELECT pg_advisory_xact_lock(hashtextextended('contacts ' || $1, 0))"  # a hotel's: nothing comes in meanwhile
+)
+WAITS = "SELECT pid, waitstart FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+WAITING = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
 
 
 class Holder:
@@ -21,6 +25,10 @@ class Holder:
     async def waits(self) -> asyncpg.Record | None:
         """Who waits for it, and since when."""
         return await self._connection.fetchrow(WAITS)
+
+    async def waiting(self, many: int) -> bool:
+        """Whether so many wait, for it or for one another."""
+        return bool(await self._connection.fetchval(WAITING) >= many)
 
     async def meanwhile(self, work: Callable[[], Awaitable[object]], tries: int = 5) -> bool:
         """Whether work can be done while somebody waits, one and the same time: he gives up after five seconds."""
@@ -42,3 +50,8 @@ async def holding(home: Home, query: str, *args: object) -> AsyncIterator[Holder
             yield Holder(connection)
     finally:
         await connection.close()
+
+
+def deadlocks(home: Home) -> int:
+    """How many Postgres has told of."""
+    return (home.logs / "postgres.log").read_text().count("deadlock detected")

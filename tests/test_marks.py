@@ -1,10 +1,14 @@
 """Reactions, edits and deletions stand on the message they are about, in whatever order Meta tells of them."""
 
 import asyncio
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from ops.dev.home import Home
+from tests.held import deadlocks, holding
 from tests.meta import becomes, send, told
 from tests.people import Sql
 from tests.system import Guest, Hotel, eventually, unique_phone
@@ -100,3 +104,20 @@ async def test_the_same_reaction_told_twice_at_once_stands_once(guest: Guest, as
     await asyncio.gather(told(guest.hotel, as_owner, body), guest.hotel.webhook(body))
     found = await eventually(lambda: stands(guest, first["wamid"]))
     assert [one["emoji"] for one in found["reactions"]] == ["👍"]
+
+
+async def test_who_reacts_to_what_the_customer_just_edits_gets_both(guest: Guest, home: Home) -> None:
+    """Who reacts holds the message and waits for the conversation, which the edit held before the message."""
+    first, talk = await guest.writes("um quarto"), await guest.conversation()
+    mark, before = guest.message(edit(first["wamid"], "dois quartos")), deadlocks(home)
+    url, hand = f"/api/conversations/{talk['id']}/messages", {"messageId": first["id"], "emoji": "👍"}
+    async with holding(home, "SELECT FROM conversations WHERE id = $1 FOR UPDATE", UUID(talk["id"])) as held:
+        assert (await guest.hotel.webhook(guest.body(mark))).status_code == 200
+        await eventually(held.waits)
+        reacting = asyncio.create_task(guest.hotel.attendant.post(url, json={"type": "reaction", "reaction": hand}))
+        await eventually(partial(held.waiting, 2))
+    assert (await reacting).status_code == 201
+    await eventually(partial(guest.seen, mark["id"]))
+    found = await stands(guest, first["wamid"])
+    assert (found["content"], [one["emoji"] for one in found["reactions"]]) == ("dois quartos", ["👍"])
+    assert deadlocks(home) == before

@@ -5,6 +5,7 @@ from crm.messages.arriving import receive
 from crm.messages.bodies import body, files
 from crm.messages.decisions import send_again
 from crm.messages.kinds import Content, Send, TemplateUse
+from crm.messages.marks import aim
 from crm.messages.schedule import call_off, due_tenants, fall_due, move
 from crm.messages.sending import insert
 from crm.messages.sends import (
@@ -56,6 +57,7 @@ __all__ = [
     "TemplateUse",
     "WaitingSendsRow",
     "advance",
+    "aim",
     "body",
     "call_off",
     "claim",

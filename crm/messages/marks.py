@@ -1,6 +1,6 @@
 """Marks on messages: reactions, edits, deletions. They may come before what they are about, or without it."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -11,7 +11,7 @@ from crm.core import sql
 from crm.core.feed import Event
 from crm.core.page import stamp
 from crm.core.tx import Tx
-from crm.messages.shapes import MessageRow, updated
+from crm.messages.shapes import Advance, Inbound, MessageRow, updated
 
 _sql = sql.load("messages")
 
@@ -71,6 +71,17 @@ async def _mark(tx: Tx, marked: dict[str, Marked]) -> list[Event]:
         revokes=[one.revoked_at for one in marked.values()],
     )
     return [updated(row) for row in rows]
+
+
+async def aim(tx: Tx, inbound: Sequence[Inbound], reports: Sequence[Advance]) -> None:
+    """Hold what these marks are about, and what the statuses beside them tell of, before any conversation is touched.
+
+    Who reacts to the same message holds it, too, and then waits for its conversation.
+    """
+    if targets := {item.target_wamid for item in inbound if item.target_wamid}:
+        wamids = sorted(targets | {report.wamid for report in reports})
+        ids = sorted({report.message_id for report in reports if report.message_id})
+        await tx.none(_sql.still, wamids=wamids, ids=ids)
 
 
 async def hold(tx: Tx, *, wamids: Collection[str] = (), ids: Collection[UUID] = ()) -> set[str]:
