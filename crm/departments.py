@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from crm import audit
+from crm import audit, contacts
 from crm.core import sql
 from crm.core.access import ATTENDANT, TENANT_ADMIN
 from crm.core.errors import Conflict, NotFound, invalid
@@ -104,6 +104,7 @@ async def delete(call: Call) -> None:
 async def _emptied(call: Call) -> bool:
     """Take so many conversations out of it; itself with the last of them. Raises NotFound."""
     async with call.opened() as tx:
+        await contacts.hold(tx)  # what comes in touches many conversations, too, in another order
         if await tx.value(_sql.hold, id=call.id()) is None:
             raise NotFound
         if await tx.count(_sql.empty, id=call.id(), max=AT_ONCE) == AT_ONCE:

@@ -6,6 +6,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from crm import contacts
 from crm.core import page as paging
 from crm.core import sql
 from crm.core.access import ATTENDANT
@@ -101,6 +102,8 @@ async def delete(call: Call) -> None:
 
 
 async def _held(call: Call, tx: Tx) -> TagRow:
+    """Raises NotFound."""
+    await contacts.hold(tx)  # what comes in touches many conversations, too, in another order
     tag = await tx.maybe(_sql.hold, TagRow, id=call.id())
     if tag is None:
         raise NotFound

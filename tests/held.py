@@ -12,6 +12,7 @@ HEAD = "SELECT FROM feed_heads WHERE tenant_id = $1 FOR UPDATE"  # a hotel's fee
 DOOR = (
     "SELECT pg_advisory_xact_lock(hashtextextended('contacts ' || $1, 0))"  # a hotel's: nothing comes in meanwhile
 )
+DOOR = "SELECT pg_advisory_xact_lock(hashtextextended('contacts ' || $1, 0))"  # nothing comes in meanwhile
 WAITS = "SELECT pid, waitstart FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
 WAITING = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
 

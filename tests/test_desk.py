@@ -11,7 +11,7 @@ import pytest
 from crm import conversations, departments
 from crm.core.rails import Rails
 from ops.dev.home import Home
-from tests.held import holding
+from tests.held import DOOR, holding
 from tests.people import Sql
 from tests.sockets import listening
 from tests.system import Guest, Hotel, System, eventually, unique_phone
@@ -86,6 +86,22 @@ async def test_a_department_goes_however_much_it_has(hotel: Hotel, monkeypatch: 
     assert [(await guest.conversation())["department"] for guest in crowd] == [None] * 5
     gone = await _do(hotel.admin, await crowd[0].conversation(), "assign", departmentId=made["id"])
     assert (gone.status_code, pointers(gone)) == (422, {"/departmentId"})
+
+
+async def test_a_department_goes_before_or_after_what_comes_in(
+    home: Home, hotel: Hotel, dora: Guest, as_owner: Sql
+) -> None:
+    """Each held some of the conversations and waited for the other's. Now it waits at the door, and holds none."""
+    made = (await hotel.admin.post("/api/departments", json={"name": f"Bar {unique_phone()}"})).json()
+    conversation = await _written(dora)
+    await _do(hotel.admin, conversation, "assign", departmentId=made["id"])
+    async with holding(home, DOOR, hotel.id) as door:
+        deleting = asyncio.create_task(hotel.admin.delete(f"/api/departments/{made['id']}"))
+        await eventually(door.waits)
+        free = "SELECT id FROM conversations WHERE id = $1 FOR UPDATE NOWAIT"
+        assert len(await as_owner(free, UUID(conversation["id"]))) == 1
+    assert (await deleting).status_code == 204
+    assert (await dora.conversation())["department"] is None
 
 
 async def test_what_is_being_given_to_a_department_goes_out_of_it(home: Home, hotel: Hotel, dora: Guest) -> None:

@@ -1,5 +1,6 @@
 """Tags: one of each name in a hotel, and what bears one follows when it changes."""
 
+import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -7,8 +8,10 @@ import httpx
 import pytest
 
 from crm import tags
+from ops.dev.home import Home
+from tests.held import DOOR, holding
 from tests.people import Sql
-from tests.system import Guest, Hotel, unique_phone
+from tests.system import Guest, Hotel, eventually, unique_phone
 
 URL = "/api/tags"
 
@@ -61,6 +64,20 @@ async def test_a_tag_taken_away_leaves_what_bore_it(bruno: httpx.AsyncClient, gu
     assert [(await bruno.delete(f"{URL}/{tag['id']}")).status_code for _ in range(2)] == [204, 404]
     assert await tags_of(guest, as_owner) == [["outra"]] * 2
     assert tag not in (await bruno.get(URL)).json()["data"]
+
+
+async def test_a_tag_goes_before_or_after_what_comes_in(guest: Guest, home: Home, as_owner: Sql) -> None:
+    """Each held some of the conversations and waited for the other's. Now it waits at the door, and holds none."""
+    bruno, free = guest.hotel.attendant, "SELECT id FROM conversations WHERE id = $1 FOR UPDATE NOWAIT"
+    tag = await made(bruno)
+    conversation, url = await borne(guest, as_owner, [tag["name"]]), f"{URL}/{tag['id']}"
+    for change in (bruno.patch(url, json={"name": uuid4().hex}), bruno.delete(url)):
+        async with holding(home, DOOR, guest.hotel.id) as door:
+            changing = asyncio.create_task(change)
+            await eventually(door.waits)
+            assert len(await as_owner(free, UUID(conversation["id"]))) == 1
+        assert (await changing).status_code in (200, 204)
+    assert await tags_of(guest, as_owner) == [[], []]
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ async def _mark(tx: Tx, marked: dict[str, Marked]) -> list[Event]:
 
 
 async def aim(tx: Tx, inbound: Sequence[Inbound], reports: Sequence[Advance]) -> None:
-    """Hold what these marks are about, and what the statuses beside them tell of, before any conversation is touched.
+    """Hold what these marks are about, and what statuses beside them tell of, before conversations are touched.
 
     Who reacts to the same message holds it, too, and then waits for its conversation.
     """
