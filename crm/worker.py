@@ -16,6 +16,7 @@ from saq import Worker
 
 from crm import (
     channels,
+    contacts,
     conversations,
     media,
     messages,
@@ -127,6 +128,7 @@ class Jobs:
         with apart(part, tenant):
             async with self.rails.db.tenant(tenant) as tx:
                 if part == "due":
+                    await contacts.hold(tx)  # what comes in touches many conversations, too
                     lanes, events = await messages.fall_due(tx)
                 else:
                     events = await (messages.offer(tx) if part == "offer" else conversations.wake(tx))

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from ops.dev.home import Home
-from tests.held import deadlocks, holding
+from tests.held import TALK, deadlocks, holding
 from tests.meta import becomes, send, told
 from tests.people import Sql
 from tests.system import Guest, Hotel, eventually, unique_phone
@@ -111,7 +111,7 @@ async def test_who_reacts_to_what_the_customer_just_edits_gets_both(guest: Guest
     first, talk = await guest.writes("um quarto"), await guest.conversation()
     mark, before = guest.message(edit(first["wamid"], "dois quartos")), deadlocks(home)
     url, hand = f"/api/conversations/{talk['id']}/messages", {"messageId": first["id"], "emoji": "👍"}
-    async with holding(home, "SELECT FROM conversations WHERE id = $1 FOR UPDATE", UUID(talk["id"])) as held:
+    async with holding(home, TALK, UUID(talk["id"])) as held:
         assert (await guest.hotel.webhook(guest.body(mark))).status_code == 200
         await eventually(held.waits)
         reacting = asyncio.create_task(guest.hotel.attendant.post(url, json={"type": "reaction", "reaction": hand}))

@@ -1,6 +1,7 @@
 """What is to be sent later: seen as a calendar, changed while it waits, never past its window but by template."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -8,9 +9,11 @@ import pytest
 
 from crm import messages
 from crm.core.rails import Rails
-from tests.meta import accepted, becomes, send
+from ops.dev.home import Home
+from tests.held import TALK, deadlocks, holding
+from tests.meta import accepted, becomes, send, status
 from tests.people import Sql
-from tests.system import Guest, System, eventually
+from tests.system import Guest, System, eventually, unique_phone
 
 URL = "/api/messages/scheduled"
 OVERDUE = """
@@ -144,3 +147,24 @@ async def test_what_falls_due_opens_a_closed_conversation_again_and_says_so(dora
     assert (await dora.conversation())["status"] == "OPEN"
     timeline = (await dora.hotel.attendant.get(f"{url}/timeline")).json()["data"]
     assert [(entry["type"], entry["by"] is None) for entry in timeline] == [("reopened", True), ("closed", False)]
+
+
+async def test_what_falls_due_and_what_comes_in_do_not_wait_for_each_other(
+    dora: Guest, home: Home, as_owner: Sql
+) -> None:
+    """Both change both: a status in the later conversation and a message in the first, and what is due in each."""
+    hotel, elias, before = dora.hotel, Guest(dora.hotel, unique_phone(), "Elias"), deadlocks(home)
+    await elias.writes()
+    talks = [await dora.conversation(), await elias.conversation()]
+    ours = await becomes(hotel, await send(hotel, talks[1]), "READ")
+    node, played = dora.message(), [status(ours["wamid"], "played")]
+    async with holding(home, TALK, UUID(talks[0]["id"])) as held:
+        for talk in talks:
+            await as_owner(OVERDUE, hotel.id, talk["id"], 1)
+        await eventually(held.waits)
+        body = hotel.envelope(contacts=[dora.profile()], messages=[node], statuses=played)
+        assert (await hotel.webhook(body)).status_code == 200
+        await eventually(partial(held.waiting, 2))
+    await eventually(partial(dora.seen, node["id"]))
+    await becomes(hotel, ours, "PLAYED")
+    assert deadlocks(home) == before

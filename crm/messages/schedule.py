@@ -64,7 +64,10 @@ async def due_tenants(tx: Tx) -> list[DueRow]:
 
 
 async def fall_due(tx: Tx) -> tuple[list[UUID], list[Event]]:
-    """Queue what is due; the lanes to wake, and the events. What may no longer go has FAILED, with the reason."""
+    """Queue what is due; the lanes to wake, and the events. What may no longer go has FAILED, with the reason.
+
+    The caller holds the tenant's door: closed conversations are opened, and many are touched.
+    """
     rows = await tx.many(_sql.fall_due, MessageRow, reasons=_REASONS, max=_BATCH)
     rows.sort(key=lambda row: (row.conversation_id, row.created_at))
     newest = {row.conversation_id: latest(row) for row in rows if row.status == "QUEUED"}
