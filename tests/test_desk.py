@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import pytest
 from crm import conversations, departments
 from crm.core.rails import Rails
 from ops.dev.home import Home
-from tests.held import DOOR, holding
+from tests.held import DOOR, HEAD, holding
 from tests.people import Sql
 from tests.sockets import listening
 from tests.system import Guest, Hotel, System, eventually, unique_phone
@@ -337,3 +338,29 @@ async def test_a_note_is_told_to_colleagues_and_never_sent(hotel: Hotel, dora: G
     assert heard == {"conversationId": conversation["id"], "entry": entry}
     assert (entry["mentions"], entry["type"]) == ([alice["id"]], "note")
     assert [item["content"] for item in await dora.history()] == ["Olá"]
+
+
+async def _closed(hotel: Hotel, dora: Guest, as_owner: Sql) -> dict[str, Any]:
+    """A conversation closed lately, after one that was closed long ago, which is answered."""
+    first = await _written(dora)
+    await _do(hotel.attendant, first, "close")
+    long_ago = "UPDATE conversations SET closed_at = now() - INTERVAL '3 days' WHERE id = $1"
+    await as_owner(long_ago, UUID(first["id"]))
+    await dora.writes("outra vez")
+    await _do(hotel.attendant, await dora.conversation(), "close")
+    return first
+
+
+async def test_who_begins_anew_while_an_older_conversation_is_opened_is_led_there(
+    home: Home, hotel: Hotel, dora: Guest, as_owner: Sql
+) -> None:
+    older = await _closed(hotel, dora, as_owner)
+    async with holding(home, HEAD, UUID(hotel.id)) as held:
+        reopening = asyncio.create_task(_do(hotel.attendant, older, "reopen"))
+        await eventually(held.waits)
+        begin = {"contactId": older["contact"]["id"], "channelId": hotel.channel_id}
+        beginning = asyncio.create_task(hotel.admin.post("/api/conversations", json=begin))
+        await eventually(partial(held.waiting, 2))
+    assert (await reopening).status_code == 200
+    answer = await beginning
+    assert (answer.status_code, answer.json()["id"]) == (201, older["id"])

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import date
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,8 @@ from crm import contacts
 from crm.core import sql
 from crm.core.rails import Rails
 from crm.stays.shapes import StayRow
-from tests.held import WAITS
+from ops.dev.home import Home
+from tests.held import HEAD, WAITS, holding
 from tests.meta import becomes, send, told
 from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_phone
@@ -266,3 +268,17 @@ async def test_a_stay_that_is_put_while_contacts_are_merged_is_the_survivors(
     assert (await merging).status_code == 200
     [kept] = (await hotel.attendant.get(f"/api/contacts/{new}/stays")).json()["data"]
     assert (kept["code"], kept["contactId"]) == ("R-1", str(old))
+
+
+async def test_who_merges_while_a_conversation_is_opened_again_merges_it_as_open(hotel: Hotel, home: Home) -> None:
+    old, new = await two(hotel)
+    url = f"/api/conversations/{old['id']}"
+    await hotel.attendant.post(f"{url}/close")
+    async with holding(home, HEAD, UUID(hotel.id)) as held:
+        reopening = asyncio.create_task(hotel.attendant.post(f"{url}/reopen"))
+        await eventually(held.waits)
+        merge, into = f"/api/contacts/{new['contact']['id']}/merge", {"intoId": old["contact"]["id"]}
+        merging = asyncio.create_task(hotel.admin.post(merge, json=into))
+        await eventually(partial(held.waiting, 2))
+    assert ((await reopening).status_code, (await merging).status_code) == (200, 200)
+    assert {chat["id"]: chat["status"] for chat in await chats(hotel)} == {old["id"]: "OPEN", new["id"]: "CLOSED"}

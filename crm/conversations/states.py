@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from crm import audit
+from crm import audit, contacts
 from crm.conversations.entries import Entry, Kind
 from crm.conversations.giving import seen
 from crm.conversations.keeping import found
@@ -46,6 +46,8 @@ async def move(call: Call, to: Status) -> ConversationOut:
 
     Raises NotFound, Conflict (another one is open with this contact), AlreadyAssigned (the hotel hides that one).
     """
+    if to != "CLOSED":
+        await contacts.hold(call.tx)  # whoever else opens one, or merges, finds this one open
     try:
         async with call.tx.savepoint():
             return await _changed(call, _sql.move, _ENTRIES[to], status=to)
