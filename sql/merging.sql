@@ -118,12 +118,24 @@ WHERE m.id = last.id
 RETURNING m.id, m.from_id, m.into_id, m.why, m.moved, m.created_at, m.undone_at;
 
 -- name: return_conversations(gone uuid, survivor uuid, ids uuid[], statuses text[]) -> none
--- Conversations go back to the contact they were of, as they were; what is not the survivor's any more stays.
--- Index: conversations_contact_ix
-UPDATE conversations AS c
-SET contact_id = :gone, status = given.status, updated_at = now()
-FROM unnest(:ids::uuid[], :statuses::text[]) AS given (id, status)
-WHERE c.id = given.id AND c.contact_id = :survivor;
+-- Conversations go back to the contact they were of, as they were; what is not the survivor's any more stays. What is
+-- put off again is looked at when its time comes: it may have come while the merge had it closed.
+-- Index: conversations_contact_ix, snoozes_pkey
+WITH back AS (
+    UPDATE conversations AS c
+    SET contact_id = :gone, status = given.status, updated_at = now()
+    FROM unnest(:ids::uuid[], :statuses::text[]) AS given (id, status)
+    WHERE c.id = given.id AND c.contact_id = :survivor
+    RETURNING c.id, c.status, c.snoozed_until
+)
+
+INSERT INTO snoozes (conversation_id, due_at)
+SELECT
+    id,
+    snoozed_until
+FROM back
+WHERE status = 'PENDING' AND snoozed_until IS NOT NULL
+ON CONFLICT (tenant_id, conversation_id) DO NOTHING;
 
 -- name: return_identities(gone uuid, survivor uuid, kinds text[], values text[]) -> none
 -- Identities go back to the contact they were of.

@@ -1,7 +1,7 @@
 """A person stays one contact when Meta's names for them change, come late, or turn out to be the same person's."""
 
 import asyncio
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -282,3 +282,23 @@ async def test_who_merges_while_a_conversation_is_opened_again_merges_it_as_open
         await eventually(partial(held.waiting, 2))
     assert ((await reopening).status_code, (await merging).status_code) == (200, 200)
     assert {chat["id"]: chat["status"] for chat in await chats(hotel)} == {old["id"]: "OPEN", new["id"]: "CLOSED"}
+
+
+async def test_what_was_put_off_comes_back_at_its_time_though_its_contact_was_part_of_another(
+    hotel: Hotel, as_owner: Sql
+) -> None:
+    """Its time came while the merge had it closed."""
+    old, new = await two(hotel)
+    until = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+    await hotel.attendant.post(f"/api/conversations/{new['id']}/snooze", json={"until": until})
+    url = f"/api/contacts/{new['contact']['id']}"
+    assert (await hotel.attendant.post(f"{url}/merge", json={"intoId": old["contact"]["id"]})).status_code == 200
+    gone = "SELECT 1 WHERE NOT EXISTS (SELECT FROM snoozes WHERE conversation_id = $1)"
+    await eventually(lambda: as_owner(gone, UUID(new["id"])))
+    assert (await hotel.attendant.post(f"{url}/unmerge")).status_code == 200
+
+    async def back() -> bool:
+        [chat] = [chat for chat in await chats(hotel) if chat["id"] == new["id"]]
+        return (chat["status"], chat["snoozedUntil"]) == ("OPEN", None)
+
+    await eventually(back)
