@@ -423,14 +423,44 @@ ON CONFLICT (tenant_id) DO UPDATE SET
     seen_id = excluded.seen_id,
     ran_at = now();
 
--- name: alive(since timestamptz, after uuid, max bigint) -> many TalkRow
--- Conversations that were alive since: in the others everything is blank.
--- Index: conversations_pkey
-SELECT id
-FROM conversations
-WHERE id > :after AND last_message_at >= :since
-ORDER BY id
-LIMIT :max;
+-- name: walk(since timestamptz, cut timestamptz, after uuid, max bigint) -> many WalkedRow
+-- The next conversations, and whether something in them became too old: a message or a note of between. The list's
+-- newest message does not tell: what a blocked guest writes, a canceled send and a note leave it as it was.
+-- Each is looked up by itself: an EXISTS beside another may be answered by reading the whole tenant.
+-- Index: conversations_pkey, messages_history_ix, conversation_entries_pkey
+WITH next AS MATERIALIZED (
+    SELECT id
+    FROM conversations
+    WHERE id > :after
+    ORDER BY id
+    LIMIT :max
+)
+
+SELECT
+    next.id,
+    coalesce(
+        (
+            SELECT TRUE
+            FROM messages AS m
+            WHERE
+                m.conversation_id = next.id AND m.created_at >= :since AND m.created_at < :cut
+                AND m.erased_at IS NULL
+            ORDER BY m.created_at DESC
+            LIMIT 1
+        ),
+        (
+            SELECT TRUE
+            FROM conversation_entries AS e
+            WHERE
+                e.conversation_id = next.id AND e.created_at >= :since AND e.created_at < :cut
+                AND e.content IS NOT NULL
+            ORDER BY e.id
+            LIMIT 1
+        ),
+        FALSE
+    ) AS ripe
+FROM next
+ORDER BY next.id;
 
 -- name: old(conversations uuid[], since timestamptz, cut timestamptz, max bigint) -> many OldRow
 -- Messages that became too old, held; what waits to be sent is not touched.

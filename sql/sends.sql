@@ -208,10 +208,11 @@ RETURNING
     m.origin, m.reactions, m.edited_at, m.revoked_at;
 
 -- name: cancel(id uuid) -> maybe MessageRow
--- A scheduled message is not to be sent.
+-- A scheduled message is not to be sent. Its place in the history is now, as of one that is: the term for which a
+-- hotel keeps messages may have passed it by while it waited.
 -- Index: messages_pkey
 UPDATE messages AS m
-SET status = 'CANCELED'
+SET status = 'CANCELED', created_at = clock_timestamp()
 WHERE m.id = :id AND m.status = 'SCHEDULED'
 RETURNING
     m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,

@@ -7,10 +7,12 @@ from uuid import UUID
 
 import pytest
 
+from crm.core import sql
 from crm.core.rails import Rails
 from crm.media.keeping import remove_of
 from crm.privacy import forget_old
 from crm.privacy.forgetting import forget_of
+from tests.meta import told
 from tests.people import Sql
 from tests.system import Guest, Hotel, System, unique_phone
 from tests.test_media import ended, held
@@ -80,6 +82,50 @@ async def test_what_waits_to_be_sent_stays_however_long_it_waits(laid: Rails, do
     assert [await night(laid, dora.hotel) for _ in range(2)] == [1, 0]
     [row] = await as_owner("SELECT content FROM messages WHERE id = $1", sent["id"])
     assert row["content"] == "Feliz aniversário"
+
+
+LAST_NIGHT = """UPDATE retentions SET kept_since = now() - INTERVAL '40 days',
+    seen_id = 'ffffffff-ffff-ffff-ffff-ffffffffffff' WHERE tenant_id = $1"""  # ten days ago; nothing came in since
+
+
+async def test_what_left_the_list_as_it_was_goes_too(laid: Rails, dora: Guest, as_owner: Sql) -> None:
+    """What a blocked guest writes, and a note: the newest message that the list shows may be of years ago."""
+    await dora.writes("Olá")
+    conversation = await dora.conversation()
+    await dora.hotel.attendant.patch(f"/api/contacts/{conversation['contact']['id']}", json={"blocked": True})
+    await told(dora.hotel, as_owner, dora.body(dora.message(text="Sou eu")))
+    await dora.hotel.attendant.post(f"/api/conversations/{conversation['id']}/notes", json={"content": "De novo"})
+    key = UUID(conversation["id"])
+    await as_owner("UPDATE conversations SET last_message_at = now() - INTERVAL '1 year' WHERE id = $1", key)
+    for table in ("messages", "conversation_entries"):
+        past = f"UPDATE {table} SET created_at = now() - INTERVAL '35 days' WHERE conversation_id = $1"
+        await as_owner(past, key)
+    await night(laid, await _after_night(laid, dora.hotel, as_owner))
+    said = "SELECT content FROM {} WHERE conversation_id = $1 AND content IS NOT NULL"
+    assert [await as_owner(said.format(table), key) for table in ("messages", "conversation_entries")] == [[], []]
+
+
+async def _after_night(laid: Rails, hotel: Hotel, as_owner: Sql) -> Hotel:
+    """The hotel, which had its last night ten days ago."""
+    async with laid.db.tenant(UUID(hotel.id)) as tx:
+        await tx.none(sql.load("privacy").dawn, cut=datetime.now(UTC), seen=UUID(int=0))
+    await as_owner(LAST_NIGHT, hotel.id)
+    return hotel
+
+
+async def test_what_is_canceled_after_its_term_goes_when_that_is_a_term_ago(
+    laid: Rails, dora: Guest, as_owner: Sql
+) -> None:
+    """While it waited the nights passed it by."""
+    await dora.writes()
+    url = f"/api/conversations/{(await dora.conversation())['id']}/messages"
+    later = {"content": "Parabéns", "sendAt": (datetime.now(UTC) + timedelta(hours=20)).isoformat()}
+    message = (await dora.hotel.attendant.post(url, json=later)).json()
+    await age(as_owner, message, 60)
+    assert (await dora.hotel.attendant.delete(f"/api/messages/{message['id']}")).status_code == 204
+    await age(as_owner, message, 31)
+    await night(laid, await _after_night(laid, dora.hotel, as_owner))
+    assert [one["content"] for one in await dora.history() if one["id"] == message["id"]] == [None]
 
 
 async def test_a_night_is_worked_once_and_at_night(laid: Rails, dora: Guest, as_owner: Sql) -> None:

@@ -1,8 +1,7 @@
 """What is older than a hotel keeps messages (settings.retentionDays): blanked each night, as of an erased person.
 
-A night looks at what became too old since the last one, in the conversations that were alive since; and at what
-came in since then and was too old already (an imported history). A killed one begins anew: done twice, it changes
-nothing.
+A night looks at what became too old since the last one, conversation by conversation; and at what came in since
+then and was too old already (an imported history). A killed one begins anew: done twice, it changes nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from crm.core import sql
 from crm.core.apart import apart
 from crm.core.rails import Rails
 from crm.core.tx import Tx
-from crm.privacy.shapes import FileRow, TalkRow
+from crm.privacy.shapes import FileRow
 
 _sql = sql.load("privacy")
 
@@ -38,6 +37,13 @@ class NightRow(msgspec.Struct, frozen=True):
     cut: datetime
     seen: UUID
     mark: UUID
+
+
+class WalkedRow(msgspec.Struct, frozen=True):
+    """A conversation, and whether it has something that became too old."""
+
+    id: UUID
+    ripe: bool
 
 
 class OldRow(msgspec.Struct, frozen=True):
@@ -69,10 +75,11 @@ async def forget_of(rails: Rails, tenant: UUID, goes_on: Callable[[], bool]) -> 
     if night is None:
         return 0
     blanked, after = 0, _FIRST
-    while goes_on() and (talked := await _alive(rails, tenant, night, after)):
-        while goes_on() and (count := await _batch(rails, tenant, night, talked)):
+    while goes_on() and (walked := await _walk(rails, tenant, night, after)):
+        ripe = [row.id for row in walked if row.ripe]
+        while ripe and goes_on() and (count := await _batch(rails, tenant, night, ripe)):
             blanked += count
-        after = talked[-1]
+        after = walked[-1].id
     while goes_on() and (count := await _batch(rails, tenant, night, None)):
         blanked += count
     if goes_on():
@@ -81,11 +88,13 @@ async def forget_of(rails: Rails, tenant: UUID, goes_on: Callable[[], bool]) -> 
     return blanked
 
 
-async def _alive(rails: Rails, tenant: UUID, night: NightRow, after: UUID) -> list[UUID]:
+async def _walk(rails: Rails, tenant: UUID, night: NightRow, after: UUID) -> list[WalkedRow]:
     async with rails.db.tenant(tenant) as tx:
-        rows = await tx.many(_sql.alive, TalkRow, since=night.since, after=after, max=BATCH)
-        await tx.none(_sql.forget_notes, conversations=[row.id for row in rows], cut=night.cut)
-    return [row.id for row in rows]
+        place = {"since": night.since, "cut": night.cut, "after": after}
+        rows = await tx.many(_sql.walk, WalkedRow, max=BATCH, **place)
+        if ripe := [row.id for row in rows if row.ripe]:
+            await tx.none(_sql.forget_notes, conversations=ripe, cut=night.cut)
+    return rows
 
 
 async def _batch(rails: Rails, tenant: UUID, night: NightRow, talked: list[UUID] | None) -> int:
