@@ -1,13 +1,17 @@
 """What people write about a guest: contacts added, changed and deleted, and the fields a hotel declares itself."""
 
 import asyncio
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
+from ops.dev.home import Home
+from tests.held import holding
 from tests.people import Sql
-from tests.system import Guest, Hotel, unique_phone
+from tests.system import Guest, Hotel, eventually, unique_phone
 from tests.visitors import pointers, told
 
 FIELDS = [
@@ -168,6 +172,22 @@ async def test_a_contact_nobody_talked_with_is_deleted_and_its_phone_is_free(bru
     assert (await bruno.get(f"/api/contacts/{made['id']}")).status_code == 404
     assert (await bruno.delete(f"/api/contacts/{made['id']}")).status_code == 404
     assert (await added(bruno, phone=made["phone"]))["id"] != made["id"]
+
+
+async def test_who_writes_to_a_number_whose_contact_is_being_deleted_makes_another(
+    bruno: httpx.AsyncClient, home: Home
+) -> None:
+    made = await added(bruno)
+    known = "SELECT FROM contact_identities WHERE contact_id = $1 FOR UPDATE"
+    async with holding(home, known, UUID(made["id"])) as held:
+        deleting = asyncio.create_task(bruno.delete(f"/api/contacts/{made['id']}"))
+        await eventually(held.waits)
+        starting = asyncio.create_task(bruno.post("/api/conversations", json={"to": made["phone"]}))
+        await eventually(partial(held.waiting, 2))
+    assert (await deleting).status_code == 204
+    answer = await starting
+    assert (answer.status_code, answer.json().get("contact", {}).get("phone")) == (201, made["phone"])
+    assert answer.json()["contact"]["id"] != made["id"]
 
 
 async def test_a_contact_with_a_conversation_or_a_part_is_not_deleted(

@@ -113,6 +113,7 @@ def _given(new: Change) -> dict[str, Any]:
 async def remove(call: Call) -> None:
     """Delete a contact that nobody talked with. Raises NotFound, Conflict."""
     contact = call.id()
+    await hold(call.tx)  # whoever finds it begins a conversation with it
     try:
         gone = await call.tx.count(_sql.remove, id=contact)
     except (asyncpg.RestrictViolationError, asyncpg.ForeignKeyViolationError) as error:  # a hidden conversation
