@@ -14,7 +14,7 @@ from crm.core.tx import Tx
 from crm.stays import planning
 from crm.stays.shapes import ClaimedStayRow, PlanRow
 from ops.dev.home import Home
-from tests.held import HEAD, WAITS, holding
+from tests.held import DOOR, HEAD, WAITS, holding
 from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_number_id, unique_phone
 from tests.visitors import pointers
@@ -336,6 +336,19 @@ async def test_who_plans_takes_the_feed_last(hotel: Hotel, as_owner: Sql, home: 
             assert await held.meanwhile(lambda: as_owner(HEAD, UUID(hotel.id)))
     for one in people:
         assert (await by_rule(as_owner, of, one))["send_at"] == day(7).replace(hour=11, minute=10)
+    await end(hotel, of)
+
+
+async def test_a_changed_rule_is_brought_to_the_stays_before_or_after_a_merge(
+    hotel: Hotel, as_owner: Sql, home: Home
+) -> None:
+    """Each held some of a guest's stays and waited for the other's. Now it waits at the door, and holds none."""
+    of = await rule(hotel, "À porta")
+    async with holding(home, DOOR, hotel.id) as door:
+        await change(hotel, of, at="12:00")
+        await eventually(door.waits)
+        assert await as_owner("SELECT 1 FROM stay_messages WHERE id = $1 AND look_from IS NOT NULL", of)
+    await eventually(lambda: as_owner("SELECT 1 FROM stay_messages WHERE id = $1 AND look_from IS NULL", of))
     await end(hotel, of)
 
 

@@ -6,6 +6,7 @@ The door only writes the day to begin with. So it answers at once, and nobody wa
 from datetime import date, timedelta
 from uuid import UUID
 
+from crm import contacts
 from crm.core import sql
 from crm.core.rails import Rails
 from crm.stays.shapes import ChangedRuleRow
@@ -18,6 +19,7 @@ _STRETCH = timedelta(days=7)  # of departures marked in one transaction
 async def spread(rails: Rails, tenant: UUID) -> bool:
     """Mark the next stretch of stays for a rule that changed; whether there was such a rule."""
     async with rails.db.tenant(tenant) as tx:
+        await contacts.hold(tx)  # who merges two guests locks several stays, too, in another order
         rule = await tx.maybe(_sql.changed_rule, ChangedRuleRow)
         if rule is None:
             return False
