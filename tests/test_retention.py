@@ -1,5 +1,6 @@
 """What a hotel keeps no longer is blanked by night, once, whenever it came; what waits to be sent is not."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -12,9 +13,11 @@ from crm.core.rails import Rails
 from crm.media.keeping import remove_of
 from crm.privacy import forget_old
 from crm.privacy.forgetting import forget_of
+from ops.dev.home import Home
+from tests.held import DOOR, holding
 from tests.meta import told
 from tests.people import Sql
-from tests.system import Guest, Hotel, System, unique_phone
+from tests.system import Guest, Hotel, System, eventually, unique_phone
 from tests.test_media import ended, held
 from tests.test_media_look import picture
 from tests.test_media_room import emptied
@@ -82,6 +85,19 @@ async def test_what_waits_to_be_sent_stays_however_long_it_waits(laid: Rails, do
     assert [await night(laid, dora.hotel) for _ in range(2)] == [1, 0]
     [row] = await as_owner("SELECT content FROM messages WHERE id = $1", sent["id"])
     assert row["content"] == "Feliz aniversário"
+
+
+async def test_a_night_blanks_before_or_after_what_comes_in(
+    laid: Rails, dora: Guest, home: Home, as_owner: Sql
+) -> None:
+    """Each held some of the conversations and waited for the other's. Now it waits at the door and holds none."""
+    message = await dora.writes("Velha")
+    await age(as_owner, message, 31)
+    async with holding(home, DOOR, dora.hotel.id) as door:
+        working = asyncio.create_task(night(laid, dora.hotel))
+        await eventually(door.waits)
+        assert len(await as_owner("SELECT id FROM messages WHERE id = $1 FOR UPDATE NOWAIT", message["id"])) == 1
+    assert (await working, (await dora.history())[0]["content"]) == (1, None)
 
 
 LAST_NIGHT = """UPDATE retentions SET kept_since = now() - INTERVAL '40 days',

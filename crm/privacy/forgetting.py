@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from crm import media
+from crm import contacts, media
 from crm.core import sql
 from crm.core.apart import apart
 from crm.core.rails import Rails
@@ -100,6 +100,7 @@ async def _walk(rails: Rails, tenant: UUID, night: NightRow, after: UUID) -> lis
 async def _batch(rails: Rails, tenant: UUID, night: NightRow, talked: list[UUID] | None) -> int:
     """Blank the next messages of these conversations, or (None) of those that came in late; how many."""
     async with rails.db.tenant(tenant) as tx:
+        await contacts.hold(tx)  # what comes in touches many conversations, too, in another order
         if talked is None:
             old = await tx.many(_sql.late, OldRow, seen=night.seen, cut=night.cut, max=BATCH)
         else:
