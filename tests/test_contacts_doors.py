@@ -11,7 +11,7 @@ import pytest
 from ops.dev.home import Home
 from tests.held import holding
 from tests.people import Sql
-from tests.system import Guest, Hotel, eventually, unique_phone
+from tests.system import Guest, Hotel, System, eventually, unique_phone
 from tests.visitors import pointers, told
 
 FIELDS = [
@@ -217,3 +217,15 @@ async def test_a_merge_shows_whom_it_took_in_and_its_end_gives_back_what_was_tak
     assert (whole["email"], whole["blocked"]) == ("d@b.example", True)
     await bruno.post(f"/api/contacts/{part['id']}/unmerge")
     assert (await bruno.get(f"/api/contacts/{kept['id']}")).json() == {**kept, "mergedFrom": []}
+
+
+async def test_of_two_who_declare_fields_at_once_the_last_says_all(system: System, home: Home) -> None:
+    alice, url = (await system.hotel("Campos")).admin, "/api/contact-attributes"
+    fields = {key: {"data": [{"key": key, "label": key, "type": "text"}]} for key in ("old", "one", "two")}
+    assert (await alice.put(url, json=fields["old"])).status_code == 200
+    locked = "SELECT FROM contact_attributes WHERE key = 'old' FOR UPDATE"
+    async with holding(home, locked) as held:
+        putting = [asyncio.create_task(alice.put(url, json=fields[key])) for key in ("one", "two")]
+        await eventually(partial(held.waiting, 2))
+    assert [answer.status_code for answer in await asyncio.gather(*putting)] == [200, 200]
+    assert [field["key"] for field in (await alice.get(url)).json()["data"]] in (["one"], ["two"])

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from crm import audit
+from crm.contacts.knowing import hold
 from crm.core import sql
 from crm.core.access import ATTENDANT, TENANT_ADMIN
 from crm.core.errors import FieldError, ValidationFailed
@@ -94,6 +95,7 @@ async def declare(call: Call) -> Attributes:
     rows: list[AttributeRow] = call.body.data
     if errors := _faults(rows):
         raise ValidationFailed(errors=errors)
+    await hold(call.tx)  # of two at once the later one sees what to take away
     await call.tx.none(_sql.declare, fields=rows)
     await audit.note(call, call.tx, "contact_attributes.declared", keys=[row.key for row in rows])
     return Attributes(await declared(call.tx))
