@@ -373,6 +373,21 @@ async def test_a_stay_that_is_deleted_while_it_is_planned_leaves_no_message(
     assert {row["status"] for row in await as_owner(PLANNED, dora)} == {"CANCELED"}
 
 
+async def test_who_deletes_a_stay_calls_off_its_message_in_a_conversation_he_does_not_see(
+    hotel: Hotel, as_owner: Sql
+) -> None:
+    dora, alice = await person(hotel), (await hotel.admin.get("/auth/me")).json()["user"]["id"]
+    made = (await hotel.admin.post("/api/conversations", json={"contactId": dora})).json()
+    await hotel.admin.post(f"/api/conversations/{made['id']}/assign", json={"userId": alice})
+    await stays(hotel, dora, 5)
+    assert [status for status, _ in await planned(as_owner, dora)] == ["SCHEDULED"]
+    await hotel.admin.patch("/api/tenant", json={"settings": {"visibility": "own_and_unassigned"}})
+    assert (await hotel.attendant.get(f"/api/conversations/{made['id']}")).status_code == 404
+    deleted = await hotel.attendant.delete(f"/api/contacts/{dora}/stays/R-1")
+    await hotel.admin.patch("/api/tenant", json={"settings": {"visibility": "all"}})
+    assert (deleted.status_code, [row["status"] for row in await as_owner(PLANNED, dora)]) == (204, ["CANCELED"])
+
+
 async def test_a_change_to_a_time_that_is_past_writes_to_nobody_late(hotel: Hotel, as_owner: Sql) -> None:
     of, dora = await rule(hotel, "Passado"), await person(hotel)
     await stays(hotel, dora, 9)

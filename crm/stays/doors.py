@@ -83,8 +83,9 @@ async def remove(call: Call) -> None:
     if stay is None:
         raise NotFound
     events: list[Event] = []
-    for planned in await call.tx.many(_sql.sends_of, PlannedRow, id=stay):
-        events += await messages.call_off(call.tx, planned.message_id)
+    async with call.tx.seeing_all():  # whoever has the guest's conversation: nobody is to be written to
+        for planned in await call.tx.many(_sql.sends_of, PlannedRow, id=stay):
+            events += await messages.call_off(call.tx, planned.message_id)
     await call.tx.count(_sql.remove, id=stay)
     await audit.note(call, call.tx, "stay.deleted", contact, stayId=str(stay))
     await _tell(call, contact, events)
