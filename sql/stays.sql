@@ -223,8 +223,9 @@ RETURNING s.id;
 
 -- name: plan(ids uuid[]) -> many PlanRow
 -- Each stay with each rule: when its message is wanted (NULL: not), and the one there is. A time of the hotel's day.
--- A stay that a merged contact kept is one that the survivor has too: nobody is written to twice for it.
--- Index: stays_pkey, stay_sends_pkey
+-- A stay that a merged contact kept is one that the survivor has too: nobody is written to twice for it. A message that
+-- lies with another contact (the two were one when it was planned) is made anew.
+-- Index: stays_pkey, stay_sends_pkey, messages_pkey
 SELECT
     s.id AS stay_id,
     s.contact_id,
@@ -248,7 +249,16 @@ SELECT
     END AS wanted_at,
     x.message_id,
     x.send_at,
-    coalesce(x.revision <> r.revision, FALSE) AS revised,
+    coalesce(
+        x.revision <> r.revision
+        OR s.contact_id <> (
+            SELECT c.contact_id
+            FROM messages AS m
+            INNER JOIN conversations AS c ON m.tenant_id = c.tenant_id AND m.conversation_id = c.id
+            WHERE m.id = x.message_id
+        ),
+        FALSE
+    ) AS revised,
     x.words
 FROM stays AS s
 CROSS JOIN stay_messages AS r

@@ -324,6 +324,20 @@ async def test_a_worker_that_planned_by_the_rule_as_it_was_is_set_right(
 MESSAGE = "SELECT FROM messages WHERE id = $1 FOR UPDATE"
 
 
+async def test_two_contacts_taken_apart_get_each_the_messages_of_their_own_stays(
+    hotel: Hotel, as_owner: Sql
+) -> None:
+    """While they were one, the guest's newest conversation was that of the other."""
+    dora, elias = await person(hotel), await person(hotel)
+    await hotel.admin.post("/api/conversations", json={"contactId": elias})
+    assert (await hotel.admin.post(f"/api/contacts/{elias}/merge", json={"intoId": dora})).status_code == 200
+    await stays(hotel, dora, 5)
+    assert [status for status, _ in await planned(as_owner, dora)] == ["SCHEDULED"]
+    assert (await hotel.admin.post(f"/api/contacts/{elias}/unmerge")).status_code == 200
+    assert [status for status, _ in await planned(as_owner, dora)] == ["SCHEDULED"]
+    assert [row["status"] for row in await as_owner(PLANNED, elias)] == ["CANCELED"]
+
+
 async def test_who_plans_takes_the_feed_last(hotel: Hotel, as_owner: Sql, home: Home) -> None:
     """While he waits for a message, whichever, others tell what happens: held both ways it was a deadlock."""
     of, people = await rule(hotel, "Por último"), [await person(hotel), await person(hotel)]

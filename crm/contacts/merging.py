@@ -86,7 +86,8 @@ async def unmerge(tx: Tx, gone: UUID) -> tuple[MergeRow, list[Event]]:
     )
     stays = [UUID(one) for one in row.moved.get("stays", [])]
     await tx.none(_merging.return_stays, gone=gone, survivor=survivor.id, ids=stays)
-    await tx.none(_merging.look_at_stays, contact=gone)
+    for each in (gone, survivor.id):
+        await tx.none(_merging.look_at_stays, contact=each)
     await tx.none(_merging.empty, id=survivor.id, names=row.moved["filled"])
     return row, [await _event(tx, row.into_id), await _event(tx, gone)]
 
