@@ -9,9 +9,6 @@ from ops.dev.home import Home
 from tests.system import eventually
 
 HEAD = "SELECT FROM feed_heads WHERE tenant_id = $1 FOR UPDATE"  # a hotel's feed: nothing of it is told meanwhile
-DOOR = (
-    "SELECT pg_advisory_xact_lock(hashtextextended('contacts ' || $1, 0))"  # a hotel's: nothing comes in meanwhile
-)
 DOOR = "SELECT pg_advisory_xact_lock(hashtextextended('contacts ' || $1, 0))"  # nothing comes in meanwhile
 TALK = "SELECT FROM conversations WHERE id = $1 FOR NO KEY UPDATE"  # a conversation, as who changes it
 WAITS = "SELECT pid, waitstart FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
