@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,7 +18,7 @@ from crm.core.rails import Rails
 from crm.core.rooms import Room, Socket, text_frame
 from tests.own import away
 from tests.sockets import Ear, Frame, heard_by, listening, narrow
-from tests.system import Guest, Hotel, System, eventually, serving, unique_phone
+from tests.system import PASSWORD, Guest, Hotel, System, eventually, serving, unique_phone
 
 BIG = "x" * 60_000
 
@@ -208,11 +209,17 @@ async def test_who_listens_at_a_process_that_is_cut_off_is_told_to_come_back(
 
 
 async def test_who_lost_the_right_while_redis_was_away_is_closed_when_it_returns(own: System) -> None:
-    hotel = await own.hotel("Cais")
-    async with listening(hotel.admin) as alice, listening(hotel.attendant) as bruno:
+    hotel, other = await own.hotel("Cais"), await own.hotel("Doca")
+    eva = {"name": "Eva", "email": f"eva@{hotel.slug}.example", "role": "ATTENDANT", "password": PASSWORD}
+    id_ = (await hotel.admin.post("/api/users", json=eva)).json()["user"]["id"]
+    evas = await own.sign_in(eva["email"], PASSWORD, hotel.slug)
+    async with listening(hotel.admin) as alice, AsyncExitStack() as stack:
+        lost = [await stack.enter_async_context(listening(one)) for one in (hotel.attendant, evas, other.admin)]
         with away(own.home.redis):
             assert (await hotel.attendant.post("/auth/logout")).status_code == 204
-        assert await bruno.closed() == 4401
+            assert (await hotel.admin.patch(f"/api/users/{id_}", json={"active": False})).status_code == 200
+            assert (await own.root.post(f"/api/tenants/{other.id}/suspend")).status_code == 200
+        assert [await one.closed() for one in lost] == [4401] * 3
         await alice.say("ping", {})
         await alice.hear("pong")
 

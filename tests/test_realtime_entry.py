@@ -82,10 +82,15 @@ async def test_expired_tokens_refresh_tokens_and_tokens_of_another_secret_are_44
             assert await ear.closed() == 4401
 
 
-async def test_a_socket_ends_with_4401_when_its_token_does(hotel: Hotel, settings: Settings) -> None:
-    async with at_socket(hotel.url, short_lived(hotel.attendant, settings.jwt_secret, 2)) as ear:
+async def test_a_socket_ends_with_4401_when_its_token_does_and_no_door_takes_it(
+    hotel: Hotel, settings: Settings
+) -> None:
+    token = short_lived(hotel.attendant, settings.jwt_secret, 2)
+    async with at_socket(hotel.url, token) as ear:
         await ear.hear("ready")
         assert await ear.closed() == 4401
+    late = await hotel.attendant.get("/auth/me", headers={"Authorization": f"Bearer {token}"})
+    assert (late.status_code, late.json()["code"]) == (401, "token_expired")
 
 
 async def test_a_fresh_token_keeps_the_socket_past_the_old_ones_end(hotel: Hotel, settings: Settings) -> None:

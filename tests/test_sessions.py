@@ -145,6 +145,8 @@ async def test_forged_tokens_are_refused_and_an_expired_one_says_so(
     forged += [jwt.encode(good, "x" * 40, "HS256"), jwt.encode(good, None, "none"), token[:-4], "x.y.z", "crm_x"]
     for one in forged:
         assert told(await me(stranger, one)) == (401, "unauthenticated"), one
+    basic = await stranger.get("/auth/me", headers={"Authorization": f"Basic {token}"})
+    assert told(basic) == (401, "unauthenticated")
     old = jwt.encode(good | {"exp": int(time.time()) - 1}, settings.jwt_secret, "HS256")
     assert told(await me(stranger, old)) == (401, "token_expired")
 
