@@ -139,6 +139,17 @@ async def test_twins_with_a_client_message_id_and_each_its_key_send_one_message(
     assert {(answer.status_code, answer.content) for answer in answers} == {(201, answers[0].content)}
 
 
+async def test_a_client_message_id_of_two_conversations_is_answered_as_first(hotel: Hotel, dora: Guest) -> None:
+    eva, new = Guest(hotel, unique_phone()), {"content": "Oi", "clientMessageId": fresh("mensagem")}
+    await eva.writes()
+    one, two = [f"/api/conversations/{(await guest.conversation())['id']}/messages" for guest in (dora, eva)]
+    first = await hotel.attendant.post(one, json=new)
+    other = await hotel.attendant.post(two, json=new, headers=_key())
+    again = await hotel.attendant.post(one, json=new)
+    assert (first.status_code, other.status_code, again.content) == (201, 201, first.content)
+    assert other.json()["id"] != first.json()["id"]
+
+
 CREATING = [door for door in doors if door.method == "POST" and door.status == 201]
 # Doors that take no body of JSON have tests of their own below.
 BODILESS = {"/api/media", "/api/templates/drafts/{name}/submit"}
@@ -301,10 +312,10 @@ async def test_an_answer_that_can_no_longer_be_read_is_a_conflict(hotel: Hotel, 
 
 async def test_a_key_is_forgotten_after_a_day(hotel: Hotel, as_owner: Sql, settings: Settings) -> None:
     keys = [_key() for _ in range(2)]
-    for key in keys:
+    older = "UPDATE idempotency_keys SET created_at = now() - $2 * INTERVAL '1 hour' WHERE key = $1"
+    for key, hours in zip(keys, (25, 23), strict=True):
         assert (await hotel.admin.post("/api/channels", json=_new(), headers=key)).status_code == 201
-    older = "UPDATE idempotency_keys SET created_at = now() - INTERVAL '25 hours' WHERE key = $1 RETURNING 1"
-    await as_owner(older, keys[0]["Idempotency-Key"])
+        await as_owner(older, key["Idempotency-Key"], hours)
     laid = await rails.lay(settings)
     await worker.tidy(laid)
     await laid.close()
