@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 import pytest
 
@@ -153,6 +154,27 @@ async def test_what_a_part_did_is_not_told_when_it_is_undone(laid: Rails, hotel:
         async with tx.savepoint():
             tx.after_commit(lambda: tell("done"))
     assert told == ["before", "done"]
+
+
+async def test_what_ends_without_a_commit_is_not_told(laid: Rails, hotel: Hotel) -> None:
+    told: list[str] = []
+
+    async def tell() -> None:
+        told.append("word")
+
+    async def swallow() -> None:
+        async with laid.db.tenant(UUID(hotel.id)) as tx:
+            tx.after_commit(tell)
+            with suppress(asyncpg.DivisionByZeroError):
+                await tx.connection.execute("SELECT 1 / 0")
+
+    with suppress(Undone):
+        async with laid.db.tenant(UUID(hotel.id)) as tx:
+            tx.after_commit(tell)
+            raise Undone
+    with pytest.raises(RuntimeError, match="failed before its commit"):
+        await swallow()
+    assert told == []
 
 
 async def test_appending_nothing_locks_nothing_and_tells_nobody(laid: Rails, hotel: Hotel) -> None:

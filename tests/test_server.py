@@ -212,6 +212,15 @@ async def test_a_body_that_drips_is_told_so_and_holds_its_place_no_longer(
         writer.close()
 
 
+async def test_who_asks_before_writing_a_body_that_is_too_large_is_told_at_once(system: System) -> None:
+    reader, writer = await asyncio.open_connection(*_place(system.url))
+    size = f"Content-Length: {2 * http.BODY_LIMIT}"
+    head = ["POST /auth/login HTTP/1.1", "Host: x", "Expect: 100-continue", size]
+    writer.write("\r\n".join([*head, "", ""]).encode())
+    assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"HTTP/1.1 413 ")  # no "100 Continue" before it
+    writer.close()
+
+
 def _place(url: str) -> tuple[str, int]:
     host, _, port = url.removeprefix("http://").partition(":")
     return host, int(port)
