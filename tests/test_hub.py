@@ -343,16 +343,41 @@ async def test_a_replay_waits_for_its_reader_and_ends_where_the_room_stands(laid
     socket = Socket(send, Who(uuid4(), "ATTENDANT", uuid4(), uuid4(), uuid4(), 0), UUID(hotel.id), "Bruno")
     socket.departments = []
     await happen(laid, hotel, *range(600), lost=True)
+    async with laid.db.tenant(UUID(hotel.id)) as tx:
+        await laid.feed.append(tx, [Event("conversation:updated", uuid4(), {})])  # of one that nobody can place
     room = await own_hub.enter(socket)
     ends = socket.last
     assert ends == room.last
-    replay = asyncio.create_task(own_hub.replay(socket, room, ends - 600))
+    replay = asyncio.create_task(own_hub.replay(socket, room, ends - 601))
     await asyncio.sleep(0.3)
     assert len(socket._frames or []) < 500  # the rest is read once these were
     await happen(laid, hotel, "later", lost=True)
     reads.set()
     assert (await replay, len(told), socket.last) == (True, 600, ends)
     await own_hub.stop()
+
+
+async def test_what_happens_during_a_replay_comes_by_it_alone() -> None:
+    told, room, event = list[Any](), Room(uuid4()), feed.EventRow(1, "contact:updated", None, "{}")
+
+    async def send(frame: dict[str, Any]) -> None:
+        told.append(frame)
+
+    for departments in (None, list[UUID]()):
+        socket = Socket(send, Who(uuid4(), "ATTENDANT", uuid4(), uuid4(), uuid4(), 0), room.tenant, "Bruno")
+        socket.departments, socket.replaying = departments, True
+        room.sockets.add(socket)
+    room.last = 0
+    assert room.tell([event])
+    room.let_in([event], {})
+    assert told == []
+    typing = feed.Passing("user:typing", uuid4(), {})  # in a conversation that nobody can place
+    for socket in room.sockets:
+        socket.replaying = False
+        socket.joined.add(typing.conversation_id)
+    for _ in range(2):  # what waited may have been told by the replay meanwhile
+        room.let_in([event, typing], {})
+    assert len(told) == 1
 
 
 async def test_who_was_dropped_comes_back_and_resumes(laid: Rails, hotel: Hotel, guest: Guest) -> None:
