@@ -10,6 +10,7 @@ import pytest
 from ops.dev.home import Home
 from tests.held import holding
 from tests.people import Sql
+from tests.sockets import at_socket
 from tests.system import PASSWORD, Hotel, System, eventually
 from tests.visitors import bearer, enter, login, me, refresh, told
 
@@ -82,8 +83,14 @@ async def test_a_new_password_ends_the_other_sessions(
 ) -> None:
     other, mine = [await enter(stranger, eva["email"], hotel_a.slug) for _ in range(2)]
     change = {"currentPassword": PASSWORD, "newPassword": "outra-senha-2"}
-    answer = await stranger.post("/auth/change-password", json=change, headers=bearer(mine["accessToken"]))
-    assert answer.status_code == 204
+    url, tokens = str(stranger.base_url), [session["accessToken"] for session in (other, mine)]
+    async with at_socket(url, tokens[0]) as others, at_socket(url, tokens[1]) as own:
+        for ear in (others, own):
+            await ear.hear("ready")
+        answer = await stranger.post("/auth/change-password", json=change, headers=bearer(tokens[1]))
+        assert answer.status_code == 204
+        assert await others.closed() == 4401
+        assert await own.heard() == []
     assert (await me(stranger, mine["accessToken"])).status_code == 200
     assert told(await me(stranger, other["accessToken"])) == (401, "unauthenticated")
     assert (await login(stranger, eva["email"], PASSWORD, hotel_a.slug)).status_code == 401
