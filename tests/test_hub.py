@@ -319,8 +319,11 @@ async def test_who_does_not_read_is_dropped_and_nobody_waits_for_them(
 async def test_who_reads_too_slowly_for_long_is_told_to_come_back() -> None:
     """However steadily: what waits for one socket is bounded."""
 
-    async def send(_message: dict[str, Any]) -> None:
+    sent = list[dict[str, Any]]()
+
+    async def send(message: dict[str, Any]) -> None:
         await asyncio.sleep(0.1)
+        sent.append(message)
 
     slow = Socket(send, Who(uuid4(), "ATTENDANT", uuid4(), uuid4(), uuid4(), 0), uuid4(), "Slow")
     for _ in range(300):
@@ -330,7 +333,8 @@ async def test_who_reads_too_slowly_for_long_is_told_to_come_back() -> None:
         if slow.closing:
             break
     assert slow.closing == 1013
-    slow.stop()
+    await slow.closed(5)
+    assert (sent[-1]["type"], sent[-1]["code"]) == ("websocket.close", 1013)
 
 
 async def test_a_replay_waits_for_its_reader_and_ends_where_the_room_stands(laid: Rails, hotel: Hotel) -> None:

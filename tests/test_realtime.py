@@ -96,8 +96,8 @@ async def test_joining_takes_both_forms_and_names_the_viewers(hotel: Hotel, form
     people = [{"userId": (await me(who))["id"], "name": name} for who, name in _people(hotel)]
     async with listening(hotel.admin) as alice, listening(hotel.attendant) as bruno:
         await alice.say("conversation:join", form(conversation))
-        told = (await alice.hear("conversation:joined"))["data"]
-        assert told == {"conversationId": conversation, "viewers": people[:1]}
+        joined = {"conversationId": conversation, "viewers": people[:1]}
+        assert await alice.frame() == {"event": "conversation:joined", "data": joined}  # no presence before
         await bruno.say("conversation:join", form(conversation))
         both = (await bruno.hear("conversation:joined"))["data"]["viewers"]
         assert sorted(both, key=lambda one: one["name"]) == people
