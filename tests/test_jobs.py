@@ -81,7 +81,8 @@ async def test_the_page_of_jobs_shows_what_waits_and_who_works(dora: Guest, syst
     await as_owner(rest, channel)
     url = f"/api/conversations/{(await dora.conversation())['id']}/messages"
     assert (await dora.hotel.attendant.post(url, json={"content": "espera"})).status_code == 201
-    await asyncio.sleep(1.2)
+    older = "UPDATE messages SET created_at = created_at - INTERVAL '5 seconds' WHERE tenant_id = $1"
+    await as_owner(older, UUID(dora.hotel.id))
     jobs = (await system.root.get("/api/admin/jobs")).json()
     [waits] = [row for row in jobs["outbound"] if row["slug"] == dora.hotel.slug]
     assert (waits["waiting"], waits["lanes"], waits["sending"], waits["oldestSeconds"] > 1) == (1, 1, 0, True)

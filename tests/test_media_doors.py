@@ -91,7 +91,7 @@ async def test_an_upload_that_stands_still_is_given_up(
 
     async def stalls() -> AsyncIterator[bytes]:
         yield START
-        await asyncio.sleep(3)
+        await asyncio.sleep(0.8)
 
     answer = await bruno.post("/api/media", content=stalls(), headers=FORM)
     assert (answer.status_code, answer.json()["code"]) == (408, "body_too_slow")
