@@ -7,6 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from crm import realtime
 from tests.sockets import Ear, at_socket, heard_by, listening
 from tests.system import Guest, Hotel, System, calling, unique_phone
 
@@ -105,6 +106,19 @@ async def test_joining_takes_both_forms_and_names_the_viewers(hotel: Hotel, form
 
 def _people(hotel: Hotel) -> list[tuple[httpx.AsyncClient, str]]:
     return [(hotel.admin, "Alice"), (hotel.attendant, "Bruno")]
+
+
+async def test_a_socket_opens_so_many_conversations_and_no_more(
+    hotel: Hotel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(realtime, "JOINED_LIMIT", 1)
+    guests = [Guest(hotel, unique_phone()) for _ in range(2)]
+    async with listening(hotel.attendant) as bruno:
+        for guest, answer in zip(guests, ("conversation:joined", "error"), strict=True):
+            await guest.writes()
+            await bruno.say("conversation:join", (await guest.conversation())["id"])
+            told = await bruno.hear(answer)
+    assert told["data"]["code"] == "validation_failed"
 
 
 async def test_another_hotels_conversation_is_not_found(hotel: Hotel, carla: httpx.AsyncClient) -> None:

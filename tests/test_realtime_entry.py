@@ -101,8 +101,12 @@ async def test_a_fresh_token_keeps_the_socket_past_the_old_ones_end(hotel: Hotel
         assert await ear.heard() == []
 
 
-async def test_signing_in_again_as_somebody_else_is_4401(hotel: Hotel, carla: httpx.AsyncClient) -> None:
-    for other in (hotel.admin, carla):
+async def test_signing_in_again_as_somebody_else_or_with_a_session_that_ended_is_4401(
+    system: System, hotel: Hotel, carla: httpx.AsyncClient
+) -> None:
+    ended = await again(system, hotel)
+    assert (await ended.post("/auth/logout")).status_code == 204
+    for other in (hotel.admin, carla, ended):
         async with listening(hotel.attendant) as ear:
             await ear.say("auth", {"token": token_of(other)})
             assert await ear.closed() == 4401

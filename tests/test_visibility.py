@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -10,7 +11,8 @@ import pytest
 from crm.app import doors
 from crm.core.http import Door
 from ops.dev.home import Home
-from tests.sockets import Ear, listening
+from tests.conftest import Sql
+from tests.sockets import Ear, listening, token_of
 from tests.system import Guest, Hotel, System, eventually, unique_phone
 from tests.test_doors import knock, named
 from tests.test_media import held
@@ -197,13 +199,26 @@ async def test_what_is_given_away_is_gone_from_the_screens_of_those_who_see_it_n
             frames.append(await alice.frame())
         assert "conversation:gone" not in {frame["event"] for frame in frames}
         assert [len(frame["data"]["viewers"]) for frame in frames if frame["event"] == "presence"] == [2, 1]
-        await bruno.say("typing", {"conversationId": desk.keys["given"]})
-        assert (await bruno.hear("error"))["data"]["code"] == "not_found"
+        for event in ("typing", "conversation:join"):
+            await bruno.say(event, {"conversationId": desk.keys["given"]})
+            assert (await bruno.hear("error"))["data"]["code"] == "not_found"
         await desk.arrives("given", "segredo")
         assert "message:new" in {frame["event"] for frame in await _frames(alice, "segredo")}
         assert [frame["event"] for frame in await bruno.heard() if "segredo" in str(frame)] == []
     assert (await desk.hotel.attendant.get(url)).status_code == 404
     assert (await desk.eva.get(url)).status_code == 200
+
+
+async def test_a_fresh_token_brings_what_its_person_sees_now(desk: Desk, as_owner: Sql) -> None:
+    await desk.restrict("all")
+    silently = "UPDATE tenants SET settings = settings || jsonb_build_object('visibility', $2::text) WHERE id = $1"
+    async with listening(desk.hotel.attendant) as bruno, listening(desk.hotel.admin) as alice:
+        await as_owner(silently, UUID(desk.hotel.id), OWN)
+        await bruno.say("auth", {"token": token_of(desk.hotel.attendant)})
+        await bruno.heard()
+        await desk.arrives("others", "oculto")
+        await _frames(alice, "oculto")
+        assert [frame["event"] for frame in await bruno.heard() if "oculto" in str(frame)] == []
 
 
 async def _frames(ear: Ear, text: str) -> list[dict[str, Any]]:
