@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 
 from crm import messages
@@ -190,9 +191,14 @@ async def test_appending_nothing_locks_nothing_and_tells_nobody(laid: Rails, hot
 async def test_events_of_one_append_keep_their_order_and_their_conversation(laid: Rails, hotel: Hotel) -> None:
     start, key = await newest(laid, hotel), uuid4()
     told = [Event("message:new", key, {"text": 'ção 😀 "\\'}), Event("conversation:updated", None, {})]
-    async with laid.db.tenant(UUID(hotel.id)) as tx:
-        await laid.feed.append(tx, told)
+    async with laid.redis.pubsub() as ear:
+        await ear.subscribe(feed.channel(UUID(hotel.id)))
+        await ear.get_message(timeout=5)
+        async with laid.db.tenant(UUID(hotel.id)) as tx:
+            await laid.feed.append(tx, told)
+        word = await ear.get_message(timeout=5)
     rows = await after(laid, hotel, start)
+    assert msgspec.json.decode(word["data"], type=feed.Word) == feed.Happened(rows)  # told as kept
     assert [(row.seq - start, row.event, row.conversation_id) for row in rows] == [
         (1, "message:new", key),
         (2, "conversation:updated", None),
