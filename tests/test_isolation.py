@@ -146,11 +146,15 @@ async def test_what_a_tenant_sees_without_a_filter_is_all_its_own(
         assert {str(row[0]) for row in found} <= {hotel_b.id}, table
 
 
-async def test_in_a_tenant_the_system_sees_no_key_of_another(
+async def test_in_a_tenant_the_system_sees_no_key_and_no_person_of_another(
     as_system: Sql, ids: dict[str, str], hotel_a: Hotel, hotel_b: Hotel
 ) -> None:
-    assert await rows_of(as_system, "idempotency_keys", hotel_a.id, tenant=hotel_a.id) > 0
-    assert await rows_of(as_system, "idempotency_keys", hotel_a.id, tenant=hotel_b.id) == 0
+    for table in ("idempotency_keys", "users"):
+        assert await rows_of(as_system, table, hotel_a.id, tenant=hotel_a.id) > 0
+        assert await rows_of(as_system, table, hotel_a.id, tenant=hotel_b.id) == 0
+    note = "INSERT INTO audit_log (tenant_id, action) VALUES ($1, 'x')"
+    with pytest.raises(REFUSED):
+        await as_system(note, UUID(hotel_a.id), tenant=hotel_b.id)
 
 
 async def test_no_row_can_be_added_under_another_tenant(

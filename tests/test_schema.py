@@ -103,6 +103,16 @@ async def test_every_tenant_table_has_a_policy_for_the_app_and_a_guard(as_owner:
         assert (guard["qual"], guard["with_check"] or rule) == (rule, rule), table
 
 
+async def test_what_a_conversation_holds_is_hidden_with_it(as_owner: Sql) -> None:
+    """Drafts are one's own, the next two say when and under which word; the hub filters what is told."""
+    seen = f"""
+        SELECT c.relname {TENANT_TABLES} AND NOT c.relispartition AND NOT EXISTS (
+            SELECT FROM pg_policy AS p
+            WHERE p.polrelid = c.oid AND p.polname = 'sight' AND p.polcmd = 'r' AND NOT p.polpermissive
+        ) AND EXISTS (SELECT FROM pg_attribute AS o WHERE o.attrelid = c.oid AND o.attname = 'conversation_id')"""
+    assert await names(as_owner, seen) == {"drafts", "snoozes", "conversation_tags", "feed_events"}
+
+
 async def test_no_policy_is_for_everybody(as_owner: Sql) -> None:
     assert await names(as_owner, "SELECT policyname FROM pg_policies WHERE 'public' = ANY(roles)") == set()
 
@@ -152,6 +162,53 @@ async def test_the_system_role_sees_no_contact_conversation_or_session(as_owner:
     for table in ("contacts", "contact_identities", "conversations", "sessions"):
         rights = "SELECT has_any_column_privilege('crm_system', $1::regclass, 'SELECT, INSERT, UPDATE')"
         assert await names(as_owner, rights, table) == {False}, table
+
+
+# What the role that crosses hotels may read of their tables; of the others nothing.
+SYSTEM_READS = {
+    "channel_notices": "tenant_id channel_id kind severity dismissed_at",
+    "channels": "all",
+    "contact_counts": "all",
+    "contact_erasures": "tenant_id id due_at done_at",
+    "contact_imports": "tenant_id id status due_at",
+    "conversation_counts": "all",
+    "dead_letters": "all",
+    "feed_heads": "all",
+    "idempotency_keys": "tenant_id user_id key request_hash status answer created_at",
+    "media": "tenant_id id state next_attempt_at lease_until",
+    "media_leftovers": "tenant_id due_at",
+    "messages": "tenant_id id conversation_id status next_attempt_at lease_until created_at send_at channel_id",
+    "parked_statuses": "tenant_id created_at",
+    "retentions": "tenant_id ran_at",
+    "snoozes": "tenant_id due_at",
+    "stay_messages": "tenant_id look_from",
+    "stays": "tenant_id due_at",
+    "template_syncs": "tenant_id waba_id due_at synced_at",
+    "users": "tenant_id id email name role",
+}
+
+
+async def test_the_system_role_reads_no_more_of_hotels_than_is_said_here(as_owner: Sql) -> None:
+    readable = f"""
+        SELECT c.relname, CASE WHEN has_table_privilege('crm_system', c.oid, 'SELECT') THEN 'all' ELSE (
+            SELECT string_agg(r.attname, ' ' ORDER BY r.attnum) FROM pg_attribute AS r
+            WHERE r.attrelid = c.oid AND r.attnum > 0
+            AND has_column_privilege('crm_system', c.oid, r.attnum, 'SELECT')
+        ) END AS columns {TENANT_TABLES}"""
+    assert {row["relname"]: row["columns"] for row in await as_owner(readable) if row["columns"]} == SYSTEM_READS
+
+
+async def test_a_request_cannot_change_whose_a_row_is_nor_what_the_platform_decides(as_owner: Sql) -> None:
+    writable = """
+        SELECT string_agg(attname, ' ' ORDER BY attname) FROM pg_attribute
+        WHERE attrelid = $1::regclass AND attnum > 0
+        AND has_column_privilege('crm_app', attrelid, attnum, 'UPDATE')"""
+    may = {table: (await as_owner(writable, table))[0][0] for table in ("tenants", "users", "sessions")}
+    assert may == {
+        "tenants": "locale name settings timezone updated_at",
+        "users": "active must_change_password name password_hash role updated_at",
+        "sessions": "expires_at last_used_at refresh_hash revoked_at",
+    }
 
 
 async def test_every_view_of_ours_asks_with_the_rights_of_its_reader(as_owner: Sql) -> None:

@@ -140,7 +140,9 @@ async def test_forged_tokens_are_refused_and_an_expired_one_says_so(
     token = (await enter(stranger, eva["email"], hotel_a.slug))["accessToken"]
     good = jwt.decode(token, settings.jwt_secret, algorithms=["HS256"], audience="crm-api")
     assert (await me(stranger, jwt.encode(good, settings.jwt_secret, "HS256"))).status_code == 200
-    wrongs = ({"role": "SUPER_ADMIN"}, {"aud": "x"}, {"iss": "x"}, {"sid": str(UUID(int=1))}, {"typ": "refresh"})
+    bruno = (await hotel_a.attendant.get("/auth/me")).json()["user"]["id"]
+    wrongs = [{"role": "SUPER_ADMIN"}, {"aud": "x"}, {"iss": "x"}, {"sid": str(UUID(int=1))}, {"typ": "refresh"}]
+    wrongs.append({"sub": bruno})  # in somebody else's session
     forged = [jwt.encode(good | wrong, settings.jwt_secret, "HS256") for wrong in wrongs]
     forged += [jwt.encode(good, "x" * 40, "HS256"), jwt.encode(good, None, "none"), token[:-4], "x.y.z", "crm_x"]
     for one in forged:

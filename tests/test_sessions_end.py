@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import jwt
 import pytest
 
 from ops.dev.home import Home
@@ -171,6 +172,18 @@ async def test_a_person_has_at_most_twenty_sessions(
     assert len(listed) == 20
     answers = [(await me(stranger, token)).status_code for token in tokens]
     assert answers == [401, 401, *[200] * 20]
+
+
+async def test_a_session_that_ran_out_is_over(
+    stranger: httpx.AsyncClient, hotel_a: Hotel, eva: dict[str, Any], as_owner: Sql
+) -> None:
+    over, tokens = [await enter(stranger, eva["email"], hotel_a.slug) for _ in range(2)]
+    late = "UPDATE sessions SET expires_at = now() - INTERVAL '1 second' WHERE id = $1"
+    await as_owner(late, UUID(jwt.decode(over["accessToken"], options={"verify_signature": False})["sid"]))
+    assert told(await me(stranger, over["accessToken"])) == (401, "unauthenticated")
+    listed = (await stranger.get("/auth/sessions", headers=bearer(tokens["accessToken"]))).json()["data"]
+    assert [session["current"] for session in listed] == [True]
+    assert told(await refresh(stranger, over["refreshToken"])) == (401, "unauthenticated")
 
 
 async def test_a_session_is_forgotten_a_month_after_its_end(

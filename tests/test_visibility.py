@@ -19,7 +19,7 @@ from tests.test_media import held
 
 OWN, DEPARTMENT = "own_and_unassigned", "own_unassigned_and_department"
 WAITS = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'departments'::regclass"
-# Bruno's, nobody's, Eva's in Bruno's department, Eva's in no department: what Bruno sees of the four.
+# Bruno's, nobody's, Eva's in Bruno's department, Eva's in another one: what Bruno sees of the four.
 SEEN = {
     "all": {"own", "nobodys", "colleagues", "others"},
     DEPARTMENT: {"own", "nobodys", "colleagues"},
@@ -81,7 +81,8 @@ async def furnished(system: System) -> Desk:
     await desk.add("own", bruno, None)
     await desk.add("nobodys", None, None)
     await desk.add("colleagues", eva, made.json()["id"])
-    await desk.add("others", eva, None)
+    sales = await hotel.admin.post("/api/departments", json={"name": "Vendas", "memberIds": [eva]})
+    await desk.add("others", eva, sales.json()["id"])
     return desk
 
 
