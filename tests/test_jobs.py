@@ -145,6 +145,9 @@ async def test_a_turn_takes_an_equal_share_of_every_lane_and_no_more_bytes_than_
         assert shares[1] == 5
         assert shares[0] == 500 // 3
         assert 10 <= shares[2] <= 14  # 512 KiB of 40 KB each
+        for which, left in (({"but": lanes[:1]}, lanes[2]), ({"one": lanes[0]}, lanes[0])):
+            events = await tx.many(query, drain.WebhookRow, **{**ALL, **which})
+            assert {event.lane for event in events} == {left}
     await laid.close()
 
 
