@@ -223,6 +223,7 @@ async def test_who_only_writes_an_accounts_id_hears_nothing_of_it(
         "whatsappPhoneNumberId": number,
         "whatsappBusinessAccountId": waba,
         "whatsappAccessToken": "a-token-of-mine",
+        "whatsappAppSecret": "a-secret-of-mine",
     }
     made = (await hotel_b.admin.post("/api/channels", json=spy)).json()
     own = await system.hotel("Dona")
@@ -236,6 +237,12 @@ async def test_who_only_writes_an_accounts_id_hears_nothing_of_it(
     ]
     notices = {one["id"]: one["health"]["notices"] for one in seen}
     assert ([one["kind"] for one in notices[own.channel_id]], notices[made["id"]]) == (["account_deleted"], [])
+
+    async def heard() -> list[dict[str, Any]]:
+        return list((await hotel_b.admin.get(f"/api/channels/{made['id']}")).json()["health"]["notices"])
+
+    assert (await hotel_b.webhook(body, spy["whatsappAppSecret"])).status_code == 200
+    assert [one["kind"] for one in await eventually(heard)] == ["account_deleted"]  # the own word is heard
 
 
 async def test_a_fixture_of_metas_own_docs_is_understood(hotel: Hotel, as_owner: Sql) -> None:
