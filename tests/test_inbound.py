@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator, Callable
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -184,3 +185,20 @@ async def test_the_handshake_answers_the_platforms_token_and_a_channels_own(syst
     assert [answer.status_code for answer in [*answers, bare]] == [200, 200, 403, 403, 403]
     assert (answers[0].text, answers[1].text) == ("1158201444", "1158201444")
     assert answers[0].headers["content-type"].startswith("text/plain")
+
+
+async def test_without_a_token_of_the_platform_an_empty_one_is_refused(settings: Settings) -> None:
+    bare = msgspec.structs.replace(settings, whatsapp_webhook_verify_token="")
+    query = {"hub.mode": "subscribe", "hub.challenge": "1", "hub.verify_token": ""}
+    async with serving(app.build(bare)) as url, calling() as client:
+        assert (await client.get(f"{url}/webhooks/whatsapp", params=query)).status_code == 403
+
+
+async def test_a_secret_that_no_longer_opens_refuses_and_breaks_nothing(brisa: Hotel, as_owner: Sql) -> None:
+    body = raw(Guest(brisa, unique_phone()).body())
+    sealed = (await as_owner("SELECT app_secret FROM channels WHERE id = $1", UUID(brisa.channel_id)))[0][0]
+    write = "UPDATE channels SET app_secret = $2 WHERE id = $1"
+    await as_owner(write, UUID(brisa.channel_id), b"broken")
+    answers = [await brisa.webhook(body, secret) for secret in (OWN_SECRET, None)]
+    await as_owner(write, UUID(brisa.channel_id), sealed)
+    assert [answer.status_code for answer in answers] == [401, 200]

@@ -68,13 +68,15 @@ async def test_a_refusal_before_the_secret_was_written_says_nothing_of_it(hotel:
     assert "ainda" in (await check(hotel))["signature"]["detail"]
 
 
-async def test_a_flood_is_counted_and_written_once(hotel: Hotel, as_owner: Sql) -> None:
+async def test_a_flood_is_counted_and_written_once(system: System, hotel: Hotel, as_owner: Sql) -> None:
+    other = await system.channel(hotel.admin, unique_number_id(), hotel.waba_id)  # whom the body does not name
     body, before = Guest(hotel, unique_phone()).body(), counted()
     await hotel.webhook(body, secret="wrong")
     first = await eventually(lambda: refused_at(as_owner, hotel))
     for _ in range(40):
         assert (await hotel.webhook(body, secret="wrong")).status_code == 401
     assert (counted() - before, await refused_at(as_owner, hotel)) == (41, first)
+    assert await as_owner(REFUSED, UUID(other["id"])) == []
 
 
 async def test_the_answer_does_not_tell_whether_the_number_is_known(hotel: Hotel) -> None:
