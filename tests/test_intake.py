@@ -26,6 +26,7 @@ async def test_while_postgres_is_slow_no_more_waits_than_memory_allows(settings:
         assert {type(post.exception()) for post in refused} == {Unavailable}
         assert (len(posts) - len(refused) - 1) * len(BODY) <= BACKLOG_BYTES
     await asyncio.gather(*(post for post in posts if post not in refused))
+    await intake.store(Post(BODY, None, ""))  # there is room again
     await owner.close()
     await laid.close()
 
