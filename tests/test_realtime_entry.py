@@ -133,12 +133,18 @@ async def test_after_signing_in_again_the_socket_belongs_to_the_new_session(syst
         assert await ear.closed() == 4401
 
 
-async def test_deactivating_a_person_closes_all_their_sockets(system: System, hotel: Hotel) -> None:
-    new = {"name": "Eva", "email": f"eva@{hotel.slug}.example", "role": "ATTENDANT", "password": PASSWORD}
-    eva_id = (await hotel.admin.post("/api/users", json=new)).json()["user"]["id"]
+@pytest.mark.parametrize("end", ["deactivated", "another role", "password reset"])
+async def test_who_loses_access_loses_all_sockets(system: System, hotel: Hotel, end: str) -> None:
+    new = {"name": "Eva", "email": f"eva-{end[:4]}@{hotel.slug}.example", "role": "ATTENDANT", "password": PASSWORD}
+    path = f"/api/users/{(await hotel.admin.post('/api/users', json=new)).json()['user']['id']}"
     eva = await system.sign_in(new["email"], PASSWORD, hotel.slug)
     async with listening(eva) as one, listening(eva) as two, listening(hotel.attendant) as bruno:
-        await hotel.admin.patch(f"/api/users/{eva_id}", json={"active": False})
+        if end == "password reset":
+            await hotel.admin.post(f"{path}/reset-password")
+        else:
+            await hotel.admin.patch(
+                path, json={"active": False} if end == "deactivated" else {"role": "TENANT_ADMIN"}
+            )
         assert (await one.closed(), await two.closed()) == (4401, 4401)
         assert await bruno.heard() == []
     async with at_socket(hotel.url, token_of(eva)) as ear:

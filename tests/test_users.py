@@ -138,6 +138,14 @@ async def test_a_changed_role_counts_after_the_next_refresh(
     assert (await stranger.get("/api/users")).status_code == 200
 
 
+async def test_a_visiting_super_admin_gives_and_takes_roles(
+    hotel_a: Hotel, root: httpx.AsyncClient, eva: dict[str, Any]
+) -> None:
+    visit, path = {"X-Tenant-Slug": hotel_a.slug}, f"/api/users/{eva['id']}"
+    for role in ("TENANT_ADMIN", "ATTENDANT"):
+        assert (await root.patch(path, json={"role": role}, headers=visit)).json()["role"] == role
+
+
 @pytest.mark.parametrize("change", [{"active": False}, {"role": "ATTENDANT"}])
 async def test_an_admin_cannot_lock_out_oneself(hotel_a: Hotel, change: dict[str, Any]) -> None:
     mine = (await hotel_a.admin.get("/auth/me")).json()["user"]["id"]
