@@ -8,8 +8,60 @@ import pytest
 
 from tests.own import ROOT_EMAIL
 from tests.people import Sql
-from tests.system import Hotel, System
+from tests.system import PASSWORD, Guest, Hotel, System, unique_phone
 from tests.visitors import fresh, login, pointers
+
+_DAYS = {"checkIn": "2027-01-02", "checkOut": "2027-01-03"}
+_RULE = {"name": "Chegada", "anchor": "check_in", "offsetDays": 0, "at": "09:00", "content": "Bem-vinda"}
+_TALK, _CONTACT, _STAY = "/api/conversations/{talk}", "/api/contacts/{ana}", "/api/contacts/{ana}/stays/R-1"
+# Deeds in their order: the line each leaves, the door, what it is told, and the name of what it makes.
+DEEDS: list[tuple[str, str, str, Any, str | None]] = [
+    (
+        "password.changed",
+        "POST",
+        "/auth/change-password",
+        {"currentPassword": PASSWORD, "newPassword": "nova-123"},
+        None,
+    ),
+    (
+        "user.registered",
+        "POST",
+        "/api/users",
+        {"name": "Ivo", "email": "ivo@x.example", "role": "ATTENDANT"},
+        "ivo",
+    ),
+    ("user.changed", "PATCH", "/api/users/{ivo}", {"name": "Ivone"}, None),
+    ("password.reset", "POST", "/api/users/{ivo}/reset-password", None, None),
+    ("department.created", "POST", "/api/departments", {"name": "Bar"}, "bar"),
+    ("department.changed", "PATCH", "/api/departments/{bar}", {"name": "Piscina"}, None),
+    ("conversation.transferred", "POST", f"{_TALK}/assign", {"departmentId": "{bar}"}, None),
+    ("department.deleted", "DELETE", "/api/departments/{bar}", None, None),
+    ("", "POST", f"{_TALK}/claim", None, None),
+    ("conversation.assigned", "POST", f"{_TALK}/assign", {"userId": None}, None),
+    ("conversation.snoozed", "POST", f"{_TALK}/snooze", {"until": "2027-01-01T00:00:00Z"}, None),
+    ("conversation.unsnoozed", "POST", f"{_TALK}/unsnooze", None, None),
+    ("conversation.tagged", "PATCH", _TALK, {"tags": ["vip"]}, None),
+    ("conversation.closed", "POST", f"{_TALK}/close", None, None),
+    ("conversation.reopened", "POST", f"{_TALK}/reopen", None, None),
+    ("conversation.archived", "POST", f"{_TALK}/archive", None, None),
+    ("conversation.unarchived", "POST", f"{_TALK}/unarchive", None, None),
+    ("contact.added", "POST", "/api/contacts", {"phone": "+5548933221100", "name": "Ana"}, "ana"),
+    ("contact.blocked", "PATCH", _CONTACT, {"blocked": True}, None),
+    ("contact.unblocked", "PATCH", _CONTACT, {"blocked": False}, None),
+    ("contact.merged", "POST", f"{_CONTACT}/merge", {"intoId": "{dora}"}, None),
+    ("contact.unmerged", "POST", f"{_CONTACT}/unmerge", None, None),
+    ("", "PUT", _STAY, _DAYS, None),
+    ("stay.deleted", "DELETE", _STAY, None, None),
+    ("contact.deleted", "DELETE", _CONTACT, None, None),
+    ("contact_attributes.declared", "PUT", "/api/contact-attributes", {"data": []}, None),
+    ("stay_message.added", "POST", "/api/stay-messages", _RULE, "rule"),
+    ("stay_message.changed", "PATCH", "/api/stay-messages/{rule}", {"name": "Vinda"}, None),
+    ("stay_message.deleted", "DELETE", "/api/stay-messages/{rule}", None, None),
+    ("channel.changed", "PATCH", "/api/channels/{channel}", {"name": "Bar"}, None),
+    ("channel.resumed", "POST", "/api/channels/{channel}/resume", None, None),
+    ("templates.synced", "POST", "/api/templates/sync", None, None),
+    ("channel.deleted", "DELETE", "/api/channels/{channel}", None, None),
+]
 
 
 async def _log(hotel: Hotel) -> list[dict[str, Any]]:
@@ -71,6 +123,26 @@ async def test_the_platforms_deeds_are_written_to_its_own_log_and_the_making_of_
     actions = {row["action"] for row in await as_owner(query, hotel.id)}
     assert actions == {"tenant.created", "tenant.suspended", "tenant.active"}
     assert "tenant.created" in {line["action"] for line in await _log(hotel)}
+
+
+async def test_every_deed_is_a_line(system: System) -> None:
+    hotel = await system.hotel("Feitos")
+    dora = Guest(hotel, unique_phone())
+    await dora.writes()
+    talk = await dora.conversation()
+    known = {"talk": talk["id"], "dora": talk["contact"]["id"], "channel": hotel.channel_id}
+    before = len(await _log(hotel))
+    for action, method, path, told, makes in DEEDS:
+        body = told and {
+            name: value.format(**known) if isinstance(value, str) else value for name, value in told.items()
+        }
+        answer = await hotel.admin.request(method, path.format(**known), json=body)
+        assert answer.is_success, (action, answer.text)
+        if makes:
+            made = answer.json()
+            known[makes] = made.get("user", made)["id"]
+    lines = [line["action"] for line in (await _log(hotel))[:-before]]
+    assert lines[::-1] == [action for action, *_ in DEEDS if action]
 
 
 async def test_sign_ins_and_refusals_are_lines_too(hotel_a: Hotel, stranger: httpx.AsyncClient) -> None:

@@ -113,6 +113,8 @@ async def test_name_role_and_active_are_changed_one_by_one(hotel_a: Hotel, eva: 
         expected |= change
         answer = await hotel_a.admin.patch(path, json=change)
         assert (answer.status_code, answer.json()) == (200, expected)
+        people = (await hotel_a.attendant.get("/api/people")).json()["data"]
+        assert (eva["id"] in [person["id"] for person in people]) is expected["active"]
     for wrong in ({"role": "SUPER_ADMIN"}, {"email": "x@x.example"}, {"active": "no"}, {"name": ""}):
         assert pointers(await hotel_a.admin.patch(path, json=wrong)) == {f"/{next(iter(wrong))}"}
 
