@@ -109,7 +109,10 @@ async def test_of_an_erased_person_no_raw_event_is_left_and_of_others_all(
     both = sara.hotel.envelope(contacts=[sara.profile(), tom.profile()], messages=[sara.message(), tom.message()])
     await meta.told(sara.hotel, as_owner, both)
     assert (await stored(as_owner, sara.name), await stored(as_owner, tom.name)) == (3, 1)
-    await alice.post(f"/api/contacts/{await contact_of(sara)}/erase")
+    contact, moved = await contact_of(sara), {"type": "user_changed_number", "wa_id": unique_phone()}
+    node = sara.message(node={"type": "system", "system": moved})
+    await meta.told(sara.hotel, as_owner, sara.body(node))  # what was said before is by the number before
+    await alice.post(f"/api/contacts/{contact}/erase")
     await works(system)
 
     async def gone() -> bool:

@@ -100,14 +100,18 @@ async def test_of_a_group_the_persons_own_messages_go_and_the_others_stay(
         {**sara.message(), "type": "image", "image": file, "group_id": group},
     ]
     mine[1].pop("text", None)
+    user = {"from_user_id": f"BR.{sara.wa_id}9"}
+    await sara.writes(node={"type": "text", "text": {"body": "Oi"}, **user})
+    mine.append({**sara.message(text=f"sem número, {sara.name}"), **user, "group_id": group})
+    del mine[2]["from"]
     both = [*mine, {**tom.message(text="salve grupo"), "group_id": group}]
     await meta.told(hotel, as_owner, hotel.envelope(contacts=[sara.profile(), tom.profile()], messages=both))
     receipt = await erased(alice, await contact_of(sara))
     await works(system)
     said = """SELECT m.content FROM messages AS m JOIN conversations AS c ON c.id = m.conversation_id
               JOIN contact_identities AS i ON i.contact_id = c.contact_id WHERE i.value = $1 ORDER BY m.content"""
-    assert [row[0] for row in await as_owner(said, group)] == ["salve grupo", None, None]
-    assert (receipt["messages"], receipt["media"]) == (3, 1)
+    assert [row[0] for row in await as_owner(said, group)] == ["salve grupo", None, None, None]
+    assert (receipt["messages"], receipt["media"]) == (5, 1)
     assert await emptied(system, hotel, data_of(sara))
 
     async def gone() -> bool:
