@@ -89,12 +89,15 @@ async def test_an_erased_person_stands_in_no_table_and_what_was_counted_stays(
         await traces(as_owner, hotel, sara.wa_id, sara.name)
     )
     assert (await alice.get(f"/api/contacts/{contact}")).json()["erasedAt"] is None
+    await alice.post(f"/api/conversations/{before[0]['conversationId']}/assign", json={"userId": None})
     receipt = (await alice.post(f"/api/contacts/{contact}/erase")).json()
     assert (await alice.get(f"/api/contacts/{contact}")).json()["erasedAt"] == receipt["erasedAt"]
     assert (receipt["messages"], receipt["media"], receipt["contacts"]) == (len(before), 1, 1)
     assert await eventually(lambda: silent(as_owner, hotel, sara.wa_id, sara.name, "meu rg", "rg.png"), 20)
     after = """SELECT id::text, direction, type, content FROM messages WHERE conversation_id = $1
                ORDER BY created_at DESC, id DESC"""
+    said = "SELECT FROM conversation_entries WHERE conversation_id = $1 AND (content IS NOT NULL OR data <> '{}')"
+    assert await as_owner(said, before[0]["conversationId"]) == []
     rows = await as_owner(after, before[0]["conversationId"])
     assert [(row["id"], row["direction"], row["type"], row["content"]) for row in rows] == [
         (message["id"], message["direction"], message["type"], None) for message in before
@@ -110,6 +113,8 @@ async def test_of_an_erased_person_no_raw_event_is_left_and_of_others_all(
     await meta.told(sara.hotel, as_owner, both)
     assert (await stored(as_owner, sara.name), await stored(as_owner, tom.name)) == (3, 1)
     contact, moved = await contact_of(sara), {"type": "user_changed_number", "wa_id": unique_phone()}
+    await alice.post(f"/api/contacts/{contact}/merge", json={"intoId": await contact_of(tom)})
+    assert (await alice.post(f"/api/contacts/{contact}/unmerge")).status_code == 200
     node = sara.message(node={"type": "system", "system": moved})
     await meta.told(sara.hotel, as_owner, sara.body(node))  # what was said before is by the number before
     await alice.post(f"/api/contacts/{contact}/erase")
@@ -120,6 +125,7 @@ async def test_of_an_erased_person_no_raw_event_is_left_and_of_others_all(
 
     assert await eventually(gone, 30)
     assert await stored(as_owner, tom.name) == 1
+    assert await eventually(lambda: silent(as_owner, sara.hotel, sara.wa_id))
     assert await as_owner("SELECT FROM contact_erasures WHERE $1 = ANY(needles)", sara.wa_id) == []
 
 
