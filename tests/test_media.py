@@ -14,6 +14,8 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from crm.core import meta_media
+from crm.core.meta import Graph
 from tests.meta import now
 from tests.people import Sql
 from tests.system import Guest, Hotel, System, calling, eventually, serving
@@ -215,3 +217,26 @@ async def test_a_large_file_takes_little_memory_and_one_too_large_is_given_up(li
     else:
         size, grown = map(int, done.stdout.split())
         assert (size, grown < 45) == (90 * 1024 * 1024, True), f"{grown} MiB more"
+
+
+@pytest.mark.parametrize(
+    ("url", "may"),
+    [
+        ("https://graph.facebook.com/v1/1", True),
+        ("https://lookaside.fbsbx.com/1?mid=2", True),
+        ("http://lookaside.fbsbx.com/1", False),
+        ("https://lookaside.fbsbx.com:8443/1", False),
+        ("https://me:x@lookaside.fbsbx.com/1", False),
+        ("https://lookasidefbsbx.com/1", False),
+        ("https://lookaside.fbsbx.com.example/1", False),
+        ("https://graph.facebook.com.example/1", False),
+        ("http://127.0.0.1:10/1", False),
+        ("//", False),
+        ("https://[", False),
+    ],
+)
+async def test_only_meta_is_given_the_token(url: str, may: bool) -> None:
+    graph = Graph("http://127.0.0.1:9", "v1")
+    assert meta_media.allowed(graph, url) is may
+    assert meta_media.allowed(graph, "http://127.0.0.1:9/1")  # as configured
+    await graph.close()
