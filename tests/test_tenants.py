@@ -211,3 +211,10 @@ async def test_a_super_admin_must_say_in_which_hotel_to_act(root: httpx.AsyncCli
     assert told(await root.get("/api/tenant", headers={"X-Tenant-Slug": "nowhere"})) == (404, "tenant_not_found")
     inside = await root.get("/api/tenant", headers={"X-Tenant-Slug": hotel_a.slug})
     assert inside.json()["id"] == hotel_a.id
+
+
+async def test_settings_hold_64_kib_in_all_and_no_more(system: System) -> None:
+    hotel = await system.hotel("Cheio")
+    for name, status in (("one", 200), ("two", 422), ("one", 200)):
+        answer = await hotel.admin.patch("/api/tenant", json={"settings": {name: "x" * 40_000}})
+        assert answer.status_code == status, answer.text
