@@ -70,6 +70,28 @@ async def test_two_contacts_that_one_message_names_are_healed_into_one(hotel: Ho
     assert sorted(chat["status"] for chat in listed) == ["CLOSED", "OPEN"]
 
 
+async def test_who_is_blocked_under_one_name_stays_so_when_both_prove_to_be_one(
+    hotel: Hotel, as_owner: Sql
+) -> None:
+    guest = Guest(hotel, unique_phone())
+    await guest.writes("pelo telefone")
+    await writes(guest, as_owner, "sem telefone", phone=False)
+    [bare] = [chat["contact"]["id"] for chat in await chats(hotel) if chat["contact"]["waId"] is None]
+    assert (await hotel.attendant.patch(f"/api/contacts/{bare}", json={"blocked": True})).status_code == 200
+    await writes(guest, as_owner, "com os dois")
+    assert "com os dois" not in {chat["lastMessage"]["preview"] for chat in await chats(hotel)}
+
+
+async def test_two_with_user_ids_of_their_own_stay_two_when_a_number_changes_hands(
+    hotel: Hotel, as_owner: Sql
+) -> None:
+    one, two = Guest(hotel, unique_phone()), Guest(hotel, unique_phone())
+    for guest in (one, two):
+        await writes(guest, as_owner, "Olá")
+    await writes(one, as_owner, "por este número agora", from_user_id=bsuid(two))
+    assert len({chat["contact"]["id"] for chat in await chats(hotel)}) == 2
+
+
 async def test_a_status_that_names_a_user_id_makes_it_known(hotel: Hotel, as_owner: Sql) -> None:
     guest = Guest(hotel, unique_phone())
     await guest.writes()

@@ -35,7 +35,6 @@ _OLD_OFFICE = (
     ("PowerPoint Document", "application/vnd.ms-powerpoint"),
 )
 _ACTIVE = (b"<!doctype", b"<html", b"<head", b"<body", b"<script", b"<iframe", b"<!--")
-_MARKUP = {"text/html", "text/xml", "image/svg+xml"}
 
 
 class Sniffed(msgspec.Struct, frozen=True):
@@ -62,7 +61,7 @@ def believed(sniffed: str, claimed: str) -> str:
     """The type to keep: a claim only fills in where the bytes tell none, and never one that a browser shows."""
     bare = claimed.partition(";")[0].strip().lower()
     family = bare.partition("/")[0]
-    if sniffed != UNKNOWN or family in ("image", "audio", "video", "text", "") or bare in _MARKUP:
+    if sniffed != UNKNOWN or family in ("image", "audio", "video", "text", ""):
         return sniffed
     return bare if "xml" not in bare and "html" not in bare and "script" not in bare else UNKNOWN
 
