@@ -89,6 +89,8 @@ async def test_a_super_admin_inside_sees_the_list_and_is_nobodys_assignee(
     url = f"/api/conversations/{listed['data'][0]['id']}/assign"
     refused = await root.post(url, json={"userId": await _user(root)}, headers=inside)
     assert refused.status_code == 422
+    claimed = await root.post(url.replace("/assign", "/claim"), headers=inside)
+    assert (claimed.status_code, claimed.json()["code"]) == (403, "forbidden")
     assert (await root.get("/api/conversations")).status_code == 403
 
 

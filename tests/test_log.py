@@ -1,6 +1,7 @@
 """The log: JSON lines that say who and which request, never a secret and never what was said."""
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import httpx
 import pytest
 
 from crm.core import config
+from crm.core.log import JsonFormatter
 from ops.dev import processes
 from ops.dev.home import Home
 from tests.own import ROOT_EMAIL, add_root, own_home, program
@@ -186,3 +188,18 @@ async def test_the_workers_lines_about_a_send_name_the_hotel(told: Told) -> None
     assert [(line["code"], line["becomes"], line.get("tenantId")) for line in lines] == [
         (131026, "FAILED", told.hotel_id)
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "redis://:geheim@cache:6379/0",
+        "Bearer geheim",
+        "eyJgeheim.geheim.geheim",
+        "GET /?hub.verify_token=geheim&x=1",
+    ],
+)
+def test_a_secret_in_the_middle_of_a_text_is_blanked(text: str) -> None:
+    fault = ValueError(f"cannot reach {text}")
+    record = logging.makeLogRecord({"msg": "it said %s", "args": (text,), "exc_info": (ValueError, fault, None)})
+    assert "geheim" not in JsonFormatter().format(record)
