@@ -1,5 +1,6 @@
 """A blocked contact: what it writes is kept and is nobody's news, and nothing is sent to it."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -46,6 +47,8 @@ async def test_what_a_blocked_guest_writes_is_kept_and_is_nobodys_news(dora: Gue
     await dora.writes("Alô?")
     reaction = {"message_id": (await dora.history())[1]["wamid"], "emoji": "😡"}
     await dora.writes(node={"type": "reaction", "reaction": reaction})
+    late = str(int(time.time()) - 3600)  # moves no window back
+    await dora.writes(node={"type": "text", "text": {"body": "Oi?"}, "timestamp": late})
     after = await dora.conversation()
     assert after["windowExpiresAt"] >= before["windowExpiresAt"]
     assert {**after, "windowExpiresAt": ""} == {**before, "windowExpiresAt": ""}

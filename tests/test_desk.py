@@ -167,7 +167,7 @@ async def test_a_message_long_after_the_end_begins_a_new_conversation(
 ) -> None:
     conversation = await _written(dora)
     await _do(hotel.attendant, conversation, "close")
-    long_ago = "UPDATE conversations SET closed_at = now() - INTERVAL '25 hours' WHERE id = $1 RETURNING 1"
+    long_ago = "UPDATE conversations SET closed_at = now() - INTERVAL '1441 minutes' WHERE id = $1 RETURNING 1"
     assert await as_owner(long_ago, conversation["id"])
     await dora.writes("estou de volta")
     newer = await dora.conversation()
