@@ -338,9 +338,10 @@ async def test_who_reads_too_slowly_for_long_is_told_to_come_back() -> None:
 
 
 async def test_a_replay_waits_for_its_reader_and_ends_where_the_room_stands(laid: Rails, hotel: Hotel) -> None:
-    reads, told, own_hub = asyncio.Event(), list[Any](), hub.Hub(laid)
+    writes, reads, told, own_hub = asyncio.Event(), asyncio.Event(), list[Any](), hub.Hub(laid)
 
     async def send(frame: dict[str, Any]) -> None:
+        writes.set()
         await reads.wait()
         told.append(frame)
 
@@ -352,12 +353,14 @@ async def test_a_replay_waits_for_its_reader_and_ends_where_the_room_stands(laid
     room = await own_hub.enter(socket)
     ends = socket.last
     assert ends == room.last
+    await happen(laid, hotel, "between", lost=True)
     replay = asyncio.create_task(own_hub.replay(socket, room, ends - 601))
-    await asyncio.sleep(0.3)
+    await asyncio.wait_for(writes.wait(), 10)
+    await asyncio.sleep(0.2)
     assert len(socket._frames or []) < 500  # the rest is read once these were
     await happen(laid, hotel, "later", lost=True)
     reads.set()
-    assert (await replay, len(told), socket.last) == (True, 600, ends)
+    assert (await replay, len(told), socket.last) == (True, 601, ends + 1)
     await own_hub.stop()
 
 
