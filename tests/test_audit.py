@@ -1,5 +1,6 @@
 """The audit log: every deed that matters leaves a line its admin can read, and nobody can change it."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -11,7 +12,8 @@ from tests.people import Sql
 from tests.system import PASSWORD, Guest, Hotel, System, unique_phone
 from tests.visitors import fresh, login, pointers
 
-_DAYS = {"checkIn": "2027-01-02", "checkOut": "2027-01-03"}
+_TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+_DAYS = {"checkIn": _TOMORROW[:10], "checkOut": _TOMORROW[:10]}
 _RULE = {"name": "Chegada", "anchor": "check_in", "offsetDays": 0, "at": "09:00", "content": "Bem-vinda"}
 _TALK, _CONTACT, _STAY = "/api/conversations/{talk}", "/api/contacts/{ana}", "/api/contacts/{ana}/stays/R-1"
 # Deeds in their order: the line each leaves, the door, what it is told, and the name of what it makes.
@@ -38,7 +40,7 @@ DEEDS: list[tuple[str, str, str, Any, str | None]] = [
     ("department.deleted", "DELETE", "/api/departments/{bar}", None, None),
     ("", "POST", f"{_TALK}/claim", None, None),
     ("conversation.assigned", "POST", f"{_TALK}/assign", {"userId": None}, None),
-    ("conversation.snoozed", "POST", f"{_TALK}/snooze", {"until": "2027-01-01T00:00:00Z"}, None),
+    ("conversation.snoozed", "POST", f"{_TALK}/snooze", {"until": _TOMORROW}, None),
     ("conversation.unsnoozed", "POST", f"{_TALK}/unsnooze", None, None),
     ("conversation.tagged", "PATCH", _TALK, {"tags": ["vip"]}, None),
     ("conversation.closed", "POST", f"{_TALK}/close", None, None),
