@@ -11,7 +11,7 @@ import pytest
 from crm.app import doors
 from crm.core.http import Door
 from ops.dev.home import Home
-from tests.conftest import Sql
+from tests.people import Sql
 from tests.sockets import Ear, listening, token_of
 from tests.system import Guest, Hotel, System, eventually, unique_phone
 from tests.test_doors import knock, named
