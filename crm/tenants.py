@@ -182,15 +182,16 @@ async def page(call: Call) -> Page[TenantOut]:
 
 async def get(call: Call) -> TenantOut:
     """One hotel, for the platform. Raises NotFound."""
-    return await _found(call.tx, call.id())
+    return await found(call.tx, call.id())
 
 
 async def get_own(call: Call) -> TenantOut:
     """The caller's own hotel."""
-    return await _found(call.tx, call.tx.tenant)
+    return await found(call.tx, call.tx.tenant)
 
 
-async def _found(tx: Tx, tenant: UUID | None) -> TenantOut:
+async def found(tx: Tx, tenant: UUID | None) -> TenantOut:
+    """A hotel as the contract shows it. Raises NotFound."""
     row = await tx.maybe(_sql.get, TenantRow, id=tenant)
     if row is None:
         raise NotFound

@@ -38,17 +38,6 @@ FROM users AS u
 INNER JOIN tenants AS t ON u.tenant_id = t.id
 WHERE u.id = :id;
 
--- name: visited(id uuid) -> one VisitedRow
--- The tenant that a super admin visits.
--- Index: tenants_pkey
-SELECT
-    id,
-    slug,
-    name,
-    status
-FROM tenants
-WHERE id = :id;
-
 -- name: begin(user_id uuid, proved text, hash bytea, ip text, agent text, seconds float8) -> value uuid
 -- Opens a session, where the password that was proved is still the person's. The person's lock lets whoever sets
 -- another see this session, to end it, or be seen.

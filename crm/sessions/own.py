@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from crm import tenants
 from crm.core import sql
 from crm.core.db import PLATFORM
 from crm.core.errors import NotFound
@@ -10,7 +11,7 @@ from crm.core.http import SIGNED_IN, Call, Door
 from crm.core.page import stamp
 from crm.core.rails import Rails
 from crm.core.tx import Tx
-from crm.sessions.shapes import Me, PersonRow, SessionOut, SessionRow, Sessions, VisitedRow, tenant_out, user_out
+from crm.sessions.shapes import Me, PersonRow, SessionOut, SessionRow, Sessions, TenantOut, tenant_out, user_out
 
 _sql = sql.load("sessions")
 _PERMISSIONS = {
@@ -39,7 +40,8 @@ async def me(call: Call) -> Me:
     if call.who.visiting:
         permissions = [*permissions, *_PERMISSIONS["TENANT_ADMIN"]]
         async with call.opened() as tx:
-            tenant = await tx.one(_sql.visited, VisitedRow, id=call.place)
+            there = await tenants.found(tx, call.place)
+        tenant = TenantOut(there.id, there.slug, there.name, there.status)
     return Me(user_out(person), tenant, permissions)
 
 

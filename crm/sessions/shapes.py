@@ -79,10 +79,6 @@ class TenantOut(msgspec.Struct, frozen=True):
     status: TenantStatus
 
 
-class VisitedRow(TenantOut, frozen=True):
-    """A tenant as stored."""
-
-
 class SignedIn(msgspec.Struct, frozen=True, rename="camel"):
     """Two tokens, and whose they are."""
 
