@@ -1,27 +1,11 @@
 """The drain: a hotel that cannot be worked now waits by itself, and holds up no other."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
-import asyncpg
 
 from ops.dev.home import Home
+from tests.held import DOOR, holding
 from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_phone
-
-DOOR = "hashtextextended('contacts ' || $1::text, 0)"
-
-
-@asynccontextmanager
-async def held(home: Home, hotel: Hotel) -> AsyncIterator[None]:
-    """Somebody stands in the hotel's door: whoever writes of its contacts waits, for as long as a lock may last."""
-    connection = await asyncpg.connect(home.database_url("app"))
-    try:
-        await connection.execute(f"SELECT pg_advisory_lock({DOOR})", hotel.id)
-        yield
-    finally:
-        await connection.close()
 
 
 async def test_a_hotel_whose_door_is_held_holds_up_no_other(system: System, home: Home, as_owner: Sql) -> None:
@@ -35,7 +19,7 @@ async def test_a_hotel_whose_door_is_held_holds_up_no_other(system: System, home
     async def worked() -> bool:
         return await left(quick) == 0
 
-    async with held(home, slow):
+    async with holding(home, DOOR, slow.id):
         node = stuck.message(text="parado")
         assert (await slow.webhook(stuck.body(node))).status_code == 200
         for number in range(60):
@@ -52,7 +36,7 @@ async def test_what_waits_aside_comes_in_the_order_it_was_told(system: System, h
     hotel = await system.hotel("Ordem")
     guest = Guest(hotel, unique_phone())
     nodes = [guest.message(text=f"n {number}") for number in range(12)]
-    async with held(home, hotel):
+    async with holding(home, DOOR, hotel.id):
         for node in nodes:
             assert (await hotel.webhook(guest.body(node))).status_code == 200
         await asyncio.sleep(6)
