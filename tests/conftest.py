@@ -18,11 +18,12 @@ def pytest_configure(config: pytest.Config) -> None:
     The usual folder is closed by each other run to the user that Postgres runs as: its files were out of its reach.
     """
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    if hasattr(config, "workerinput") or not config.getoption("numprocesses"):
+    part = getattr(config, "workerinput", None)
+    if part or not config.getoption("numprocesses"):
         config.pluginmanager.import_plugin("tests.people")  # who only hands tests out has no use for them: 3 s
-    if hasattr(config, "workerinput"):
-        _compile_a_part(**config.workerinput)
-    if not hasattr(config, "workerinput"):
+    if part:
+        _compile_a_part(**part)
+    else:
         memory = os.environ.get("CRM_TESTS_IN")  # the whole suite's (ops/dev/test.py)
         os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.mkdtemp(prefix="crm-tests-", dir=memory)
 
