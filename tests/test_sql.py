@@ -88,7 +88,7 @@ def planners(home: Home) -> Iterator[dict[bool, psycopg.Connection]]:
     By psycopg: it sends EXPLAIN as plain text, so that the parameters in it stay open.
     """
     with scratch.database(home, FINISHED) as lived:
-        lived.run((Path(__file__).parent / "lived_in.sql").read_text())
+        lived.run((Path(__file__).parent / "lived_in.sql").read_text(), role="superuser")
         roles = {True: "system", False: "app"}
         made = {key: psycopg.connect(lived.url(role), autocommit=True) for key, role in roles.items()}
         for connection in made.values():
