@@ -66,6 +66,14 @@ async def system(home: Home, settings: Settings, graph_url: str) -> AsyncIterato
         await work
 
 
+@pytest.fixture(scope="module")
+def brisk() -> Iterator[None]:
+    """The sweep five times a second, for a module that waits for it: in all of them it costs more than it saves."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker, "SWEEP_SECONDS", 0.2)
+        yield
+
+
 @pytest.fixture
 async def laid(settings: Settings) -> AsyncIterator[Rails]:
     """Connections of a worker of the test's own."""

@@ -21,6 +21,8 @@ from tests.people import Sql
 from tests.system import Guest, Hotel, System, calling, eventually, serving
 from tests.test_media_look import picture
 
+pytestmark = pytest.mark.usefixtures("brisk")
+
 PNG = picture("PNG")
 
 

@@ -19,6 +19,8 @@ from tests.test_media_doors import upload
 from tests.test_media_look import picture
 from tests.visitors import told
 
+pytestmark = pytest.mark.usefixtures("brisk")
+
 CLAIMED = "SELECT id FROM media WHERE graph_id = $1 AND lease_until IS NOT NULL"
 
 

@@ -16,6 +16,8 @@ from tests.sockets import listening
 from tests.system import Guest, System, calling, eventually, unique_phone
 from tests.visitors import pointers, told
 
+pytestmark = pytest.mark.usefixtures("brisk")
+
 AGO = "UPDATE messages SET next_attempt_at = now() - INTERVAL '1 second' WHERE id = $1 RETURNING 1"
 CLOSE = "UPDATE conversations SET window_expires_at = now() - INTERVAL '1 second' WHERE id = $1 RETURNING 1"
 RETRIED = """UPDATE messages SET status = 'QUEUED', error = NULL, failed_at = NULL, next_attempt_at = now(),

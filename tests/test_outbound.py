@@ -18,6 +18,8 @@ from tests.system import Guest, Hotel, System, eventually, unique_number_id, uni
 from tests.test_media_doors import upload
 from tests.test_media_look import picture
 
+pytestmark = pytest.mark.usefixtures("brisk")
+
 PERMANENT = [
     (400, 131030, "check_number"),
     (404, 132001, None),

@@ -11,6 +11,8 @@ from tests.people import Sql
 from tests.sends import arrive, ask
 from tests.system import Guest, Hotel, System, calling, eventually, unique_phone
 
+pytestmark = pytest.mark.usefixtures("brisk")
+
 WELCOME = [{"type": "BODY", "text": "Olá {{1}}, seu quarto é o {{2}}."}]
 NAMED = [{"type": "BODY", "text": "Olá {{guest}}!"}]
 PICTURED = [{"type": "HEADER", "format": "IMAGE"}, *WELCOME]

@@ -19,6 +19,8 @@ from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_number_id, unique_phone
 from tests.visitors import pointers
 
+pytestmark = pytest.mark.usefixtures("brisk")
+
 ZONE = ZoneInfo("America/Sao_Paulo")
 WORDS = "Bem-vinda, {{1}}: quarto {{2}}, de {{3}}."
 TEMPLATE = {

@@ -27,6 +27,8 @@ from tests.own import working
 from tests.people import Sql
 from tests.system import Guest, Hotel, System, calling, eventually, serving, unique_phone
 
+pytestmark = pytest.mark.usefixtures("brisk")
+
 ROOT = Path(__file__).parents[1]
 UNTOLD = """WITH raw AS (INSERT INTO webhook_events (body) VALUES ($1) RETURNING received_at, id)
             INSERT INTO webhook_waiting (lane, received_at, id, bytes) SELECT '', received_at, id, 1 FROM raw"""
