@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+from ops.bench.__main__ import turn
 from tests.own import copied
 
 ROOT = Path(__file__).parents[1]
@@ -23,6 +24,12 @@ def test_every_acknowledged_webhook_of_the_benchmark_is_a_message(tmp_path: Path
     assert re.search(r"^\| list \| [1-9]\d*[^|]*\|[^|]*\|[^|]*\| 0 \|", table, re.MULTILINE)
     sent, rows = re.search(r"(\d+) sent = (\d+) messages", table).groups()
     assert int(sent) == int(rows) > 0
+
+
+def test_of_two_versions_each_goes_first_in_every_second_round() -> None:
+    versions = [("here", ROOT), ("then", ROOT)]
+    firsts = [turn(versions, number)[0][0] for number in range(4)]
+    assert firsts == ["here", "then", "here", "then"]
 
 
 def test_a_command_of_the_checkout_is_the_process_that_was_started(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def main() -> int:
             findings = [
                 found
                 for number in range(options.rounds)
-                for name, code in versions
+                for name, code in turn(versions, number)
                 for found in uvloop.run(_round(System(home, code), name, number, size, options))
             ]
             print(f"\n{asyncio.run(report.machine(home))}; {options.rounds} × {options.seconds:g} s\n")
@@ -67,6 +67,11 @@ def main() -> int:
     finally:
         home.stop()
     return int(any(found.faults for found in findings))
+
+
+def turn(versions: list[tuple[str, Path]], number: int) -> list[tuple[str, Path]]:
+    """Who goes when in this round: each second round the other way, for the place in it tells, too."""
+    return versions[::-1] if number % 2 else versions
 
 
 def _is_default(options: argparse.Namespace) -> bool:
