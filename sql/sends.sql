@@ -305,10 +305,11 @@ RETURNING
 
 -- name: fall_due(reasons jsonb, max bigint) -> many MessageRow
 -- Queues scheduled messages whose time has come, at this moment's place in the history, in the order of their times
--- whatever the plan reads first. What may no longer go fails, for one of these reasons: its contact is blocked; the
--- window has closed; of a template, that it is not approved any more, or is marketing and its customer wants none.
+-- whatever the plan reads first. What may no longer go fails, for one of these reasons: the hotel is suspended or
+-- canceled; its contact is blocked; the window has closed; of a template, that it is not approved any more, or is
+-- marketing and its customer wants none.
 -- One worker at a time: of two batches at once the later one could be placed first, and be sent first.
--- Index: messages_schedule_ix, templates_name_key
+-- Index: messages_schedule_ix, templates_name_key, tenants_pkey
 WITH turn AS MATERIALIZED (
     SELECT clock_timestamp() AS at
     WHERE pg_try_advisory_xact_lock(hashtextextended('due ' || crm.current_tenant_id(), 0))
@@ -319,7 +320,8 @@ due AS (
         waiting.id,
         waiting.send_at,
         CASE
-            WHEN p.blocked THEN :reasons::jsonb -> 'BLOCKED'
+            WHEN hotel.status NOT IN ('TRIAL', 'ACTIVE') THEN :reasons::jsonb -> 'SUSPENDED'
+            WHEN p.blocked THEN :reasons -> 'BLOCKED'
             WHEN waiting.type <> 'template'
                 THEN CASE WHEN c.window_expires_at > now() THEN NULL ELSE :reasons -> 'CLOSED' END
             WHEN coalesce(t.status <> 'APPROVED', TRUE)
@@ -327,6 +329,7 @@ due AS (
             WHEN t.category = 'MARKETING' AND p.marketing_opt_out THEN :reasons -> 'OPTED_OUT'
         END AS reason
     FROM messages AS waiting
+    INNER JOIN tenants AS hotel ON waiting.tenant_id = hotel.id
     INNER JOIN conversations AS c ON waiting.conversation_id = c.id
     INNER JOIN contacts AS p ON c.contact_id = p.id
     INNER JOIN channels AS ch ON c.channel_id = ch.id

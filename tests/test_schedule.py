@@ -71,6 +71,27 @@ async def test_a_time_outside_the_calendar_is_named_wherever_one_is_taken(dora: 
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, f"/{name}")
 
 
+@pytest.mark.parametrize("verb", ["suspend", "cancel"])
+async def test_what_falls_due_while_its_hotel_is_stopped_is_not_sent_until_a_person_says_so(
+    verb: str, system: System, as_owner: Sql
+) -> None:
+    dora = Guest(await system.hotel("Pausa"), unique_phone())
+    await dora.writes()
+    message = await later(dora, 5)
+    url = f"/api/tenants/{dora.hotel.id}"
+    assert (await system.root.post(f"{url}/{verb}")).status_code == 200
+    await as_owner("UPDATE messages SET send_at = now() WHERE id = $1", UUID(message["id"]))
+    await eventually(
+        lambda: as_owner("SELECT 1 FROM messages WHERE id = $1 AND status = 'FAILED'", UUID(message["id"]))
+    )
+    assert (await system.root.post(f"{url}/activate")).status_code == 200
+    error = (await becomes(dora.hotel, message, "FAILED"))["error"]
+    assert ("suspended" in error["title"], "suspenso" in error["detail"]) == (True, True)
+    assert await accepted(system, dora.hotel) == []
+    assert (await dora.hotel.attendant.post(f"/api/messages/{message['id']}/retry")).status_code == 200
+    await becomes(dora.hotel, message, "READ")
+
+
 async def test_the_time_and_the_text_of_what_waits_can_be_changed(dora: Guest) -> None:
     message = await later(dora, 5)
     change = {"sendAt": at(6), "content": "mais tarde"}

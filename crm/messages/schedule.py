@@ -35,6 +35,9 @@ _START = datetime.fromtimestamp(0, UTC), UUID(int=0)
 # Why what is due may no longer go: by the template's status, or else. The title is for English readers, the detail
 # for Portuguese ones; more of each code is at GET /api/meta-errors.
 _REASONS = {
+    "SUSPENDED": meta.told(
+        None, "The hotel was suspended when the message was due", "No horário marcado o hotel estava suspenso."
+    ),
     "BLOCKED": BLOCKED,
     "CLOSED": meta.told(131047, "The 24-hour window closed before the message was due", ""),
     "PAUSED": meta.told(132015, "When the message was due its template was paused for low quality", ""),
