@@ -1,4 +1,5 @@
--- Fields of contacts that a hotel declares for itself. Called by crm/contacts/attributes.py in a tenant's transaction.
+-- Fields of contacts that a hotel declares for itself; while it declares none, its contacts take any. Called by
+-- crm/contacts/attributes.py in a tenant's transaction.
 
 -- name: declared() -> many AttributeRow
 -- What the hotel declared, in its order.
@@ -10,6 +11,18 @@ SELECT
     options
 FROM contact_attributes
 ORDER BY place, key;
+
+-- name: free(most bigint) -> many FreeRow
+-- The fields that most contacts have, whether declared or not. Reads every contact of the hotel: for an export, which
+-- does that itself.
+-- Index: contacts_pkey
+SELECT each.key
+FROM contacts AS c
+CROSS JOIN LATERAL jsonb_object_keys(c.attributes) AS each (key)
+WHERE c.merged_into IS NULL AND c.erased_at IS NULL AND NOT c.is_group
+GROUP BY each.key
+ORDER BY count(*) DESC, each.key
+LIMIT :most;
 
 -- name: declare(fields jsonb) -> none
 -- Writes the fields in this order, and takes away those that are not named any more. Values stay on the contacts.

@@ -130,7 +130,7 @@ async def test_values_that_fit_what_was_declared_are_kept(
         ("floor", "7"), ("floor", True), ("floor", 10**400), ("floor", -(2**53) - 1),
         ("allergies", 1), ("allergies", "x" * 1001), ("birthday", "1990-02-30"),
         ("birthday", "19900228"), ("vegetarian", 0), ("bed", "king"), ("bed", ["casal"]), ("nope", 1),
-        ("a/b", None),
+        ("a/b", 1),
     ],
 )  # fmt: skip
 async def test_a_value_that_does_not_fit_is_named_and_nothing_is_written(
@@ -164,6 +164,48 @@ async def test_a_field_no_longer_declared_takes_no_value_and_loses_none(
     assert [row["key"] for row in left.json()["data"]] == ["bed", "floor"]
     assert pointers(await changed(carla, made, attributes={"allergies": "y"})) == {"/attributes/allergies"}
     assert (await changed(carla, made, attributes={"floor": 1})).json()["attributes"] == {**FITTING, "floor": 1}
+
+
+async def test_a_hotel_that_declared_nothing_takes_any_field(system: System) -> None:
+    hotel = await system.hotel("Livre")
+    given = {"quarto preferido": "101", "idade": 42, "vegetariano": True, "aniversário": "1990-02-28"}
+    made = await added(hotel.attendant, attributes={**given, "nada": None})
+    assert made["attributes"] == given
+    after = (await changed(hotel.attendant, made, attributes={"idade": None, "cama": "casal"})).json()
+    assert after["attributes"] == {**{key: given[key] for key in given if key != "idade"}, "cama": "casal"}
+    await added(hotel.attendant, attributes={"idade": 7})
+    table = (await hotel.admin.get("/api/contacts/export.csv")).text.splitlines()
+    assert [row.rpartition("tags,")[2] for row in table[:1]] == [
+        "aniversário,cama,idade,quarto preferido,vegetariano,language,blocked,marketing_opt_out"
+    ]
+    assert table[1].endswith(",1990-02-28,casal,,101,true,,false,false")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "named"),
+    [
+        ("a", {"b": 1}, "a"), ("a", ["b"], "a"), ("a", 2**53 + 1, "a"), ("a", "x" * 1001, "a"), ("a/b", [], "a~1b"),
+        ("", 1, ""), (" a", 1, " a"), ("a\n", 1, "a\n"), ("x" * 41, 1, "x" * 40), ("\u202e", 1, "\u202e"),
+    ],
+)  # fmt: skip
+async def test_what_is_no_field_is_named_where_nothing_is_declared(
+    key: str, value: object, named: str, carla: httpx.AsyncClient, hotel_b: Hotel
+) -> None:
+    await hotel_b.admin.put("/api/contact-attributes", json={"data": []})
+    made = await added(carla)
+    assert pointers(await changed(carla, made, attributes={"ok": 1, key: value})) == {f"/attributes/{named}"}
+    assert (await carla.get(f"/api/contacts/{made['id']}")).json()["attributes"] == {}
+
+
+async def test_a_contact_has_a_hundred_fields_at_most(system: System) -> None:
+    hotel = await system.hotel("Cheio")
+    made = await added(hotel.attendant, attributes={f"f{n}": n for n in range(100)})
+    for more, wrong in (({"g": 1}, True), ({"f0": 1}, False), ({"g": 1, "f0": None}, False)):
+        answer = await changed(hotel.attendant, made, attributes=more)
+        assert (answer.status_code == 422, "/attributes" in answer.text) == (wrong, wrong), answer.text
+    await hotel.admin.put("/api/contact-attributes", json={"data": FIELDS})
+    left = (await changed(hotel.attendant, made, attributes={"f1": None})).json()["attributes"]
+    assert ("f1" in left, len(left)) == (False, 99)
 
 
 async def test_a_contact_nobody_talked_with_is_deleted_and_its_phone_is_free(bruno: httpx.AsyncClient) -> None:

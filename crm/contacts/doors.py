@@ -37,7 +37,7 @@ async def add(call: Call) -> ContactOut:
     """A new contact. Raises Conflict with existingId when the phone is somebody's, ValidationFailed."""
     new: Add = call.body
     tx, phone = call.tx, typed_phone(new.phone, "/phone")
-    await attributes.check(tx, new.attributes)
+    await attributes.check(tx, new.attributes, {})
     await hold(tx)
     key = match_key(phone)
     row = await tx.maybe(
@@ -82,9 +82,10 @@ async def change(call: Call) -> WholeContactOut:
     """Change what is given. Raises NotFound, ValidationFailed, Conflict (it was merged into another)."""
     tx, contact = call.tx, call.id()
     given = _given(call.body)
-    await attributes.check(tx, given.get("attributes", {}))
     await hold(tx)  # what comes in meanwhile is of a blocked contact, or of one that is not
-    if into := (await merging.found(tx, contact)).merged_into:
+    known = await merging.found(tx, contact)
+    await attributes.check(tx, given.get("attributes", {}), known.attributes)
+    if into := known.merged_into:
         raise Conflict(
             "Este contato faz parte de outro: altere aquele.",
             "This contact is part of another: change that one.",

@@ -184,7 +184,10 @@ class Add(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=Tru
 
 
 class Change(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """What people may change; null empties. Of `attributes` only those named change, and null takes one away."""
+    """What people may change; null empties. Of `attributes` only those named change, and null takes one away.
+
+    A hotel that has declared no fields (`PUT /api/contact-attributes`) takes any: text, number, true or false.
+    """
 
     name: Name | UnsetType | None = UNSET
     email: Email | UnsetType | None = UNSET

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from crm.contacts.attributes import AttributeRow, declared
+from crm.contacts.attributes import declared, free
 from crm.core import sql
 from crm.core.http import Call
 from crm.spreadsheets import values
@@ -36,7 +36,8 @@ async def contacts(call: Call, excel: bool = False) -> AsyncIterator[str]:
     separator, start = (";", "\ufeff") if excel else (",", "")
     async with call.opened() as tx:
         own = await declared(tx)
-    keys, told = [row.key for row in own], _told(own)
+        keys = [row.key for row in own] or await free(tx)
+    told = _told([*keys, *(row.label for row in own)])
     yield start + _lines([[*COLUMNS, *keys, *told]], separator)
     after = UUID(int=0)
     while True:
@@ -48,8 +49,8 @@ async def contacts(call: Call, excel: bool = False) -> AsyncIterator[str]:
         after = rows[-1].id
 
 
-def _told(own: Sequence[AttributeRow]) -> list[str]:
-    taken = {plain(word) for row in own for word in (row.key, row.label)}
+def _told(own: Iterable[str]) -> list[str]:
+    taken = {plain(word) for word in own}
     return [column for column in TOLD if plain(column) not in taken]
 
 
