@@ -61,6 +61,19 @@ RETURNING
     id, conversation_id, direction, type, status, content, media, payload, wamid, reply_to, sent_by, error,
     created_at, sent_at, delivered_at, read_at, failed_at, send_at, origin, reactions, edited_at, revoked_at;
 
+-- name: place_behind(id uuid) -> one MessageRow
+-- Places a message of this transaction, which holds its conversation, behind what was said there meanwhile: it began
+-- before that and came to the conversation after it. So nothing stands before what was there first.
+-- Index: messages_pkey, conversations_pkey
+UPDATE messages AS m
+SET created_at = greatest(clock_timestamp(), c.last_message_at + INTERVAL '1 microsecond')
+FROM conversations AS c
+WHERE m.id = :id AND m.tenant_id = c.tenant_id AND m.conversation_id = c.id
+RETURNING
+    m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,
+    m.sent_by, m.error, m.created_at, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.send_at,
+    m.origin, m.reactions, m.edited_at, m.revoked_at;
+
 -- name: attach(message uuid, files uuid[], mime_types text[], most bigint) -> count
 -- The files of a message with several, those that are there and of a kind and size that it takes.
 -- Index: media_pkey

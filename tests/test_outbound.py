@@ -4,14 +4,15 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
 
-from crm import outbound
-from crm.core import rails
+from crm import messages, outbound
+from crm.core import rails, sql
 from crm.core.config import Settings
+from crm.core.rails import Rails
 from tests.meta import accepted, becomes, now, script, send, status, told
 from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_number_id, unique_phone
@@ -73,6 +74,33 @@ async def test_twenty_quick_messages_arrive_in_order(dora: Guest, system: System
     sent = [await send(dora.hotel, conversation, str(place)) for place in range(20)]
     await becomes(dora.hotel, sent[-1], "SENT", "DELIVERED", "READ")
     assert await _texts(system, dora.hotel) == [str(place) for place in range(20)]
+
+
+async def test_what_is_sent_at_once_goes_out_in_the_order_that_the_history_shows(
+    dora: Guest, system: System
+) -> None:
+    conversation = await dora.conversation()
+    texts = [str(place) for place in range(40)]
+    sent = await asyncio.gather(*(send(dora.hotel, conversation, text) for text in texts))
+    for message in sent:
+        await becomes(dora.hotel, message, "SENT", "DELIVERED", "READ")
+    shown = [message["content"] for message in await dora.history() if message["direction"] == "OUTBOUND"]
+    assert await _texts(system, dora.hotel) == shown[::-1]
+    assert (await dora.conversation())["lastMessage"]["preview"] == shown[0]
+
+
+async def test_who_began_before_and_came_behind_stands_behind(dora: Guest, laid: Rails) -> None:
+    hotel, conversation = UUID(dora.hotel.id), UUID((await dora.conversation())["id"])
+    async with laid.db.tenant(hotel) as early:
+        await early.value(sql.load("sending").mime_type, file=uuid4())  # its time is that of its first statement
+        async with laid.db.tenant(hotel) as late:
+            await messages.insert(laid, late, conversation, messages.Send(content="antes"), None)
+        row, [told] = await messages.insert(laid, early, conversation, messages.Send(content="depois"), None)
+        place = (told.data["message"].created_at, told.data["conversation"].last_message.id)
+    shown = (await dora.history())[:2]
+    assert [message["content"] for message in shown] == ["depois", "antes"]
+    assert (place[1], shown[0]["id"]) == (row.id, str(row.id))
+    assert (await dora.conversation())["lastMessage"]["id"] == str(row.id)
 
 
 async def test_workers_that_meet_on_a_lane_send_each_message_once(

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from crm import conversations, template_texts
+from crm.conversations import ConversationOut
 from crm.core import sql
 from crm.core.errors import Conflict, ContactBlocked, FieldError, Problem, ValidationFailed, WindowClosed, invalid
 from crm.core.feed import Event
@@ -81,16 +82,29 @@ async def insert(
         raise await _refusal(tx, conversation, new, parts)
     if len(parts.files) > 1:
         await _attach(tx, conversation, row.id, new, parts)
-    events = await marks.stand(tx, await marks.hold(tx, ids=[row.id])) if new.reaction else []
+    targets = await marks.hold(tx, ids=[row.id]) if new.reaction else set()
     if row.send_at is not None:
         place = conversations.shown(await conversations.found(tx, conversation))
     else:
-        touched, _ = await conversations.touch(tx, [latest(row)])
-        place = touched[conversation]
+        row, place = await _last(tx, row)
         tenant = tx.tenant
         assert tenant is not None
         tx.after_commit(lambda: rails.wake.send(tenant, conversation))
-    return row, [told(row, place), *events]
+    return row, [told(row, place), *await marks.stand(tx, targets)]
+
+
+async def _last(tx: Tx, row: MessageRow) -> tuple[MessageRow, ConversationOut]:
+    """The message as its conversation's last, which is held from here on.
+
+    Its time is when its transaction began: what came to the conversation before it may be later.
+    """
+    touched, _ = await conversations.touch(tx, [latest(row)])
+    place = touched[row.conversation_id]
+    if place.last_message and place.last_message.id != row.id:
+        row = await tx.one(_sql.place_behind, MessageRow, id=row.id)
+        touched, _ = await conversations.touch(tx, [latest(row)])
+        place = touched[row.conversation_id]
+    return row, place
 
 
 async def _typed(tx: Tx, new: Send) -> Send:
