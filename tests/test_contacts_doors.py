@@ -175,9 +175,8 @@ async def test_a_hotel_that_declared_nothing_takes_any_field(system: System) -> 
     assert after["attributes"] == {**{key: given[key] for key in given if key != "idade"}, "cama": "casal"}
     await added(hotel.attendant, attributes={"idade": 7})
     table = (await hotel.admin.get("/api/contacts/export.csv")).text.splitlines()
-    assert [row.rpartition("tags,")[2] for row in table[:1]] == [
-        "aniversário,cama,idade,quarto preferido,vegetariano,language,blocked,marketing_opt_out"
-    ]
+    fields = "aniversário,cama,idade,quarto preferido,vegetariano,language,blocked,marketing_opt_out"
+    assert table[0].rpartition("tags,")[2] == fields
     assert table[1].endswith(",1990-02-28,casal,,101,true,,false,false")
 
 
