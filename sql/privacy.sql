@@ -80,7 +80,7 @@ ORDER BY at DESC, id DESC
 LIMIT :max;
 
 -- name: in_groups(needles text[]) -> many GroupMessageRow
--- What a person wrote in groups, held: only the message itself says who of the group wrote it.
+-- What a person wrote in groups: only the message itself says who of the group wrote it.
 -- Index: conversations_contact_ix, messages_history_ix
 SELECT
     m.id,
@@ -94,8 +94,7 @@ WHERE
         m.payload #>> '{author,from}' = ANY(:needles::text[])
         OR m.payload #>> '{author,from_user_id}' = ANY(:needles)
     )
-ORDER BY m.id
-FOR NO KEY UPDATE OF m;
+ORDER BY m.id;
 
 -- name: blank_group_events(messages uuid[], conversations uuid[]) -> count
 -- Events of groups that tell of these messages tell that somebody was erased; of the others' messages they stay.
@@ -463,7 +462,7 @@ FROM next
 ORDER BY next.id;
 
 -- name: old(conversations uuid[], since timestamptz, cut timestamptz, max bigint) -> many OldRow
--- Messages that became too old, held; what waits to be sent is not touched.
+-- Messages that became too old; what waits to be sent is not touched.
 -- Index: messages_history_ix
 SELECT id
 FROM messages
@@ -474,11 +473,10 @@ WHERE
     AND erased_at IS NULL
     AND status NOT IN ('SCHEDULED', 'QUEUED', 'SENDING', 'UNCERTAIN')
 ORDER BY id
-LIMIT :max
-FOR NO KEY UPDATE;
+LIMIT :max;
 
 -- name: late(seen uuid, cut timestamptz, max bigint) -> many OldRow
--- Messages that came in lately and are too old all the same, held.
+-- Messages that came in lately and are too old all the same.
 -- Index: messages_pkey
 SELECT id
 FROM messages
@@ -488,13 +486,37 @@ WHERE
     AND erased_at IS NULL
     AND status NOT IN ('SCHEDULED', 'QUEUED', 'SENDING', 'UNCERTAIN')
 ORDER BY id
-LIMIT :max
+LIMIT :max;
+
+-- name: hold_files(messages uuid[]) -> none
+-- The files of these messages, held until the commit.
+-- Index: messages_pkey, message_files_pkey, media_pkey
+SELECT id
+FROM media
+WHERE
+    id IN (
+        SELECT media_id FROM messages WHERE id = ANY(:messages::uuid[])
+        UNION ALL
+        SELECT media_id FROM message_files WHERE message_id = ANY(:messages)
+    )
+ORDER BY id
 FOR NO KEY UPDATE;
 
 -- name: silence(ids uuid[]) -> many SilencedRow
--- Messages, and the list where it shows one of them, say nothing any more.
+-- Messages, and the list where it shows one of them, say nothing any more; not what waits to be sent again since.
 -- Index: messages_pkey, conversations_pkey, message_files_pkey
-WITH silenced AS (
+WITH loud AS MATERIALIZED (
+    SELECT id
+    FROM messages
+    WHERE
+        id = ANY(:ids::uuid[])
+        AND erased_at IS NULL
+        AND status NOT IN ('SCHEDULED', 'QUEUED', 'SENDING', 'UNCERTAIN')
+    ORDER BY id
+    FOR NO KEY UPDATE
+),
+
+silenced AS (
     UPDATE messages AS m
     SET
         content = NULL,
@@ -504,8 +526,8 @@ WITH silenced AS (
         target_wamid = NULL,
         retired_wamids = '{}',
         erased_at = now()
-    FROM unnest(:ids::uuid[]) AS given (id)
-    WHERE m.id = given.id AND m.erased_at IS NULL
+    FROM loud
+    WHERE m.id = loud.id
     RETURNING m.id, m.conversation_id, m.media_id
 ),
 

@@ -11,6 +11,8 @@ from tests.system import eventually
 HEAD = "SELECT FROM feed_heads WHERE tenant_id = $1 FOR UPDATE"  # a hotel's feed: nothing of it is told meanwhile
 DOOR = "SELECT pg_advisory_xact_lock(hashtextextended('contacts ' || $1, 0))"  # nothing comes in meanwhile
 TALK = "SELECT FROM conversations WHERE id = $1 FOR NO KEY UPDATE"  # a conversation, as who changes it
+FILE = "SELECT FROM media WHERE id = $1 FOR NO KEY UPDATE"  # a file, as who has just fetched it
+UNHELD = "SELECT id FROM messages WHERE id = $1 FOR UPDATE NOWAIT"  # a message, unless somebody holds it
 WAITS = "SELECT pid, waitstart FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
 WAITING = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
 

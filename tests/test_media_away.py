@@ -100,7 +100,8 @@ async def test_bytes_to_be_deleted_wait_for_s3_and_go_when_it_is_back(
     tenant, data = uuid4(), picture("PNG", (8, 8)) + uuid4().bytes
     migrated.run(TENANT, tenant)
     seen = look(io.BytesIO(data))
-    await keeping.keep(apart, tenant, uuid4(), seen, io.BytesIO(data))
+    async with keeping.kept(apart, tenant, uuid4(), seen, io.BytesIO(data)):
+        pass
     migrated.run("UPDATE media_leftovers SET due_at = now()")
     _, port = s3[0].get_host_and_port()
     s3.pop().stop()

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from crm.core import rails
+from crm.core.errors import Unavailable
 from crm.core.store import Store
 from crm.media import keeping
 from crm.media.look import look
@@ -82,7 +83,8 @@ async def test_bytes_whose_upload_never_committed_go_after_a_day(
 ) -> None:
     laid, data = await rails.lay(system.settings), content()
     seen = look(io.BytesIO(data))
-    await keeping.keep(laid, UUID(hotel_a.id), uuid4(), seen, io.BytesIO(data))
+    async with keeping.kept(laid, UUID(hotel_a.id), uuid4(), seen, io.BytesIO(data)):
+        pass
     await laid.close()
     late = "UPDATE media_leftovers SET due_at = due_at - INTERVAL '{}' WHERE sha256 = $1 RETURNING due_at > now()"
     [row] = await as_owner(late.format("23 hours"), seen.sha256)
@@ -91,12 +93,28 @@ async def test_bytes_whose_upload_never_committed_go_after_a_day(
     assert await emptied(system, hotel_a, data)
 
 
+async def test_bytes_whose_row_failed_go_soon(system: System, hotel_a: Hotel) -> None:
+    """A person was erased while the file was fetched, and who fetched it was ended: they lay there for a day."""
+    laid, data = await rails.lay(system.settings), content()
+
+    async def fails() -> None:
+        async with keeping.kept(laid, UUID(hotel_a.id), uuid4(), look(io.BytesIO(data)), io.BytesIO(data)):
+            assert len(kept(system, hotel_a, data)) == 2
+            raise Unavailable
+
+    with pytest.raises(Unavailable):
+        await fails()
+    await laid.close()
+    assert await emptied(system, hotel_a, data)
+
+
 async def test_bytes_that_come_after_their_row_was_deleted_wait_for_nobody_but_who_puts_them_too(
     system: System, guest: Guest, as_owner: Sql
 ) -> None:
     laid, data, tenant, mine = await rails.lay(system.settings), content(), UUID(guest.hotel.id), uuid4()
     seen = look(io.BytesIO(data))
-    await keeping.keep(laid, tenant, mine, seen, io.BytesIO(data))
+    async with keeping.kept(laid, tenant, mine, seen, io.BytesIO(data)):
+        pass
     await as_owner("UPDATE media_leftovers SET due_at = 'infinity' WHERE sha256 = $1", seen.sha256)
     name = await held(system, guest.hotel, data)
     await slowly(system, name)

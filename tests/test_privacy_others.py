@@ -1,5 +1,6 @@
 """An erased person in what others wrote, and in groups: the one is told of and stays, the other goes."""
 
+import asyncio
 from uuid import uuid4
 
 import httpx
@@ -7,7 +8,9 @@ import pytest
 
 from crm.core import sql
 from crm.privacy.mentions import spellings
+from ops.dev.home import Home
 from tests import meta
+from tests.held import FILE, UNHELD, holding
 from tests.people import Sql
 from tests.scratch import Scratch, fetched
 from tests.system import Guest, Hotel, System, eventually, unique_phone
@@ -120,3 +123,19 @@ async def test_of_a_group_the_persons_own_messages_go_and_the_others_stay(
 
     assert await eventually(gone, 20)
     assert await meta.stored(as_owner, "salve grupo") == 1
+
+
+async def test_who_is_erased_while_a_file_for_a_group_is_fetched_is_erased_after_it(
+    sara: Guest, system: System, alice: httpx.AsyncClient, home: Home, as_owner: Sql
+) -> None:
+    """Who fetches holds the file, and then its message: each waited for the other, and one of them was ended."""
+    node = {"type": "image", "image": {"id": await held(system, sara.hotel, data_of(sara))}}
+    shows = {**sara.message(node), "group_id": f"group-{uuid4().hex}"}
+    await meta.told(sara.hotel, as_owner, sara.body(shows))
+    contact = await contact_of(sara)
+    [message] = await as_owner("SELECT id, media_id FROM messages WHERE wamid = $1", shows["id"])
+    async with holding(home, FILE, message["media_id"]) as fetching:
+        erasing = asyncio.create_task(erased(alice, contact))
+        await eventually(fetching.waits)
+        assert len(await as_owner(UNHELD, message["id"])) == 1
+    assert (await erasing)["media"] == 1

@@ -14,7 +14,7 @@ from crm.media.keeping import remove_of
 from crm.privacy import forget_old
 from crm.privacy.forgetting import forget_of
 from ops.dev.home import Home
-from tests.held import DOOR, holding
+from tests.held import DOOR, FILE, UNHELD, holding
 from tests.meta import told
 from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_phone
@@ -96,8 +96,23 @@ async def test_a_night_blanks_before_or_after_what_comes_in(
     async with holding(home, DOOR, dora.hotel.id) as door:
         working = asyncio.create_task(night(laid, dora.hotel))
         await eventually(door.waits)
-        assert len(await as_owner("SELECT id FROM messages WHERE id = $1 FOR UPDATE NOWAIT", message["id"])) == 1
+        assert len(await as_owner(UNHELD, message["id"])) == 1
     assert (await working, (await dora.history())[0]["content"]) == (1, None)
+
+
+async def test_a_night_holds_a_file_before_its_message(
+    laid: Rails, dora: Guest, system: System, home: Home, as_owner: Sql
+) -> None:
+    """Who fetches the file holds it, and then its message: each waited for the other, and one of them was ended."""
+    data = picture("PNG", (8, 8)) + dora.wa_id.encode()
+    message = await dora.writes(node={"type": "image", "image": {"id": await held(system, dora.hotel, data)}})
+    file = await ended(dora.hotel, message)
+    await age(as_owner, message, 31)
+    async with holding(home, FILE, file["id"]) as fetching:
+        working = asyncio.create_task(night(laid, dora.hotel))
+        await eventually(fetching.waits)
+        assert len(await as_owner(UNHELD, message["id"])) == 1
+    assert (await working, (await dora.history())[0]["media"]["state"]) == (1, "DELETED")
 
 
 LAST_NIGHT = """UPDATE retentions SET kept_since = now() - INTERVAL '40 days',

@@ -41,9 +41,8 @@ async def upload(call: Call) -> Response:
 
 async def _kept(call: Call, seen: Look, file: UploadFile) -> Response:
     """The same bytes under the same name and key are the same file."""
-    await keeping.keep(call.rails, call.place, uuid4(), seen, file.file)
     filename, key = names.clean(file.filename), idempotency.key(call.request.headers, None)
-    async with call.opened() as tx:
+    async with keeping.kept(call.rails, call.place, uuid4(), seen, file.file), call.opened() as tx:
 
         async def made() -> Response:
             media = await tx.value(_sql.keep, filename=filename, **fetching.facts(seen))

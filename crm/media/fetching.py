@@ -58,8 +58,7 @@ async def fetch(rails: Rails, tenant: UUID, media: UUID) -> None:
         return
     try:
         async with _held(rails, tenant, row):
-            seen = await _brought(rails, tenant, row, sender)
-        await _ready(rails, tenant, row, seen)
+            await _bring(rails, tenant, row, sender)
     except Refused as refused:
         await _settle(rails, tenant, row, "FAILED", str(refused))
     except MetaError as error:
@@ -100,8 +99,16 @@ def _wait(row: FetchRow) -> float:
     return longest * random.uniform(0.75, 1.0)  # noqa: S311 (jitter)
 
 
-async def _brought(rails: Rails, tenant: UUID, row: FetchRow, sender: SenderRow | None) -> Look:
-    """The bytes in the store, and what they are. Raises Refused, MetaError, Unavailable."""
+async def _bring(rails: Rails, tenant: UUID, row: FetchRow, sender: SenderRow | None) -> None:
+    """The bytes in the store, and what they are in the row. Raises Refused, MetaError, Unavailable."""
+    with tempfile.TemporaryFile() as file:
+        seen = await _brought(rails, tenant, row, sender, file)
+        async with keeping.kept(rails, tenant, row.claim, seen, file):
+            await _ready(rails, tenant, row, seen)
+
+
+async def _brought(rails: Rails, tenant: UUID, row: FetchRow, sender: SenderRow | None, file: IO[bytes]) -> Look:
+    """The bytes in `file`, and what they are. Raises Refused, MetaError, Unavailable."""
     if row.expired:
         raise Refused("expired")
     if sender is None:
@@ -109,17 +116,15 @@ async def _brought(rails: Rails, tenant: UUID, row: FetchRow, sender: SenderRow 
     if row.died and row.attempts > _DEATHS:
         raise Refused("worker_died")
     token = channels.token(rails.box, tenant, sender)
-    with tempfile.TemporaryFile() as file:
-        try:
-            expected = await _download(rails, row, token, file)
-        except TooLarge as error:
-            raise Refused("too_large") from error
-        except ForeignHost as error:
-            raise Refused("foreign_host") from error
-        seen = await rails.look(partial(look, file))
-        if expected is not None and seen.sha256 != expected:
-            raise Refused("digest_differs")
-        await keeping.keep(rails, tenant, row.claim, seen, file)
+    try:
+        expected = await _download(rails, row, token, file)
+    except TooLarge as error:
+        raise Refused("too_large") from error
+    except ForeignHost as error:
+        raise Refused("foreign_host") from error
+    seen = await rails.look(partial(look, file))
+    if expected is not None and seen.sha256 != expected:
+        raise Refused("digest_differs")
     return seen
 
 

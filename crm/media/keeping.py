@@ -8,7 +8,8 @@ row is locked while its bytes go.
 
 import asyncio
 import logging
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import IO
 from uuid import UUID
 
@@ -52,13 +53,31 @@ class LeftoverRow(msgspec.Struct, frozen=True):
     named: bool
 
 
-async def keep(rails: Rails, tenant: UUID, put: UUID, seen: Look, file: IO[bytes]) -> None:
-    """Put a file and its thumbnail into the store, unless the same bytes lie there. Raises Unavailable.
+@asynccontextmanager
+async def kept(rails: Rails, tenant: UUID, put: UUID, seen: Look, file: IO[bytes]) -> AsyncIterator[None]:
+    """A file and its thumbnail are in the store while the work inside names them in a row. Raises Unavailable.
 
-    The caller, known by `put`, names them in a row within a day, and then calls `named`; or else `unwanted`.
+    The caller, known by `put`, calls `named` in that row's transaction, or else `unwanted`. Of work that fails the
+    bytes go soon; of a killed one after a day.
     """
     async with rails.db.tenant(tenant) as tx:
         await tx.none(_sql.leave, sha256=seen.sha256, put=put, seconds=UNNAMED_SECONDS)
+    try:
+        await _put(rails, tenant, seen, file)
+        yield
+    except BaseException:
+        await asyncio.shield(_give_up(rails, tenant, put, seen.sha256))
+        raise
+
+
+async def _give_up(rails: Rails, tenant: UUID, put: UUID, sha256: bytes) -> None:
+    with suppress(Unavailable):  # what is not told now goes after the day
+        async with rails.db.tenant(tenant) as tx:
+            await unwanted(tx, put, sha256)
+
+
+async def _put(rails: Rails, tenant: UUID, seen: Look, file: IO[bytes]) -> None:
+    """Unless the same bytes lie there."""
     if seen.thumbnail:
         await rails.store.put(thumbnail_key_of(tenant, seen.sha256), seen.thumbnail)
     if not await rails.store.has(key_of(tenant, seen.sha256)):

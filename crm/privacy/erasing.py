@@ -53,6 +53,7 @@ async def erase(tx: Tx, contact: UUID) -> tuple[Receipt, list[Event]]:
     asked = await mentions.words(tx, people, words)
     counts.dead_letters = await tx.count(_sql.bury, needles=words)
     written = await _in_groups(tx, words)
+    await forgetting.hold_files(tx, [row.id for row in written])
     for one in people:
         await tx.none(_sql.look_through, contact=one, needles=words, in_groups=[row.id for row in written])
     counts.media = await _forget_files(tx, talked)

@@ -114,8 +114,14 @@ async def silence(tx: Tx, messages: list[UUID]) -> int:
     """Blank messages, and delete the files that no other message has; how many files."""
     if not messages:
         return 0
+    await hold_files(tx, messages)
     silenced = await tx.many(_sql.silence, SilencedRow, ids=messages)
     files = {row.media_id for row in silenced if row.media_id}
     alone = [row.id for row in await tx.many(_sql.alone, FileRow, ids=list(files)) if row.state != "DELETED"]
     await media.forget(tx, alone)
     return len(alone)
+
+
+async def hold_files(tx: Tx, messages: list[UUID]) -> None:
+    """Hold the files of messages before a message is: who fetches one holds it, and then its messages."""
+    await tx.none(_sql.hold_files, messages=messages)
