@@ -267,12 +267,12 @@ async def test_one_step_that_meta_refuses_hides_no_other(step: str, system: Syst
 async def test_a_meta_that_is_silent_is_not_waited_for(
     system: System, hotel: Hotel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steps, "STEP_SECONDS", 0.5)
+    monkeypatch.setattr(steps, "STEP_SECONDS", 2)
     rule = {"match": {"path": f"/{hotel.waba_id}/message_templates"}, "action": {"hang": True}}
     await fake(system, "POST", "/_fake/script", {"rules": [rule]})
     began = time.monotonic()
     found = await check(hotel)
-    assert (failed(found), time.monotonic() - began < 3) == (["templates"], True)
+    assert (failed(found), time.monotonic() - began < 8) == (["templates"], True)
     assert "não respondeu" in found["templates"]["detail"]
 
 

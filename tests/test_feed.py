@@ -126,7 +126,7 @@ async def test_one_hotels_open_transaction_does_not_hold_up_another(
         begun = time.monotonic()
         async with laid.db.tenant(UUID(hotel_b.id)) as other:
             await laid.feed.append(other, [event()])
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 4
 
 
 async def test_what_is_rolled_back_leaves_no_gap(laid: Rails, hotel: Hotel) -> None:
@@ -182,7 +182,7 @@ async def test_appending_nothing_locks_nothing_and_tells_nobody(laid: Rails, hot
     start = await newest(laid, hotel)
     async with laid.db.tenant(UUID(hotel.id)) as idle:
         await laid.feed.append(idle, [])
-        async with asyncio.timeout(1), laid.db.tenant(UUID(hotel.id)) as busy:
+        async with asyncio.timeout(4), laid.db.tenant(UUID(hotel.id)) as busy:
             await laid.feed.append(busy, [event()])
         assert idle.callbacks == []
     assert await newest(laid, hotel) == start + 1

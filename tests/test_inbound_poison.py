@@ -45,10 +45,10 @@ async def _survives(guest: Guest, as_owner: Sql, body: bytes, wamid: str) -> Non
     try:
         answer = await guest.hotel.webhook(body)
         assert answer.status_code == 200, answer.text
-        await eventually(lambda: guest.seen(wamid), 4)
+        await eventually(lambda: guest.seen(wamid), 12)
         after = guest.message(text="depois")
         assert (await guest.hotel.webhook(guest.body(after))).status_code == 200
-        await eventually(lambda: guest.seen(after["id"]), 4)
+        await eventually(lambda: guest.seen(after["id"]), 12)
     finally:  # one that is never worked would hold up the rest of the suite too
         await asyncio.sleep(0.05)
         await as_owner("DELETE FROM webhook_events WHERE body = $1", body)

@@ -40,13 +40,13 @@ async def laid(system: System) -> AsyncIterator[Rails]:
 async def test_a_worker_that_lives_renews_its_lease_and_no_other_fetches(
     system: System, guest: Guest, laid: Rails, as_owner: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetching, "LEASE_SECONDS", 0.8)
+    monkeypatch.setattr(fetching, "LEASE_SECONDS", 1.5)
     monkeypatch.setattr(fetching, "RENEW_SECONDS", 0.2)
     name = await held(system, guest.hotel)
-    await slowly(system, name)
+    await slowly(system, name, 4)
     message = await guest.writes(node={"type": "image", "image": {"id": name}})
     await eventually(lambda: as_owner(CLAIMED, name))
-    await asyncio.sleep(1)  # longer than a lease, shorter than the answer
+    await asyncio.sleep(1.7)  # longer than a lease, shorter than the answer
     await fetching.fetch(laid, UUID(guest.hotel.id), UUID(message["media"]["id"]))
     [row] = await as_owner(LEASED, name)
     assert (row["attempts"], row["lease_until"] is not None) == (1, True)

@@ -36,9 +36,9 @@ def kept(system: System, hotel: Hotel, data: bytes) -> list[str]:
     return [path.name for path in folder.glob(f"{look(io.BytesIO(data)).sha256.hex()}*")]
 
 
-async def slowly(system: System, name: str) -> None:
-    """Let the fake Meta take two seconds for the next answer that brings these bytes."""
-    slow = {"match": {"path": f"/{name}"}, "times": 1, "action": {"delayMs": 2000}}
+async def slowly(system: System, name: str, seconds: int = 2) -> None:
+    """Let the fake Meta take so many seconds for the next answer that brings these bytes."""
+    slow = {"match": {"path": f"/{name}"}, "times": 1, "action": {"delayMs": seconds * 1000}}
     async with calling() as client:
         await client.post(f"{system.graph_url}/_fake/script", json={"rules": [slow]})
 

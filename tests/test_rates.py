@@ -147,7 +147,7 @@ async def test_while_redis_is_away_each_process_goes_on_counting() -> None:
     rates = Rates(queue.connect("redis://127.0.0.1:1/0"))
     began = time.monotonic()
     waits = [await rates.slot("number", 20, "dora") for _ in range(30)]
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 5
     assert waits[0] == 0
     assert 0.8 < max(wait for wait in waits if wait <= MOMENT) <= MOMENT < max(waits) < MOMENT + 0.06
     burst = [await rates.slot("other", 1000, "dora") for _ in range(PAIR_BURST + 1)]
