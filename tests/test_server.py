@@ -83,15 +83,20 @@ class Proxy:
     async def ask_for_ever(self, headers: dict[str, str], stop: asyncio.Event) -> None:
         async with calling(headers=headers, timeout=10) as client:
             while not stop.is_set():
+                asked = self.urls[0]
                 try:
-                    answer = await client.get(f"{self.urls[0]}/api/conversations?limit=5")
+                    answer = await client.get(f"{asked}/api/conversations?limit=5")
                     self.statuses.append(answer.status_code)
                     if answer.headers.get("connection") == "close":
-                        self.urls.sort(key=lambda url: url == str(answer.url).partition("/api")[0])
+                        self._leave(asked)
                 except httpx.ConnectError:
-                    self.urls.append(self.urls.pop(0))
+                    self._leave(asked)
                 except httpx.TransportError as error:
                     self.broken.append(repr(error))
+
+    def _leave(self, asked: str) -> None:
+        """Ask this one last: the others of those who ask now may have found the same."""
+        self.urls.sort(key=lambda url: url == asked)
 
 
 async def test_a_rolling_restart_under_load_loses_no_request(
