@@ -50,6 +50,20 @@ async def test_of_two_who_look_one_takes_it_and_the_other_sees_who(alice: Desk, 
     await bruno.page.locator("#composer").fill("")
 
 
+async def test_a_button_pressed_while_something_comes_is_heard(alice: Desk, bruno: Desk, dora: Guest) -> None:
+    """What came drew the button anew under the pointer, and the click was lost."""
+    await dora.writes("Boa noite")
+    await asyncio.gather(alice.open(dora), bruno.open(dora))
+    await bruno.page.get_by_role("button", name="Assumir").hover()
+    await bruno.page.mouse.down()
+    await dora.writes("Alguém?")
+    await expect(alice.message("Alguém?")).to_be_visible()
+    await asyncio.sleep(0.5)  # it has come to him too
+    await bruno.page.mouse.up()
+    await expect(bruno.page.locator(".assignee")).to_have_text("Você")
+    await expect(bruno.message("Alguém?")).to_be_visible()
+
+
 async def test_pictures_go_both_ways(screens: Screens, bruno: Desk, dora: Guest) -> None:
     phone = await screens.phone(dora)
     await phone.locator("#file").set_input_files([picture("vista.png")])

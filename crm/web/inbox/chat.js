@@ -5,6 +5,7 @@ import { el, fill, icon } from "./dom.js";
 import { remaining } from "./format.js";
 import { headOf, presenceOf } from "./head.js";
 import { itemsOf } from "./items.js";
+import { calmly } from "./press.js";
 import { readChat, readConversation, readNewer, readOlder } from "./reading.js";
 import { nameOf } from "./row.js";
 import { chat, on, state } from "./state.js";
@@ -31,7 +32,7 @@ export function chatPane({ back, details, join }) {
   on("reread", () => shown?.loadAgain());
   on("connection", () => state.connection === "online" && shown?.again?.());
   addEventListener("focus", () => shown?.look());
-  setInterval(() => shown?.drawHead(), 5_000);
+  setInterval(() => calmly(() => shown?.drawHead()), 5_000);
   fill(pane, welcome());
   return Object.assign(pane, { screen: () => shown });
 }

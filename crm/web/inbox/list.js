@@ -4,6 +4,7 @@ import { el, fill, icon, later, tool } from "./dom.js";
 import { has, takes } from "./doors.js";
 import { begin } from "./begin.js";
 import { brief, phone } from "./format.js";
+import { calmly } from "./press.js";
 import { filter, readList } from "./reading.js";
 import { row, windowLeft } from "./row.js";
 import { on, state } from "./state.js";
@@ -48,7 +49,7 @@ export function listPane(menu) {
   on("list", draw);
   on("open", draw);
   on("house", () => fill(choices, ...selects()));
-  setInterval(draw, 30_000); // clocks and countdowns
+  setInterval(() => calmly(draw), 30_000); // clocks and countdowns
   const choices = el("div", { class: "choices" }, ...selects());
   return el(
     "section",

@@ -1,4 +1,5 @@
 // What the page knows, and what each event of the socket does to it. Views read `state` and listen with on().
+import { calmly } from "./press.js";
 
 export const state = {
   me: null,
@@ -22,7 +23,9 @@ export function on(topic, listener) {
 }
 
 export function tell(topic, detail) {
-  for (const listener of listeners.get(topic) ?? []) listener(detail);
+  calmly(() => {
+    for (const listener of listeners.get(topic) ?? []) listener(detail);
+  });
 }
 
 // --- conversations ------------------------------------------------------------------------------------------------
