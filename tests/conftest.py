@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from slipcover import pytest_plugin
 
 if measure := pytest_plugin._slipcover_instance:  # a worker's, which is not handed `--immediate`
     measure.immediate = True  # else a line is measured fifty times, then all functions are walked through
+
+LONG = ["test_connection", "test_screens", "test_looks", "test_bench", "test_drain"]  # 13 to 25 s each, few tests
 
 gc.disable()  # until all is collected: what stays for the whole run is not looked through again and again
 
@@ -44,6 +47,15 @@ def _compile_a_part(workerid: str, workercount: int, **_: object) -> None:
     first = len(files) * int(workerid.removeprefix("gw")) // workercount
     for file in files[first:] + files[:first]:
         importlib.import_module(f"tests.{file.stem}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first, then those of many tests: all wait for who is handed a long one last.
+
+    `--no-loadscope-reorder` (ops/dev/test.py) keeps the order; xdist goes by the number of tests alone.
+    """
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.stem not in LONG, -tests[item.path], item.path))
 
 
 def pytest_collection_finish() -> None:

@@ -23,7 +23,8 @@ def main() -> int:
     if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM:
         os.environ["CRM_TESTS_IN"] = MEMORY  # a run writes 10 GB: on the disk it takes a tenth longer
     # In four parts, each with a system of its own: on two cores two wait while two work.
-    suite = ["-m", "pytest", "-n", "4", "--dist", "loadfile", *(f"--ignore={part}" for part in APART)]
+    parts = ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
+    suite = ["-m", "pytest", *parts, *(f"--ignore={part}" for part in APART)]
     measured = [*COVERAGE, "--branch", "--source", "crm", "--json", "--out", FOUND, *suite]
     if tests := subprocess.run(measured, check=False).returncode:
         return tests
