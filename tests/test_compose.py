@@ -45,6 +45,11 @@ def test_a_service_has_no_right_and_a_bounded_log(name: str) -> None:
     assert service["pids_limit"] <= 200
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_name_whose_answer_was_lost_is_asked_for_again_soon(name: str) -> None:
+    assert SERVICES[name]["dns_opt"] == ["timeout:1", "attempts:4"]  # 5 s are all that a connection may take
+
+
 @pytest.mark.parametrize("name", STEADY)
 def test_a_service_is_asked_how_it_is_and_given_time_to_begin(name: str) -> None:
     health = SERVICES[name]["healthcheck"]
