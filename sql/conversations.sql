@@ -119,18 +119,27 @@ FROM unnest(:contacts::uuid[], :channels::uuid[]) AS pair (contact_id, channel_i
 RETURNING id, contact_id, channel_id;
 
 -- name: bring_back(ids uuid[]) -> many ShutRow
--- What is written in is open, unless another conversation of its pair is; those that were closed. The status is not
--- asked for in WHERE: by its index every closed conversation of the hotel would be read.
+-- What is written in is open, unless another conversation of its pair is; those that were closed. Of several closed
+-- ones of a pair the one that was spoken in last. The status is not asked for in WHERE: by its index every closed
+-- conversation of the hotel would be read.
 -- Index: conversations_pkey
-WITH back AS (
+WITH last_of AS (
+    SELECT DISTINCT ON (c.contact_id, c.channel_id) c.id
+    FROM unnest(:ids::uuid[]) AS given (id)
+    INNER JOIN conversations AS c ON given.id = c.id
+    ORDER BY
+        c.contact_id ASC, c.channel_id ASC, c.status = 'CLOSED' ASC, c.last_message_at DESC NULLS LAST, c.id DESC
+),
+
+back AS (
     UPDATE conversations AS c
     SET
         status = CASE c.status WHEN 'CLOSED' THEN 'OPEN' ELSE c.status END,
         archived = c.archived AND c.status <> 'CLOSED',
         updated_at = now()
-    FROM unnest(:ids::uuid[]) AS given (id)
+    FROM last_of
     WHERE
-        c.id = given.id
+        c.id = last_of.id
         AND NOT EXISTS (
             SELECT
             FROM conversations AS other

@@ -170,6 +170,25 @@ async def test_what_falls_due_opens_a_closed_conversation_again_and_says_so(dora
     assert [(entry["type"], entry["by"] is None) for entry in timeline] == [("reopened", True), ("closed", False)]
 
 
+async def test_of_two_closed_conversations_of_a_guest_that_fall_due_the_last_one_opens(
+    dora: Guest, as_owner: Sql
+) -> None:
+    """Both opened at once are one too many for the table: nothing of the hotel's fell due any more."""
+    hotel, talks = dora.hotel, []
+    assert (await hotel.admin.patch("/api/tenant", json={"settings": {"reopenHours": 0}})).status_code == 200
+    for _ in range(2):
+        await dora.writes()
+        talks.append((await dora.conversation())["id"])
+        assert (await hotel.attendant.post(f"/api/conversations/{talks[-1]}/close")).status_code == 200
+    due = "INSERT INTO messages (tenant_id, conversation_id, channel_id, direction, type, status, content, send_at)"
+    each = "SELECT tenant_id, id, channel_id, 'OUTBOUND', 'text', 'SCHEDULED', 'já', now() FROM conversations"
+    made = await as_owner(f"{due} {each} WHERE id = ANY($1::uuid[]) RETURNING id, conversation_id", talks)
+    for message, talk in made:
+        await becomes(hotel, {"id": str(message), "conversationId": str(talk)}, "READ")
+    stand = [(await hotel.attendant.get(f"/api/conversations/{talk}")).json()["status"] for talk in talks]
+    assert stand == ["CLOSED", "OPEN"]
+
+
 async def test_what_falls_due_and_what_comes_in_do_not_wait_for_each_other(
     dora: Guest, home: Home, as_owner: Sql
 ) -> None:
