@@ -163,8 +163,7 @@ async def endpoint(websocket: WebSocket) -> None:
         return await websocket.send_denial_response(answer)
     await websocket.accept()
     try:
-        who = await _signed_in(websocket)
-        await _stay(websocket, who, await _comer(websocket.state.rails, who))
+        await _stay(websocket, await _signed_in(websocket))
     except Closed as closed:
         with suppress(RuntimeError, OSError):
             await websocket.close(closed.code)
@@ -172,21 +171,22 @@ async def endpoint(websocket: WebSocket) -> None:
         pass
 
 
-async def _stay(websocket: WebSocket, who: Who, comer: ComerRow) -> None:
+async def _stay(websocket: WebSocket, who: Who) -> None:
     hub: Hub = websocket.state.hub
     assert who.tenant is not None
-    socket = Socket(cast("Send", websocket._send), who, who.tenant, comer.name or "Suporte")
-    _know(socket, comer)
+    socket = Socket(cast("Send", websocket._send), who, who.tenant)
     try:
         room = await hub.enter(socket)
     except Unavailable as error:
         raise Closed(RESTARTING) from error
-    if hub.of_user(who.tenant, who.user) > SOCKETS_PER_USER:  # this one counted: others may have come in meanwhile
-        await hub.leave(socket)
-        raise Closed(TOO_MANY)
-    socket.say("ready", {"userId": who.user, "tenantId": who.tenant, "seq": room.last})
-    expire(socket, who)
     try:
+        if hub.of_user(who.tenant, who.user) > SOCKETS_PER_USER:  # with this one: others may have come in meanwhile
+            raise Closed(TOO_MANY)
+        # Asked inside, where its end is heard: one that ended between the answer and the entry was let in.
+        _know(socket, await _comer(websocket.state.rails, who))
+        room.let_hear(socket)
+        socket.say("ready", {"userId": who.user, "tenantId": who.tenant, "seq": room.last})
+        expire(socket, who)
         await Visit(websocket, hub, socket, room, who).read()
     except Closed as closed:
         socket.close(closed.code)
@@ -271,7 +271,8 @@ async def _named(websocket: WebSocket, token: str) -> Who:
 
 
 def _know(socket: Socket, comer: ComerRow) -> None:
-    """What its person may see is decided at the entry, and again with each fresh token."""
+    """Its person's name and what it may see: decided at the entry, and again with each fresh token."""
+    socket.name = comer.name or "Suporte"
     socket.departments = comer.departments if comer.restricted else None
 
 

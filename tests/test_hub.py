@@ -351,6 +351,7 @@ async def test_a_replay_waits_for_its_reader_and_ends_where_the_room_stands(laid
     async with laid.db.tenant(UUID(hotel.id)) as tx:
         await laid.feed.append(tx, [Event("conversation:updated", uuid4(), {})])  # of one that nobody can place
     room = await own_hub.enter(socket)
+    room.let_hear(socket)
     ends = socket.last
     assert ends == room.last
     await happen(laid, hotel, "between", lost=True)
@@ -374,6 +375,7 @@ async def test_what_happens_during_a_replay_comes_by_it_alone() -> None:
         socket = Socket(send, Who(uuid4(), "ATTENDANT", uuid4(), uuid4(), uuid4(), 0), room.tenant, "Bruno")
         socket.departments, socket.replaying = departments, True
         room.sockets.add(socket)
+        room.let_hear(socket)
     room.last = 0
     assert room.tell([event])
     room.let_in([event], {})

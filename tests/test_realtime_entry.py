@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from crm import app
 from crm.core.config import Settings
+from tests.held import holding
 from tests.sockets import Ear, at_socket, listening, short_lived, token_of
 from tests.system import PASSWORD, Hotel, System, eventually, serving
 
@@ -119,6 +120,17 @@ async def test_logout_closes_that_sessions_sockets_and_no_others(system: System,
         assert await gone.closed() == 4401
         assert await stays.heard() == []
     async with at_socket(hotel.url, token_of(session)) as ear:
+        assert await ear.closed() == 4401
+
+
+async def test_a_session_that_ends_while_its_socket_comes_in_is_4401(system: System) -> None:
+    """It was asked for before its end could be heard: a session that ended between stayed in."""
+    hotel = await system.hotel("Porta")
+    async with at_socket(hotel.url) as ear:
+        async with holding(system.home, "LOCK TABLE feed_heads IN ACCESS EXCLUSIVE MODE") as heads:
+            await ear.say("auth", {"token": token_of(hotel.attendant)})
+            await eventually(heads.waits)
+            assert (await hotel.attendant.post("/auth/logout")).status_code == 204
         assert await ear.closed() == 4401
 
 

@@ -86,7 +86,7 @@ class Hub:
         task.add_done_callback(self._tasks.discard)
 
     async def enter(self, socket: Socket) -> Room:
-        """Put a socket into its tenant's room; from the return on it gets everything after `room.last`."""
+        """Put a socket into its tenant's room: from the return on it hears its own end, the rest once it may."""
         room = self._rooms.setdefault(socket.tenant, Room(socket.tenant))
         async with room.ready:
             if room.last is None:
@@ -95,7 +95,6 @@ class Hub:
                 async with self._rails.db.tenant(socket.tenant) as tx:
                     room.last = await feed.head(tx)
         self._rooms[socket.tenant] = room
-        socket.last = room.last
         room.sockets.add(socket)
         metrics.sockets.inc()
         return room
@@ -242,7 +241,7 @@ class Hub:
         for socket, session in own.items():
             if (row := still_in.get(session)) is None:
                 socket.close(4401)
-            elif not row.sees_as(socket.departments):
+            elif socket.hears and not row.sees_as(socket.departments):
                 socket.close(COME_BACK)
 
     async def _watch(self) -> None:

@@ -45,11 +45,11 @@ class Socket:
     """
 
     __slots__ = (
-        "_behind_since", "_frames", "_send", "_writer", "closing", "departments", "dropped", "expires", "joined",
-        "last", "name", "replaying", "session", "task", "tenant", "user", "visiting", "writing_since",
+        "_behind_since", "_frames", "_send", "_writer", "closing", "departments", "dropped", "expires", "hears",
+        "joined", "last", "name", "replaying", "session", "task", "tenant", "user", "visiting", "writing_since",
     )  # fmt: skip
 
-    def __init__(self, send: Send, who: Who, tenant: UUID, name: str) -> None:
+    def __init__(self, send: Send, who: Who, tenant: UUID, name: str = "") -> None:
         self._send, self.tenant, self.name = send, tenant, name
         self.user, self.session, self.visiting = who.user, who.session, who.visiting
         self._frames: deque[dict[str, Any]] | None = None  # what waits until its reader has taken the one before
@@ -57,6 +57,7 @@ class Socket:
         self._behind_since = 0.0
         self.joined: set[UUID] = set()
         self.departments: list[UUID] | None = None  # restricted to these, its own and nobody's; None: sees all
+        self.hears = False  # not before it is known who it is
         self.last = 0  # the last event a restricted socket was shown
         self.closing: int | None = None
         self.writing_since: float | None = None
@@ -178,6 +179,10 @@ class Room:
         self.catching_up = asyncio.Lock()
         self.ready = asyncio.Lock()
 
+    def let_hear(self, socket: Socket) -> None:
+        """From here on a socket of this room gets everything after `last`: it is known who it is."""
+        socket.last, socket.hears = self.last or 0, True
+
     def tell(self, events: list[EventRow]) -> bool:
         """Pass on what comes next in order; False when something before it is missing."""
         for event in events:
@@ -195,7 +200,7 @@ class Room:
         for socket in self.sockets:
             if socket.departments is not None:
                 guarded = True
-            elif not socket.replaying and event.event != GONE:
+            elif socket.hears and not socket.replaying and event.event != GONE:
                 socket.push(frame)
         if guarded:
             self.guarded.append(event)
