@@ -171,7 +171,7 @@ WHERE id = :id AND last_message_id = :message;
 
 -- name: touch(ids uuid[], messages uuid[], directions text[], types text[], previews text[], statuses text[], ats timestamptz[], unreads int[], firsts uuid[], windows timestamptz[], clicks timestamptz[]) -> many TouchedRow
 -- Notes the newest message of conversations. One processed late never replaces a newer one; the 24-hour
--- window is only ever moved forward. Says of which it ended that they were archived or put off.
+-- window is only ever moved forward. Says of which it ended that they were archived, put off or (just now) closed.
 -- Index: conversations_pkey
 WITH news AS (
     SELECT *
@@ -221,6 +221,7 @@ touched AS (
         snoozed_until = CASE WHEN news.unread = 0 THEN c.snoozed_until END,
         status = CASE
             WHEN news.unread > 0 AND c.snoozed_until IS NOT NULL AND c.status = 'PENDING' THEN 'OPEN'
+            WHEN news.unread > 0 AND c.status = 'CLOSED' THEN 'OPEN'
             ELSE c.status
         END,
         window_expires_at = greatest(c.window_expires_at, news.window_expires_at),
@@ -240,7 +241,8 @@ touched AS (
     RETURNING
         c.*,
         old.archived AND NOT c.archived AS unarchived,
-        old.snoozed_until IS NOT NULL AND c.snoozed_until IS NULL AS unsnoozed
+        old.snoozed_until IS NOT NULL AND c.snoozed_until IS NULL AS unsnoozed,
+        old.status = 'CLOSED' AND c.status <> 'CLOSED' AS reopened
 )
 
 SELECT
@@ -270,7 +272,8 @@ SELECT
     c.snoozed_until,
     c.first_unread_id,
     c.unarchived,
-    c.unsnoozed
+    c.unsnoozed,
+    c.reopened
 FROM touched AS c
 INNER JOIN contacts AS p ON c.tenant_id = p.tenant_id AND c.contact_id = p.id
 LEFT JOIN users AS u ON c.tenant_id = u.tenant_id AND c.assigned_to = u.id

@@ -1,10 +1,13 @@
 """What people and messages do to a conversation: read, unread, assign, visit, and a late message."""
 
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
+from ops.dev.home import Home
+from tests.held import holding
 from tests.meta import send, told
 from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_phone
@@ -104,6 +107,25 @@ async def test_a_late_older_message_never_replaces_a_newer_preview(guest: Guest,
     assert [after[name] for name in unchanged] == [before[name] for name in unchanged]
     assert after["unreadCount"] == 2
     assert [item["content"] for item in await guest.history()] == ["novo", "antigo"]
+
+
+async def test_what_a_guest_writes_while_somebody_closes_opens_again(guest: Guest, home: Home) -> None:
+    """It was found open, closed by another request, and noted as closed: in no list of what waits for an answer."""
+    hotel, elias = guest.hotel, Guest(guest.hotel, unique_phone(), "Elias")
+    await guest.writes()
+    await elias.writes()
+    node, url = guest.message(text="ainda preciso"), f"/api/conversations/{(await guest.conversation())['id']}"
+    stored = "SELECT FROM conversations WHERE id = $1 FOR UPDATE"  # no message can be stored there meanwhile
+    async with holding(home, stored, UUID((await elias.conversation())["id"])) as held:
+        body = hotel.envelope(contacts=[guest.profile(), elias.profile()], messages=[node, elias.message()])
+        assert (await hotel.webhook(body)).status_code == 200
+        await eventually(held.waits)
+        assert (await hotel.attendant.post(f"{url}/close")).json()["status"] == "CLOSED"
+    await eventually(lambda: guest.seen(node["id"]))
+    now = await guest.conversation()
+    assert (now["status"], now["unreadCount"], now["lastMessage"]["preview"]) == ("OPEN", 1, "ainda preciso")
+    timeline = (await hotel.attendant.get(f"{url}/timeline")).json()["data"]
+    assert [(entry["type"], entry["by"] is None) for entry in timeline] == [("reopened", True), ("closed", False)]
 
 
 async def test_our_answer_moves_the_conversation_up_and_shows_its_tick(hotel: Hotel) -> None:

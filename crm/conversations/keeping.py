@@ -95,7 +95,8 @@ async def touch(tx: Tx, latest: list[Latest]) -> tuple[dict[UUID, ConversationOu
         windows=[item.window_expires_at for item in latest],
         clicks=[item.ad_clicked_at for item in latest],
     )
-    back = await noted(tx, [row.id for row in rows if row.unarchived], Entry("unarchived"))
+    back = await noted(tx, [row.id for row in rows if row.reopened], Entry("reopened"))
+    back += await noted(tx, [row.id for row in rows if row.unarchived], Entry("unarchived"))
     back += await noted(tx, [row.id for row in rows if row.unsnoozed], Entry("unsnoozed"))
     return {row.id: shown(row) for row in rows}, back
 

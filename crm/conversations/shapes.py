@@ -49,10 +49,11 @@ class ConversationRow(msgspec.Struct, frozen=True):
 
 
 class TouchedRow(ConversationRow, frozen=True):
-    """A conversation with a new message, and what that ended: being archived, being put off."""
+    """A conversation with a new message, and what that ended: being archived, put off, closed (while it came)."""
 
     unarchived: bool
     unsnoozed: bool
+    reopened: bool
 
 
 class ListedRow(ConversationRow, frozen=True):
