@@ -39,6 +39,16 @@ FROM family
 INNER JOIN contacts AS c ON family.id = c.id
 ORDER BY c.erased_at, c.id;
 
+-- name: hold_contacts(ids uuid[]) -> none
+-- Holds contacts until the commit, from whoever gives them something without the door: a message waits (`queue` holds
+-- its contact) and is then refused, a stay waits (`now_is`), and what was given before is seen.
+-- Index: contacts_pkey
+SELECT id
+FROM contacts
+WHERE id = ANY(:ids::uuid[])
+ORDER BY id
+FOR UPDATE;
+
 -- name: talks(contacts uuid[]) -> many TalkRow
 -- The conversations with contacts.
 -- Index: conversations_contact_ix
@@ -161,8 +171,17 @@ FROM loud
 WHERE m.id = loud.id;
 
 -- name: blank_conversations(ids uuid[]) -> none
--- The list shows nothing of what was said, and nothing can be sent: the window is closed.
+-- The list shows nothing of what was said, and nothing can be sent: the window is closed. Held as strongly as a note or
+-- a draft that is just being written holds them weakly: it is waited for, and seen.
 -- Index: conversations_pkey
+WITH held AS MATERIALIZED (
+    SELECT id
+    FROM conversations
+    WHERE id = ANY(:ids::uuid[])
+    ORDER BY id
+    FOR UPDATE
+)
+
 UPDATE conversations AS c
 SET
     last_message_preview = NULL,
@@ -177,8 +196,8 @@ SET
     snoozed_until = NULL,
     closed_at = coalesce(c.closed_at, now()),
     updated_at = now()
-FROM unnest(:ids::uuid[]) AS given (id)
-WHERE c.id = given.id;
+FROM held
+WHERE c.id = held.id;
 
 -- name: blank_entries(conversations uuid[]) -> none
 -- Of notes and drafts on a person nothing is left but that there were notes.

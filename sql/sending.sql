@@ -10,7 +10,8 @@ WHERE id = :file;
 
 -- name: queue(conversation uuid, type text, content text, payload jsonb, media_id uuid, mime_types text[], most bigint, most_animated bigint, template uuid, reply_to uuid, client_id text, sent_by uuid, send_at timestamptz) -> maybe MessageRow
 -- Queues a message to a contact that is not blocked, or schedules it. The 24-hour window is open (then), or it is a template that is approved and whose
--- customer wants it; its file is there and of a kind that its type takes; what it quotes is in the conversation.
+-- customer wants it; its file is there and of a kind that its type takes; what it quotes is in the conversation. Who erases the contact holds it: that is
+-- waited for, and erased_at is then read anew, though the window is not.
 -- Index: conversations_pkey, media_pkey, templates_pkey, messages_pkey
 INSERT INTO messages (
     conversation_id, channel_id, direction, type, status, content, payload, media_id, media, reply_to,
@@ -43,6 +44,7 @@ LEFT JOIN messages AS quoted ON c.id = quoted.conversation_id AND quoted.id = :r
 WHERE
     c.id = :conversation
     AND NOT p.blocked
+    AND p.erased_at IS NULL
     AND CASE
         WHEN :template::uuid IS NULL THEN c.window_expires_at > coalesce(:send_at, now())
         ELSE t.status = 'APPROVED' AND NOT (t.category = 'MARKETING' AND p.marketing_opt_out)
@@ -56,6 +58,7 @@ WHERE
             AND quoted.created_at > now() - INTERVAL '30 days'
         )
     )
+FOR KEY SHARE OF p
 ON CONFLICT (tenant_id, conversation_id, client_message_id) WHERE client_message_id IS NOT NULL DO NOTHING
 RETURNING
     id, conversation_id, direction, type, status, content, media, payload, wamid, reply_to, sent_by, error,
@@ -94,6 +97,7 @@ WHERE
 SELECT
     twin.id AS twin,
     p.blocked,
+    p.erased_at IS NOT NULL AS erased,
     f.state AS file_state,
     f.mime_type,
     f.size,

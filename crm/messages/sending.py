@@ -34,6 +34,7 @@ class RefusedRow(msgspec.Struct, frozen=True):
 
     twin: UUID | None
     blocked: bool
+    erased: bool
     file_state: str | None
     mime_type: str | None
     size: int | None
@@ -251,6 +252,11 @@ def _file_refusal(pointer: str, kind: str, why: RefusedRow) -> Problem | None:
 def _template_refusal(parts: Parts, why: RefusedRow) -> Problem | None:
     if parts.template is None:
         return None
+    if why.erased:  # a text's refusal is its window's, which is closed for good
+        return Conflict(
+            "Os dados deste contato foram apagados: nada mais lhe é enviado.",
+            "This contact's data were erased: nothing more is sent to them.",
+        )
     if why.opted_out:
         return Conflict(
             "Este cliente não quer receber mensagens de marketing.",

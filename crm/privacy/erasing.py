@@ -1,7 +1,7 @@
 """A person erased: every row stays with its times and states, so that reports stay true, and says nothing any more.
 
 Identities go too: who writes again is somebody new. Everything happens in one transaction, under the tenant's
-door, so that nothing arrives between.
+door, so that nothing arrives between, and holding the contacts, so that nothing is sent.
 """
 
 from collections.abc import Sequence
@@ -47,6 +47,7 @@ async def erase(tx: Tx, contact: UUID) -> tuple[Receipt, list[Event]]:
     if len(known) == len(rows):
         return msgspec.convert(known[0], Receipt), []
     people = [row.id for row in rows]
+    await tx.none(_sql.hold_contacts, ids=people)
     talked = await talks(tx, people)
     counts = Counts(contacts=len(people), conversations=len(talked))
     words = await needles(tx, people)
