@@ -19,6 +19,7 @@ from crm import channels, contacts, dead_letters, media, messages, templates
 from crm.channels import SenderRow
 from crm.contacts import Choice
 from crm.core import meta, meta_media, metrics
+from crm.core.errors import Unavailable
 from crm.core.feed import Event
 from crm.core.meta import MetaError
 from crm.core.meta_errors import OPTED_OUT, PAIR, PERMANENT, TRANSIENT, UNCERTAIN
@@ -36,6 +37,7 @@ TRIES = 8  # with the waits below: about ten minutes
 UNKNOWN_FILE = {100, 131009, 131052, 131053}  # Meta: what a media id is refused with that it no longer knows
 STALE = {132000, 132001}  # Meta: our copy of the template is not what Meta has
 _FIRST_WAIT, _LONGEST_WAIT = 2, 300
+_AWAY = (1, 2, 4, 8)  # seconds between tries to give a message back while Postgres is away
 
 
 class Parcel(msgspec.Struct, frozen=True):
@@ -91,12 +93,24 @@ async def _turn(rails: Rails, tenant: UUID, parcel: Parcel) -> bool:
 
 @asynccontextmanager
 async def _untried(rails: Rails, tenant: UUID, message: ClaimedRow) -> AsyncIterator[None]:
-    """Meta has heard nothing of this message yet: a worker that must end gives it back."""
+    """Meta has heard nothing of this message yet: a worker that must end, or finds Postgres away, gives it back."""
     try:
         yield
     except asyncio.CancelledError:
         await asyncio.shield(_put_back(rails, tenant, message, 0))
         raise
+    except Unavailable:
+        await _give_back(rails, tenant, message)
+        raise
+
+
+async def _give_back(rails: Rails, tenant: UUID, message: ClaimedRow) -> None:
+    """Put it back once Postgres answers again; if it stays away, the end of the lease makes it UNCERTAIN."""
+    for wait in _AWAY:
+        try:
+            return await _put_back(rails, tenant, message, wait)
+        except Unavailable:
+            await asyncio.sleep(wait)
 
 
 async def _put_back(rails: Rails, tenant: UUID, message: ClaimedRow, wait: float) -> None:

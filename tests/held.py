@@ -53,6 +53,13 @@ async def holding(home: Home, query: str, *args: object) -> AsyncIterator[Holder
         await connection.close()
 
 
+async def cut(home: Home, pid: int) -> None:
+    """End a connection of API or worker, as Postgres does when it goes away."""
+    connection = await asyncpg.connect(home.database_url("app"))
+    await connection.execute("SELECT pg_terminate_backend($1)", pid)
+    await connection.close()
+
+
 def deadlocks(home: Home) -> int:
     """How many Postgres has told of."""
     return (home.logs / "postgres.log").read_text().count("deadlock detected")

@@ -13,6 +13,8 @@ from crm import messages, outbound
 from crm.core import rails, sql
 from crm.core.config import Settings
 from crm.core.rails import Rails
+from ops.dev.home import Home
+from tests.held import cut, holding
 from tests.meta import accepted, becomes, now, script, send, status, told
 from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_number_id, unique_phone
@@ -315,3 +317,19 @@ async def test_a_worker_that_stops_while_a_file_is_uploaded_gives_the_message_ba
     await becomes(dora.hotel, {"id": str(made["id"]), "conversationId": conversation}, "READ")
     await laid.close()
     server.close()
+
+
+async def test_a_message_that_meta_has_not_heard_of_goes_back_when_postgres_was_away(
+    dora: Guest, system: System, home: Home
+) -> None:
+    """It stayed SENDING for the minutes of a file's lease, and then a person had to say what becomes of it."""
+    hotel, conversation = dora.hotel, (await dora.conversation())["id"]
+    file = (await upload(hotel.admin, picture("PNG", (8, 8)) + uuid4().bytes)).json()["id"]
+    image = {"type": "image", "mediaId": file}
+    async with holding(home, "LOCK TABLE media_uploads IN ACCESS EXCLUSIVE MODE") as uploads:
+        answer = await hotel.attendant.post(f"/api/conversations/{conversation}/messages", json=image)
+        asking = await eventually(uploads.waits)
+        await cut(home, asking["pid"])
+        assert (await becomes(hotel, answer.json(), "QUEUED"))["error"] is None
+    await becomes(hotel, answer.json(), "READ")
+    assert len(await accepted(system, hotel)) == 1
