@@ -2,10 +2,13 @@
 
 import asyncio
 import time
+from functools import partial
 from typing import Any
 
 import pytest
 
+from ops.dev.home import Home
+from tests.held import deadlocks, holding
 from tests.meta import told as worked
 from tests.people import Sql
 from tests.system import Hotel, System, calling, eventually
@@ -105,3 +108,30 @@ async def test_the_same_name_in_two_languages_is_two_templates(system: System, h
         return {one["language"] for one in listed if one["name"] == name} == {"pt_BR", "en_US"}
 
     assert await eventually(both)
+
+
+async def test_a_list_and_webhooks_that_come_meanwhile_do_not_wait_for_each_other(
+    hotel: Hotel, system: System, home: Home, as_owner: Sql
+) -> None:
+    """The list took its templates and then the account, webhooks the account (of a name not known here) first."""
+    named = [await at_meta(system, hotel, name=name) for name in ("aaa", "zzz")]
+    assert (await hotel.admin.post(f"{PATH}/sync")).status_code == 200
+    held = "SELECT id, graph_id FROM templates WHERE waba_id = $1 AND name = ANY($2) ORDER BY name"
+    first, last = await as_owner(held, hotel.waba_id, [one["name"] for one in named])
+    changes = [
+        {"event": "PAUSED", "message_template_id": 987654321, "message_template_name": "unknown"},
+        {"event": "PAUSED", "message_template_id": int(first["graph_id"]), "message_template_name": "aaa"},
+    ]
+    field, language, before = (
+        "message_template_status_update",
+        {"message_template_language": "pt_BR"},
+        deadlocks(home),
+    )
+    entry = {"id": hotel.waba_id, "changes": [{"field": field, "value": one | language} for one in changes]}
+    async with holding(home, "SELECT FROM templates WHERE id = $1 FOR NO KEY UPDATE", last["id"]) as row:
+        listing = asyncio.create_task(hotel.admin.post(f"{PATH}/sync"))
+        await eventually(row.waits)
+        assert (await hotel.webhook({"entry": [entry]})).status_code == 200
+        await eventually(partial(row.waiting, 2))
+    assert ((await listing).status_code, deadlocks(home)) == (200, before)
+    await eventually(partial(as_owner, "SELECT 1 FROM templates WHERE id = $1 AND status = 'PAUSED'", first["id"]))

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from crm import contacts
 from crm.core import meta, sql
 from crm.core.apart import apart
 from crm.core.feed import Event
@@ -70,6 +71,7 @@ async def _end(rails: Rails, tenant: UUID, row: AccountRow, wait: float, done: b
 
 async def _keep(tx: Tx, row: AccountRow, listed: list[Node], name: str | None = None) -> Kept:
     """Write Meta's list down, of the whole account or of one name: what is new, another, or no longer there."""
+    await contacts.hold(tx)  # Meta's webhooks lock these, and when the account is read next, in any order
     known = await tx.many(_sql.held, TemplateRow, account=row.waba_id, name=name)
     merged = merge(known, listed, row.started)
     added = await tx.many(_sql.add, TemplateRow, account=row.waba_id, listed=merged.added)
