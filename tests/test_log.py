@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from crm.core import config
 from crm.core.log import JsonFormatter
@@ -149,6 +150,9 @@ async def _mistakes(told: Told, hotel: Hotel) -> None:
         await ear.hear("ready")
         await ear.say(bad, {"token": bad})
         await ear.hear("error")
+    with pytest.raises(InvalidStatus):
+        async with at_socket(hotel.url, origin=f"https://{bad}.example"):
+            pass
 
 
 async def test_every_line_is_one_json_object_with_time_level_and_message(told: Told) -> None:
@@ -181,6 +185,10 @@ async def test_every_answers_line_has_a_request_id(told: Told) -> None:
     lines = [line for line in told.lines("api") if line["message"] == "answered"]
     assert len(lines) > 15
     assert all(line["requestId"] for line in lines)
+
+
+async def test_what_strangers_do_is_no_error(told: Told) -> None:
+    assert [line for line in told.lines("api") if line["level"] == "ERROR"] == []
 
 
 async def test_the_workers_lines_about_a_send_name_the_hotel(told: Told) -> None:

@@ -39,6 +39,11 @@ def _clean(text: str) -> str:
     return _IN_TEXT.sub("•••", text)
 
 
+def _no_refusal(record: logging.LogRecord) -> bool:
+    """uvicorn calls a handshake that was answered with a refusal an error: strangers would fill the log with it."""
+    return record.msg != "ASGI callable returned without completing handshake."
+
+
 def bind(**values: object) -> contextvars.Token[dict[str, object] | None]:
     """Add fields to every line logged in this task from here on; None values are left out."""
     known = {name: value for name, value in values.items() if value is not None}
@@ -54,6 +59,7 @@ def setup(level: str) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+    logging.getLogger("uvicorn.error").addFilter(_no_refusal)
     logging.getLogger("uvicorn.error").setLevel("WARNING")  # at INFO it tells sockets' query strings
     logging.getLogger("uvicorn.access").setLevel("ERROR")
     logging.getLogger("saq").setLevel("ERROR")  # at WARNING it tells of its own blocked reads at each stop
