@@ -133,6 +133,8 @@ async def patch(call: Call) -> UserRow:
     row = await call.tx.maybe(_sql.patch, UserRow, id=user, **msgspec.structs.asdict(change))
     if row is None:
         raise NotFound
+    if change.active is False:
+        await call.tx.none(_sql.end_sessions, id=user)
     await audit.note(call, call.tx, "user.changed", user, **_given(change))
     if change.active is False or change.role:
         call.rails.feed.end_sockets(call.tx, call.tx.tenant or call.who.home, End(4401, user=user))

@@ -122,10 +122,12 @@ async def test_name_role_and_active_are_changed_one_by_one(hotel_a: Hotel, eva: 
 async def test_who_was_shut_out_comes_in_again_when_active(
     stranger: httpx.AsyncClient, hotel_a: Hotel, eva: dict[str, Any]
 ) -> None:
-    path = f"/api/users/{eva['id']}"
+    path, before = f"/api/users/{eva['id']}", await enter(stranger, eva["email"], hotel_a.slug)
     await hotel_a.admin.patch(path, json={"active": False})
     assert told(await login(stranger, eva["email"], slug=hotel_a.slug)) == (401, "invalid_credentials")
     await hotel_a.admin.patch(path, json={"active": True})
+    assert told(await me(stranger, before["accessToken"])) == (401, "unauthenticated")
+    assert told(await refresh(stranger, before["refreshToken"])) == (401, "unauthenticated")
     await enter(stranger, eva["email"], hotel_a.slug)
 
 
