@@ -25,7 +25,7 @@ async def proxied(settings: Settings, **changes: Any) -> AsyncIterator[str]:
 
 def fresh(word: str) -> str:
     """A name that nothing else of the run has."""
-    return f"{word}-{next(_numbers)}"
+    return f"{word}-{next(_numbers)}x"  # x: no search for it finds a longer number of the same word
 
 
 def public_address() -> str:
