@@ -10,7 +10,9 @@ from . import control, errors, graph, phone
 from .settings import Settings
 from .state import Fake
 
-__all__ = ["Settings", "app"]
+__all__ = ["KEPT_SECONDS", "Settings", "app"]
+
+KEPT_SECONDS = 75  # an idle connection: longer than httpx keeps it (5 s), else a request meets its closing
 
 
 class FakeMeta(Starlette):

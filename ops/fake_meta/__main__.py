@@ -6,7 +6,7 @@ import socket
 
 import uvicorn
 
-from . import app
+from . import KEPT_SECONDS, app
 from .settings import from_environment
 
 
@@ -30,6 +30,7 @@ def main() -> None:
         host=given.host,
         port=given.port,
         log_level="warning",
+        timeout_keep_alive=KEPT_SECONDS,
         timeout_graceful_shutdown=1,
     )
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after its clean end

@@ -6,6 +6,7 @@ import time
 
 import uvicorn
 
+from ops.fake_meta import KEPT_SECONDS
 from ops.fake_meta import app as fake_meta
 from ops.torture.load import Load
 from ops.torture.reconcile import Verdict, look, reconcile
@@ -23,7 +24,8 @@ class Town:
         self.loop = asyncio.new_event_loop()
         self.load: Load | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self._server = uvicorn.Server(uvicorn.Config(self.app, host=host, port=port, log_level="error"))
+        config = uvicorn.Config(self.app, host=host, port=port, log_level="error", timeout_keep_alive=KEPT_SECONDS)
+        self._server = uvicorn.Server(config)
         self._work: asyncio.Future[None] | None = None
 
     def start(self) -> None:
