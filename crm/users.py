@@ -16,7 +16,7 @@ from crm.core.http import Call, Door
 from crm.core.page import EPOCH, Page, PageQuery, read_cursor, turned
 from crm.core.tx import Tx
 
-_sql = sql.load("users")
+_sql, _sessions = sql.load("users"), sql.load("sessions")
 Role = Literal["TENANT_ADMIN", "ATTENDANT"]
 
 
@@ -134,7 +134,7 @@ async def patch(call: Call) -> UserRow:
     if row is None:
         raise NotFound
     if change.active is False:
-        await call.tx.none(_sql.end_sessions, id=user)
+        await call.tx.none(_sessions.end_all, user_id=user, keep=None)
     await audit.note(call, call.tx, "user.changed", user, **_given(change))
     if change.active is False or change.role:
         call.rails.feed.end_sockets(call.tx, call.tx.tenant or call.who.home, End(4401, user=user))

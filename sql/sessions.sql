@@ -1,4 +1,4 @@
--- Sign-ins. Called by crm/sessions/ in the transaction of the person's home tenant.
+-- Sign-ins. Called by crm/sessions/ in the transaction of the person's home tenant, and by crm/users.py (end_all).
 
 -- name: person_by_email(email text) -> maybe PersonRow
 -- Who wants to sign in, with their tenant.

@@ -80,10 +80,3 @@ SET
     updated_at = now()
 WHERE id = :id
 RETURNING id, email, name, role, tenant_id, active, must_change_password;
-
--- name: end_sessions(id uuid) -> none
--- Ends the sessions of somebody who is out: coming back is signing in again.
--- Index: sessions_user_ix
-UPDATE sessions
-SET revoked_at = now()
-WHERE user_id = :id AND revoked_at IS NULL;

@@ -173,10 +173,9 @@ async def test_who_wants_no_marketing_gets_none_and_the_rest_goes_on(dora: Guest
 
 
 async def test_nothing_is_sent_to_who_was_erased_and_it_is_said_why(dora: Guest) -> None:
-    contact = (await dora.conversation())["contact"]["id"]
-    conversation = (await dora.conversation())["id"]
-    assert (await dora.hotel.admin.post(f"/api/contacts/{contact}/erase")).status_code == 200
-    answer = await dora.hotel.attendant.post(f"/api/conversations/{conversation}/messages", json=use())
+    talk = await dora.conversation()
+    assert (await dora.hotel.admin.post(f"/api/contacts/{talk['contact']['id']}/erase")).status_code == 200
+    answer = await dora.hotel.attendant.post(f"/api/conversations/{talk['id']}/messages", json=use())
     told = answer.json()
     assert (answer.status_code, told["code"], "apagados" in told["detail"]) == (409, "conflict", True)
 

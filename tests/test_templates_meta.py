@@ -122,11 +122,8 @@ async def test_a_list_and_webhooks_that_come_meanwhile_do_not_wait_for_each_othe
         {"event": "PAUSED", "message_template_id": 987654321, "message_template_name": "unknown"},
         {"event": "PAUSED", "message_template_id": int(first["graph_id"]), "message_template_name": "aaa"},
     ]
-    field, language, before = (
-        "message_template_status_update",
-        {"message_template_language": "pt_BR"},
-        deadlocks(home),
-    )
+    field, before = "message_template_status_update", deadlocks(home)
+    language = {"message_template_language": "pt_BR"}
     entry = {"id": hotel.waba_id, "changes": [{"field": field, "value": one | language} for one in changes]}
     async with holding(home, "SELECT FROM templates WHERE id = $1 FOR NO KEY UPDATE", last["id"]) as row:
         listing = asyncio.create_task(hotel.admin.post(f"{PATH}/sync"))
