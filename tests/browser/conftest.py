@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 from tests.browser.screens import Desk, Screens
-from tests.system import Hotel, System
+from tests.system import Guest, Hotel, System
 
 USUAL = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = [
@@ -60,3 +60,9 @@ async def bruno(screens: Screens) -> Desk:
 async def alice(screens: Screens) -> Desk:
     """The admin at hers."""
     return await screens.desk("admin")
+
+
+@pytest.fixture
+def dora(screens: Screens) -> Guest:
+    """A guest of whom nobody has heard yet."""
+    return screens.guest("Dora")

@@ -24,11 +24,6 @@ UNASKED = """window.asked = [];
     Notification.requestPermission = async () => (asked.push(navigator.userActivation.isActive), "default");"""
 
 
-@pytest.fixture
-def dora(screens: Screens) -> Guest:
-    return screens.guest("Dora")
-
-
 async def carried(page: Page, name: str) -> JSHandle:
     """A picture as a mouse or a clipboard holds it."""
     return await page.evaluate_handle(CARRIED, [name, list(picture(name)["buffer"])])

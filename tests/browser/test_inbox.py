@@ -4,7 +4,6 @@ import asyncio
 import re
 import time
 
-import pytest
 from playwright.async_api import Route, expect
 
 from tests.browser.screens import Desk, Screens, picture
@@ -18,11 +17,6 @@ OFFER = [
     ]},
 ]  # fmt: skip
 BODY = {"type": "BODY", "text": "Olá, {{1}}! Seu quarto é o {{2}}."}
-
-
-@pytest.fixture
-def dora(screens: Screens) -> Guest:
-    return screens.guest("Dora")
 
 
 async def test_a_guest_and_an_attendant_chat_live_both_ways(screens: Screens, bruno: Desk, dora: Guest) -> None:

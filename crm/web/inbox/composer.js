@@ -222,14 +222,25 @@ class Composer {
     return send(this.id, { body: { content, replyTo: this.#taken() }, shown: { type: "text", content } });
   }
 
+  // Its place is free at once, for who writes on, and stays with notes: a second one must not go to the guest.
   async #keep(content) {
     const mentions = this.#suggest.mentioned(content);
+    this.#clear();
     try {
       await note(this.id, content, mentions);
-      this.#clear(); // and stays with notes: a second one must not go to the guest
     } catch (error) {
+      this.#giveBack(content);
       tell("trouble", error);
     }
+  }
+
+  // A note that was not kept stands before what has been begun since.
+  #giveBack(content) {
+    const before = (begun) => [content, begun].filter(Boolean).join("\n");
+    if (this.#mode === "note") this.#text.value = before(this.#text.value);
+    else this.#other = before(this.#other);
+    grow(this.#text);
+    this.#redrawButton();
   }
 
   #taken() {
@@ -301,8 +312,11 @@ class Composer {
     return notice(say(`Agendada para ${moment(sendAt)}`, `Scheduled for ${moment(sendAt)}`));
   }
 
+  // What was begun before takes nothing away from who is writing already, and is never a note.
   async #recall() {
-    this.#text.value ||= await recalled(this.id);
+    const begun = await recalled(this.id);
+    if (this.#mode === "note") this.#other ||= begun;
+    else this.#text.value ||= begun;
     this.#redrawButton();
   }
 

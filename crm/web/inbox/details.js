@@ -2,7 +2,7 @@
 import { call } from "./api.js";
 import { assign, snooze, tag } from "./actions.js";
 import { ask } from "./dialogs.js";
-import { avatar, el, fill, icon, tool } from "./dom.js";
+import { avatar, el, fill, icon, later, tool } from "./dom.js";
 import { has } from "./doors.js";
 import { local, moment, phone } from "./format.js";
 import { nameOf, tagOf } from "./row.js";
@@ -13,15 +13,17 @@ export function detailsPane(close) {
   const pane = el("aside", { class: "pane details", "aria-label": say("Detalhes", "Details") });
   const known = new Map(); // contact id -> {contact, stays}
   let drawn = "";
+  let of = null; // whose details are drawn
   const draw = () => {
     const conversation = state.conversations.get(state.open);
     pane.hidden = !conversation;
-    if (!conversation) return;
+    if (!conversation || (of === conversation.id && pane.querySelector("input:focus"))) return;
     const more = known.get(conversation.contact.id) ?? {};
     const key = JSON.stringify([conversation, more, state.tags.length]);
     if (key !== drawn) fill(pane, body(conversation, more, close));
-    drawn = key;
+    [drawn, of] = [key, conversation.id];
   };
+  pane.addEventListener("focusout", later(draw, 0)); // who writes a tag there writes it to its end
   const read = async (conversation) => {
     const { id } = conversation.contact;
     const path = `/api/contacts/${id}`;
@@ -148,10 +150,12 @@ function tags(conversation) {
         "aria-label": say("Nova etiqueta", "New tag"),
         placeholder: say("+ etiqueta", "+ tag"),
         maxLength: 40,
-        onkeydown: (event) =>
-          event.key === "Enter" &&
-          event.target.value.trim() &&
-          set([...conversation.tags, event.target.value.trim()]),
+        onkeydown: ({ key, target }) => {
+          const name = target.value.trim();
+          if (key !== "Enter" || !name) return;
+          target.blur();
+          set([...conversation.tags, name]);
+        },
       });
   return el(
     "div",

@@ -41,18 +41,20 @@ export function suggestions(text, { mode, id }) {
   let at = 0;
 
   async function look() {
-    const before = text.value.slice(0, text.selectionStart);
-    const slash = mode() === "message" && /^\/(\S*)$/.exec(text.value);
+    const { value } = text;
+    const before = value.slice(0, text.selectionStart);
+    const slash = mode() === "message" && /^\/(\S*)$/.exec(value);
     const mention = mode() === "note" && /(?:^|\s)@(\p{L}*)$/u.exec(before);
-    if (slash) await offerReplies(slash[1]);
+    const all = slash ? await quickReplies() : [];
+    if (text.value !== value) return; // it was changed or sent while they came
+    if (slash) offerReplies(all, slash[1]);
     else if (mention) offerPeople(mention[1]);
     else found = [];
     at = 0;
     draw();
   }
 
-  async function offerReplies(word) {
-    const all = await quickReplies();
+  function offerReplies(all, word) {
     found = all
       .filter(
         ({ shortcut, content }) =>
@@ -62,7 +64,7 @@ export function suggestions(text, { mode, id }) {
       .map((reply) => ({
         name: `/${reply.shortcut.replace(/^\//, "")}`,
         about: reply.content,
-        take: async () => write(await rendered(reply, id())),
+        take: () => insert(reply),
       }));
     if (!found.length && has("GET", "/api/quick-replies"))
       found = [
@@ -87,6 +89,13 @@ export function suggestions(text, { mode, id }) {
               text.value.slice(text.selectionStart),
           ),
       }));
+  }
+
+  // In the place of what was there, with what has been written behind it meanwhile.
+  async function insert(reply) {
+    const { value } = text;
+    const words = await rendered(reply, id());
+    if (text.value.startsWith(value)) write(words + text.value.slice(value.length));
   }
 
   function write(value) {
