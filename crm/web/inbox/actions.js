@@ -9,10 +9,13 @@ const SOON = 3000; // milliseconds before a send that nobody answered is repeate
 
 // --- a conversation -----------------------------------------------------------------------------------------------
 
-// A change of one conversation, answered with it as it is then. Tells what went wrong and throws it.
+// A change of one conversation, answered with it as it is then; what the socket told meanwhile is newer. Tells what
+// went wrong and throws it.
 async function change(id, what, body, method = "POST") {
+  const before = state.conversations.get(id);
   try {
     const answer = await call(method, `/api/conversations/${id}${what}`, { body });
+    if (state.conversations.get(id) !== before) return answer;
     if (answer?.contact) put(answer);
     else if (method !== "DELETE") await readConversation(id);
     return answer;

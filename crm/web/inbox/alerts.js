@@ -1,6 +1,5 @@
 // What calls a person back to this page: the number in its title, and the browser's notifications.
 import { notice } from "./dialogs.js";
-import { later } from "./dom.js";
 import { countUnread } from "./reading.js";
 import { nameOf } from "./row.js";
 import { on, state } from "./state.js";
@@ -9,9 +8,23 @@ import { say } from "./words.js";
 export const canNotify = () => "Notification" in globalThis && Notification.permission !== "denied";
 export const notifies = () => "Notification" in globalThis && Notification.permission === "granted";
 
+let [counting, again] = [false, false];
+
+// Once for all that happens in a moment, and never two at a time: the older answer could come last.
+async function count() {
+  again = true;
+  if (counting) return;
+  counting = true;
+  while (again) {
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    again = false;
+    await countUnread().catch(() => {});
+  }
+  counting = false;
+}
+
 export function startAlerts() {
-  const count = later(() => void countUnread().catch(() => {}), 400);
-  count();
+  void count();
   on("conversation", count);
   on("unread", entitle);
   on("arrived", told);

@@ -111,7 +111,9 @@ function searchField() {
   const look = later(async (text) => {
     if (inConversations) filter({ search: text || undefined });
     hits.hidden = true;
-    if (inMessages && text.length >= 3) await showHits(hits, text);
+    if (!inMessages || text.length < 3) return;
+    const found = await call("GET", "/api/messages/search", { query: { q: text, limit: 8 } }).catch(() => null);
+    if (input.value.trim() === text) showHits(hits, found?.data ?? []);
   }, 250);
   const input = el("input", {
     type: "search",
@@ -135,12 +137,11 @@ function searchField() {
   return { node, hits };
 }
 
-async function showHits(list, text) {
-  const found = await call("GET", "/api/messages/search", { query: { q: text, limit: 8 } }).catch(() => null);
-  list.hidden = !found?.data.length;
+function showHits(list, found) {
+  list.hidden = !found.length;
   fill(
     list,
-    (found?.data ?? []).map(({ message, conversation, snippet }) =>
+    found.map(({ message, conversation, snippet }) =>
       el(
         "li",
         {},

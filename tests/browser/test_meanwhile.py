@@ -1,4 +1,4 @@
-"""What a person is writing stays, whatever comes meanwhile."""
+"""What a person writes and does stays true, whatever comes meanwhile."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.browser.screens import Desk
+from tests.browser.screens import Desk, Screens
 from tests.system import Guest
 
 
@@ -99,3 +99,28 @@ async def test_a_tag_that_is_being_written_is_not_drawn_away(bruno: Desk, dora: 
     await bruno.page.keyboard.type("sário")
     await bruno.page.keyboard.press("Enter")
     await expect(bruno.page.locator(".details .tags")).to_contain_text("Aniversário")
+
+
+async def test_an_answer_that_is_late_puts_nothing_old_into_the_list(bruno: Desk, screens: Screens) -> None:
+    guest = screens.guest("Tardia")
+    await guest.writes("Primeira")
+    await bruno.open(guest)
+    async with slow(bruno, "**/claim", "POST"):
+        await bruno.page.get_by_role("button", name="Assumir").click()
+        await expect(bruno.page.locator(".assignee")).to_have_text("Você")  # told by the socket
+        await guest.writes("Segunda")
+        await expect(bruno.message("Segunda")).to_be_visible()
+    await asyncio.sleep(0.1)
+    row = bruno.page.locator(".row", has_text="Tardia")
+    await expect(row.locator(".preview")).to_have_text("Segunda", timeout=500)
+
+
+async def test_what_a_slow_search_finds_is_not_shown_for_other_words(bruno: Desk, dora: Guest) -> None:
+    await dora.writes("Tem bicicleta?")
+    search = bruno.page.get_by_label("Buscar")
+    async with slow(bruno, "**/search?q=*", "GET"):
+        async with bruno.page.expect_request("**/search?q=*"):
+            await search.fill("bicicleta")
+        await search.fill("")
+    await asyncio.sleep(0.1)
+    await expect(bruno.page.locator(".hits")).to_be_hidden(timeout=500)
