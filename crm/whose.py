@@ -25,11 +25,13 @@ class WhoseRow(msgspec.Struct, frozen=True):
 async def change(call: Call) -> WholeContactOut:
     """Change what is given; unblocked, its conversations show again. Raises NotFound, ValidationFailed."""
     await contacts.hold(call.tx)  # what comes in meanwhile is of a blocked contact, or of one that is not
-    was_blocked = (await contacts.found(call.tx, call.id())).blocked
-    answer = await contacts.change(call)
-    if was_blocked and not answer.blocked:
+    new: Change = call.body
+    comes_back = new.blocked is False and (await contacts.found(call.tx, call.id())).blocked
+    if comes_back:  # first: the change is told, and nobody waits for a conversation who holds the feed
         async with call.tx.seeing_all():
-            await call.tx.none(_sql.reveal, contact=answer.id)
+            await call.tx.none(_sql.reveal, contact=call.id())
+    answer = await contacts.change(call)
+    if comes_back:
         await _tell(call, [answer.id])
     return answer
 

@@ -1,11 +1,13 @@
 """A blocked contact: what it writes is kept and is nobody's news, and nothing is sent to it."""
 
+import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from tests.held import TALK, holding
 from tests.meta import accepted, becomes, script, send
 from tests.people import Sql
 from tests.system import Guest, Hotel, System, calling, eventually, unique_phone
@@ -54,6 +56,21 @@ async def test_what_a_blocked_guest_writes_is_kept_and_is_nobodys_news(dora: Gue
     assert {**after, "windowExpiresAt": ""} == {**before, "windowExpiresAt": ""}
     assert (await events(dora, as_owner), await dora.history() != []) == (heard, True)
     assert (await dora.hotel.attendant.get("/api/unread")).json() == unread
+
+
+async def test_who_unblocks_waits_for_a_conversation_without_holding_up_its_hotel(
+    dora: Guest, system: System
+) -> None:
+    other = Guest(dora.hotel, unique_phone())
+    await other.writes()
+    path = f"/api/conversations/{(await other.conversation())['id']}"
+    mine = (await dora.conversation())["id"]
+    await blocks(dora)
+    await dora.writes("Alô?")
+    async with holding(system.home, TALK, mine) as holder:
+        unblocking = asyncio.create_task(blocks(dora, False))
+        assert await holder.meanwhile(lambda: dora.hotel.attendant.post(f"{path}/unread"))
+    await unblocking
 
 
 async def test_unblocking_shows_the_history_at_its_place_and_as_read(dora: Guest) -> None:
