@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -15,6 +14,7 @@ from . import identities
 from .chats import Event, Key
 from .errors import invalid, unknown_object
 from .state import Fake, of
+from .world import Customer
 
 PAGE = Path(__file__).parent / "page"
 PULSE = 15.0
@@ -55,13 +55,13 @@ async def feed(request: Request) -> Response:
         raise invalid("Param as is not a valid phone number")
     me = fake.world.customer(number, *known_by)
     key = (name, me.key)
-    stream = _events(fake, key, {"me": me, "bubbles": list(fake.chats.bubbles[key].values())})
+    stream = _events(fake, key, me)
     return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
-async def _events(fake: Fake, key: Key, chat: dict[str, Any]) -> AsyncIterator[bytes]:
+async def _events(fake: Fake, key: Key, me: Customer) -> AsyncIterator[bytes]:
     with fake.chats.watch(key) as queue:
-        yield _line(Event("chat", chat))
+        yield _line(Event("chat", {"me": me, "bubbles": list(fake.chats.bubbles[key].values())}))
         event = None
         while event is None or event.name != "bye":
             try:

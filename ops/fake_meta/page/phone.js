@@ -41,6 +41,7 @@ async function say(message) {
     const { status, error } = await answer.json();
     if (status !== 200) warn(refusal(status, error));
   } catch {
+    if (message.text) $("text").value = [message.text, $("text").value].filter(Boolean).join("\n");
     warn("O fake da Meta não responde. Ele ainda está rodando?");
   }
 }
@@ -54,10 +55,15 @@ function refusal(status, error) {
 async function sendFile(file) {
   const kind = KINDS[file.type.split("/")[0]] ?? "document";
   const where = new URLSearchParams({ phoneNumberId: person.number, filename: file.name });
-  const stored = await fetch(`/_fake/media?${where}`, { method: "POST", body: file, headers: { "Content-Type": file.type } });
-  const { id } = await stored.json();
   const caption = $("text").value.trim();
   $("text").value = "";
+  const headers = { "Content-Type": file.type };
+  const stored = await fetch(`/_fake/media?${where}`, { method: "POST", body: file, headers }).catch(() => null);
+  if (!stored?.ok) {
+    $("text").value ||= caption;
+    return warn("O arquivo não foi guardado pelo fake da Meta. Ele ainda está rodando?");
+  }
+  const { id } = await stored.json();
   await say({ type: kind, node: caption && kind !== "audio" ? { id, caption } : { id } });
 }
 
@@ -145,6 +151,7 @@ async function start() {
 
 function watch() {
   feed?.close();
+  me = null; // until the feed tells
   const hotel = numberOf(person.number);
   $("hotel").textContent = hotel.verifiedName;
   $("avatar").textContent = hotel.verifiedName.slice(0, 1);
