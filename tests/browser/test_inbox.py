@@ -16,6 +16,13 @@ OFFER = [
         {"type": "COPY_CODE", "example": "VERAO"}, {"type": "URL", "text": "Ver", "url": "https://a.example/"},
     ]},
 ]  # fmt: skip
+ENDLESS = """() => {
+    const { play } = HTMLMediaElement.prototype;
+    HTMLMediaElement.prototype.play = function () {
+        this.loop = true;
+        return play.call(this);
+    };
+}"""
 BODY = {"type": "BODY", "text": "Olá, {{1}}! Seu quarto é o {{2}}."}
 
 
@@ -82,6 +89,30 @@ async def test_a_recorded_voice_arrives_as_one(system: System, bruno: Desk, dora
         sent = (await client.get(f"{system.graph_url}/_fake/sent?phoneNumberId={dora.hotel.number_id}")).json()
     assert [one["body"]["audio"]["voice"] for one in sent if one["type"] == "audio"] == [True]
     assert (await dora.history())[0]["media"]["mimeType"].startswith("audio/ogg")
+
+
+async def test_a_voice_is_fetched_again_and_can_be_silenced_when_its_bubble_has_changed(
+    bruno: Desk, dora: Guest
+) -> None:
+    await dora.writes("Pode me mandar um áudio?")
+    await bruno.open(dora)
+    await bruno.page.get_by_role("button", name="Gravar uma mensagem de voz").click()
+    await expect(bruno.page.locator(".recording .clock")).to_have_text("0:01")
+    await bruno.page.get_by_role("button", name="Enviar a gravação").click()
+    voice = bruno.page.locator(".message.out")
+    await expect(voice).to_have_attribute("data-status", "READ")
+    await bruno.page.evaluate(ENDLESS)
+    await bruno.page.route("**/api/media/*", lambda route: route.abort(), times=1)
+    async with bruno.page.expect_event("requestfailed"):
+        await voice.get_by_label("Ouvir").click()
+    await voice.get_by_label("Ouvir").click()
+    await expect(voice.get_by_label("Pausar")).to_be_visible()
+    sent = {"message_id": (await dora.history())[0]["wamid"], "emoji": "👍"}
+    await dora.hotel.webhook(dora.body(dora.message({"type": "reaction", "reaction": sent})))
+    await expect(voice).to_contain_text("👍")
+    await voice.get_by_label("Pausar").click()
+    await expect(voice.get_by_label("Ouvir")).to_be_visible()
+    assert "ERR_FAILED" in bruno.faults.pop()
 
 
 async def test_what_failed_says_why_and_goes_out_again(system: System, bruno: Desk, dora: Guest) -> None:

@@ -1,15 +1,17 @@
 """What a person writes and does stays true, whatever comes meanwhile."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from fnmatch import fnmatch
 
 import pytest
 from playwright.async_api import Route, expect
 
 from tests.browser.screens import Desk, Screens
-from tests.system import Guest
+from tests.system import Guest, eventually
 
 
 @asynccontextmanager
@@ -124,3 +126,116 @@ async def test_what_a_slow_search_finds_is_not_shown_for_other_words(bruno: Desk
         await search.fill("")
     await asyncio.sleep(0.1)
     await expect(bruno.page.locator(".hits")).to_be_hidden(timeout=500)
+
+
+async def test_who_writes_when_a_colleague_closes_it_presses_no_keys(bruno: Desk, dora: Guest) -> None:
+    """The rest of a word is none of the commands: a takes a conversation, e closes it, t opens templates."""
+    await dora.writes("Oi")
+    await bruno.open(dora)
+    await bruno.page.locator("#composer").press_sequentially("Boa tarde, ")
+    door = f"/api/conversations/{(await dora.conversation())['id']}"
+    assert (await dora.hotel.admin.post(f"{door}/close")).is_success
+    await expect(bruno.page.locator(".shut")).to_be_visible()
+    await bruno.page.keyboard.type("at")
+    await asyncio.sleep(0.3)
+    await expect(bruno.page.get_by_role("dialog")).to_have_count(0)
+    assert (await dora.hotel.attendant.get(door)).json()["assignedTo"] is None
+
+
+async def test_who_marks_as_unread_and_goes_on_is_not_thrown_out_of_the_next(bruno: Desk, screens: Screens) -> None:
+    one, two = screens.guest("Uma"), screens.guest("Duas")
+    for guest in (one, two):
+        await guest.writes()
+    await bruno.open(one)
+    async with slow(bruno, "**/unread", "POST"):
+        await bruno.do("Marcar como não lida")
+        await bruno.open(two)
+    await asyncio.sleep(0.1)
+    await expect(bruno.page.locator(".who h2")).to_have_text("Duas")
+
+
+async def test_who_walks_by_keys_keeps_her_place_when_something_comes(bruno: Desk, dora: Guest) -> None:
+    await dora.writes()
+    await bruno.page.get_by_role("button", name="Todas").click()
+    await bruno.open(dora)
+    row = bruno.page.locator(".row a").first
+    places = [bruno.page.get_by_label("Mais ações"), bruno.page.locator(".details .wide-button"), row]
+    for number, place in enumerate(places):
+        await place.focus()
+        await dora.writes(f"Mais {number}")
+        await expect(row).to_contain_text(f"Mais {number}")
+        await expect(bruno.message(f"Mais {number}")).to_be_visible()
+        await expect(place).to_be_focused()
+    await places[0].focus()
+    await bruno.page.keyboard.press("Enter")
+    await bruno.page.keyboard.press("Escape")
+    await expect(places[0]).to_be_focused()
+
+
+async def test_a_name_put_into_the_middle_of_a_note_leaves_the_pen_there(bruno: Desk, dora: Guest) -> None:
+    await dora.writes()
+    await bruno.open(dora)
+    await bruno.page.get_by_role("tab", name="Nota interna").click()
+    text = bruno.page.locator("#composer")
+    await text.fill("Pedir  o berço")
+    await text.evaluate("node => node.setSelectionRange(6, 6)")
+    await text.press_sequentially("@Al")
+    await expect(bruno.page.locator(".suggest li")).to_have_count(1)
+    await text.press("Enter")
+    await bruno.page.keyboard.type("hoje")
+    await expect(text).to_have_value("Pedir @Alice hoje o berço")
+    await text.fill("")
+
+
+async def test_a_message_found_while_the_newest_are_slow_leaves_no_gap(bruno: Desk, dora: Guest) -> None:
+    nodes = [dora.message(text=f"Mensagem nº {number:03}.") for number in range(200)]
+    for at, node in enumerate(nodes):
+        node["timestamp"] = str(int(time.time()) - 900 + at)
+    for some in (nodes[:100], nodes[100:]):
+        await dora.hotel.webhook(dora.body(*some))
+    await eventually(lambda: dora.seen(nodes[-1]["id"]))
+    conversation = (await dora.conversation())["id"]
+    old = datetime.fromtimestamp(int(nodes[10]["timestamp"]), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    go = "place => (location.hash = `#/c/${place}`)"
+    async with slow(bruno, "**/messages?limit=50", "GET"):
+        async with bruno.page.expect_request("**/messages?limit=50"):
+            await bruno.page.evaluate(go, conversation)
+        await bruno.page.evaluate(go, f"{conversation}/{old}")
+        await expect(bruno.message("Mensagem nº 010.")).to_be_in_viewport()
+    await asyncio.sleep(0.2)
+    await expect(bruno.message("Mensagem nº 010.")).to_be_in_viewport()
+    said = await bruno.page.locator(".message .words").all_text_contents()
+    numbers = [int(one[-4:-1]) for one in said]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+async def test_what_a_message_quotes_is_seen_once_it_is_read(bruno: Desk, dora: Guest) -> None:
+    nodes = [dora.message(text=f"Mensagem nº {number:03}.") for number in range(70)]
+    for at, node in enumerate(nodes):
+        node["timestamp"] = str(int(time.time()) - 900 + at)
+    await dora.hotel.webhook(dora.body(*nodes[:-1]))
+    await eventually(lambda: dora.seen(nodes[-2]["id"]))
+    nodes[-1]["context"] = {"from": dora.wa_id, "id": nodes[5]["id"]}
+    await dora.hotel.webhook(dora.body(nodes[-1]))
+    await eventually(lambda: dora.seen(nodes[-1]["id"]))
+    await bruno.open(dora)
+    quote = bruno.message("Mensagem nº 069.").locator("blockquote")
+    await expect(quote).to_have_text("Mensagem anterior")
+    await bruno.page.locator(".log-scroller").evaluate("node => (node.scrollTop = 10)")
+    await expect(quote).to_contain_text("Mensagem nº 005.")
+
+
+async def test_a_text_from_right_to_left_ends_at_its_left(bruno: Desk, dora: Guest) -> None:
+    await dora.writes("مرحبا!")
+    await bruno.open(dora)
+    first, last = (
+        await bruno.message("مرحبا!")
+        .locator(".words")
+        .evaluate("""(node) => [0, 5].map((from) => {
+        const range = document.createRange();
+        range.setStart(node.firstChild, from);
+        range.setEnd(node.firstChild, from + 1);
+        return range.getBoundingClientRect().left;
+    })""")
+    )
+    assert last < first

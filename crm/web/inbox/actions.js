@@ -61,36 +61,52 @@ export async function note(id, content, mentions) {
 
 // --- sending ------------------------------------------------------------------------------------------------------
 
-// Shown at once and sent until somebody has answered: the client id makes repeating safe.
-export async function send(id, message) {
+const lines = new Map(); // conversation id -> the last of what is on its way there: one behind the other
+
+// Shown at once and sent until somebody has answered: the client id makes repeating safe. Resolves with the message,
+// or null when it was refused.
+export function send(id, message) {
   const clientMessageId = newId();
   const local = pretend(id, { type: "text", ...message.shown, replyTo: message.body.replyTo, clientMessageId });
-  return deliver(local, { ...message.body, clientMessageId });
+  const sent = Promise.resolve(lines.get(id)).then(() => deliver(local, { ...message.body, clientMessageId }));
+  lines.set(id, sent);
+  return sent;
 }
+
+const PASSES = [429, 502, 503, 504];
 
 async function deliver(local, body) {
   local.again = () => deliver(replaced(local, { failed: null }), body);
   local.discard = () => settle(local, null);
-  try {
-    settle(local, await call("POST", `/api/conversations/${local.conversationId}/messages`, { body }));
-  } catch (error) {
-    const passes = error instanceof Offline || error.status === 503 || error.status === 429;
-    if (passes) return soon(() => local.again(), (error.retryAfter ?? 0) * 1000 || SOON);
-    replaced(local, { failed: error.errors?.[0]?.message ?? error.message });
-    if (error.code === "window_closed") void readConversation(local.conversationId);
+  for (;;) {
+    try {
+      const message = await call("POST", `/api/conversations/${local.conversationId}/messages`, { body });
+      settle(local, message);
+      return message;
+    } catch (error) {
+      if (error instanceof Offline || PASSES.includes(error.status)) {
+        await soon((error.retryAfter ?? 0) * 1000 || SOON);
+        continue;
+      }
+      replaced(local, { failed: error.errors?.[0]?.message ?? error.message });
+      if (error.code === "window_closed") void readConversation(local.conversationId);
+      return null;
+    }
   }
-  return undefined;
 }
 
 const waiting = new Set(); // what goes on after a moment, or as soon as the connection is back
 
-function soon(work, ms) {
-  const now = () => {
-    clearTimeout(timer);
-    if (waiting.delete(now)) work();
-  };
-  const timer = setTimeout(now, ms);
-  waiting.add(now);
+function soon(ms) {
+  return new Promise((resolve) => {
+    const now = () => {
+      clearTimeout(timer);
+      waiting.delete(now);
+      resolve();
+    };
+    const timer = setTimeout(now, ms);
+    waiting.add(now);
+  });
 }
 
 on("connection", () => {

@@ -71,7 +71,7 @@ async function enter({ user, tenant }) {
   const listening = connect();
   const late = new Promise((resolve) => setTimeout(resolve, PATIENCE, true));
   if (await Promise.race([listening, late])) void listening.then(reread);
-  await Promise.all([readList(), learnHouse()]).catch(() => {});
+  await Promise.all([readList(), learnt()]).catch(() => {});
   startAlerts();
   route();
   addEventListener("hashchange", route);
@@ -82,11 +82,20 @@ async function enter({ user, tenant }) {
 // The session is over: all of the page's memory goes with it.
 function left(error) {
   live?.stop();
+  live = null;
   sessionStorage.setItem("crm.said", error?.message ?? "");
   location.reload();
 }
 
+// What is not sent yet would go with the page.
+addEventListener("beforeunload", (event) => {
+  const waits = [...state.chats.values()].some(({ messages }) => messages.some(({ status }) => status === "LOCAL"));
+  if (live && waits) event.preventDefault();
+});
+
 const reread = () => readList().then(() => tell("reread"));
+
+const learnt = () => learnHouse().catch(() => setTimeout(learnt, 4000));
 
 // Resolves when the socket listens for the first time.
 function connect() {
@@ -134,7 +143,7 @@ const KEYS = {
   i: () => parts.frame.classList.toggle("with-details"),
   a: onConversation(claim),
   e: () => has("POST", "/api/conversations/{id}/close") && onConversation(close)(),
-  u: onConversation((id) => markUnread(id).then(() => (location.hash = "#/"))),
+  u: onConversation((id) => markUnread(id).then(() => state.open === id && (location.hash = "#/"))),
 };
 
 function go(step) {
@@ -142,6 +151,10 @@ function go(step) {
   document.activeElement?.blur(); // Enter now means: write
   if (id) location.hash = `#/c/${id}`;
 }
+
+const PEN = 1500; // milliseconds in which a key still means the text that was taken away under the pen
+let wrote = 0;
+addEventListener("pointerdown", () => (wrote = 0), true);
 
 function steer(event) {
   if (
@@ -153,6 +166,11 @@ function steer(event) {
     return;
   const target = event.target;
   const writing = target.closest?.("input, textarea, select");
+  if (writing) wrote = ["Escape", "Tab", "Enter"].includes(event.key) ? 0 : Date.now();
+  else if (event.key !== "Escape" && target === document.body && Date.now() - wrote < PEN) {
+    wrote = Date.now();
+    return undefined;
+  }
   if (event.key === "Escape") {
     if (writing) return target.blur();
     if (state.open) location.hash = "#/";

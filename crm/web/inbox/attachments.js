@@ -4,25 +4,40 @@ import { notice } from "./dialogs.js";
 import { el, fill, icon, tool } from "./dom.js";
 import { size } from "./format.js";
 import { kindOf, prepared } from "./pictures.js";
-import { pretend, settle } from "./state.js";
+import { chat, pretend, settle } from "./state.js";
 import { say } from "./words.js";
 
 const MOST = 10; // files at a time
 const CAPTIONED = ["image", "video", "document"];
 
 export class Attachments {
-  #files = [];
+  #files;
+  #preparing = Promise.resolve();
+  #coming = 0;
 
   // changed() is called when there are files, or none any more.
   constructor(id, changed) {
+    this.#files = chat(id).files;
     Object.assign(this, { id, changed, tray: el("div", { class: "tray", hidden: true }) });
   }
 
   get count() {
-    return this.#files.length;
+    return this.#files.length + this.#coming;
   }
 
-  async attach(files) {
+  attach(files) {
+    if (files.length > MOST)
+      notice(say(`São no máximo ${MOST} arquivos por vez.`, `At most ${MOST} files at a time.`), "bad");
+    this.#coming += 1;
+    this.#preparing = this.#preparing.then(() => this.#prepare(files)).finally(() => {
+      this.#coming -= 1;
+      this.changed();
+    });
+    this.changed();
+    return this.#preparing;
+  }
+
+  async #prepare(files) {
     for (const file of files.slice(0, MOST)) {
       try {
         this.#files.push(await prepared(file));
@@ -30,10 +45,10 @@ export class Attachments {
         notice(error.message, "bad");
       }
     }
-    this.#draw();
+    this.draw();
   }
 
-  #draw() {
+  draw() {
     this.tray.hidden = !this.#files.length;
     fill(
       this.tray,
@@ -44,7 +59,7 @@ export class Attachments {
 
   #figure(file, at) {
     const url = file.type.startsWith("image/") ? URL.createObjectURL(file) : null;
-    const remove = () => (this.#files.splice(at, 1), this.#draw());
+    const remove = () => (this.#files.splice(at, 1), this.draw());
     return el(
       "figure",
       {},
@@ -56,10 +71,14 @@ export class Attachments {
 
   // All are shown at once, and sent in their order; the first carries the caption.
   async send(caption, replyTo) {
+    await this.#preparing;
     const files = this.#files.splice(0);
-    this.#draw();
+    this.draw();
+    if (!files.length && caption)
+      return send(this.id, { body: { content: caption, replyTo }, shown: { content: caption } });
     const all = files.map((file, at) => this.#shown(file, at ? {} : { caption, replyTo }));
     for (const one of all) await this.#deliver(one);
+    return undefined;
   }
 
   sendOne(file, more) {

@@ -1,7 +1,7 @@
 // The open conversation: its header, its log of messages and notes, and the composer below.
 import { markRead } from "./actions.js";
 import { composer } from "./composer.js";
-import { el, fill, icon } from "./dom.js";
+import { el, fill, icon, inPlace } from "./dom.js";
 import { remaining } from "./format.js";
 import { headOf, presenceOf } from "./head.js";
 import { itemsOf } from "./items.js";
@@ -29,6 +29,8 @@ export function chatPane({ back, details, join }) {
   on("messages", (id) => shown?.id === id && shown.draw());
   on("presence", (id) => shown?.id === id && shown.drawHead());
   on("arrived", ({ conversationId }) => shown?.id === conversationId && shown.look());
+  on("sent", (id) => shown?.id === id && void shown.toEnd().catch(() => {}));
+  on("note", (id) => shown?.id === id && shown.composer.noteAgain());
   on("reread", () => shown?.loadAgain());
   on("connection", () => state.connection === "online" && shown?.again?.());
   addEventListener("focus", () => shown?.look());
@@ -95,12 +97,16 @@ class Screen {
   #resized = null;
   #stuck = true; // to the newest message
 
-  async load(at) {
+  async load(at, anew = false) {
     const { id } = this;
     const known = chat(id);
     if (!at && known.loaded && known.tail) this.draw();
+    let current = false;
     try {
-      await Promise.all([state.conversations.has(id) ? null : readConversation(id), readChat(id, { at })]);
+      [current] = await Promise.all([
+        readChat(id, { at }),
+        anew || !state.conversations.has(id) ? readConversation(id) : null,
+      ]);
       this.again = null;
     } catch (error) {
       this.again = () => this.load(at);
@@ -121,7 +127,7 @@ class Screen {
         );
       return;
     }
-    if (this.ended) return;
+    if (this.ended || !current) return;
     this.#stuck = !at;
     this.draw();
     if (at) this.#scroller.scrollTop = 0;
@@ -139,7 +145,7 @@ class Screen {
           const node = this.#nodes.get(id)?.node;
           return node && node.offsetTop + node.offsetHeight > above;
         });
-    return this.load(top?.createdAt);
+    return this.load(top?.createdAt, true);
   }
 
   get conversation() {
@@ -175,7 +181,7 @@ class Screen {
     const key = JSON.stringify([conversation, presence, remaining(conversation.windowExpiresAt ?? 0)]);
     if (key === this.#headKey) return;
     this.#headKey = key;
-    fill(this.#head, headOf(conversation, presence, this));
+    inPlace(this.#head, () => fill(this.#head, headOf(conversation, presence, this)));
     this.composer.update(conversation);
   }
 
@@ -242,7 +248,7 @@ class Screen {
         node.dataset.key = key;
         if (known) {
           if (next === known.node) next = node;
-          known.node.replaceWith(node);
+          inPlace(log, () => known.node.replaceWith(node));
         }
         this.#nodes.set(key, { node, source, first });
       }
@@ -273,7 +279,7 @@ class Screen {
   }
 
   async toEnd() {
-    if (!chat(this.id).tail) await readChat(this.id);
+    if (!chat(this.id).tail && !(await readChat(this.id))) return;
     this.#stuck = true;
     this.#end.classList.remove("fresh");
     this.draw();

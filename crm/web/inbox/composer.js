@@ -7,7 +7,7 @@ import { has } from "./doors.js";
 import { keeper, recalled } from "./drafts.js";
 import { local, moment } from "./format.js";
 import { closed, why, windowShut } from "./shut.js";
-import { tell } from "./state.js";
+import { chat, tell } from "./state.js";
 import { suggestions } from "./suggest.js";
 import { chooseTemplate } from "./templates.js";
 import { canRecord, recorded } from "./voice.js";
@@ -37,6 +37,8 @@ class Composer {
   #other = ""; // what was begun in the other mode
   #told = 0;
   #conversation = null;
+  #why = null;
+  #recording = false;
   #text = el("textarea", { rows: 1, maxLength: 4096, id: "composer" });
   #quote = el("div", { class: "quote", hidden: true });
   #shut = el("div", { class: "shut", hidden: true });
@@ -65,8 +67,11 @@ class Composer {
       this.#row,
       this.#input,
     );
+    this.#other = chat(id).note;
     this.#listen();
     this.#draw();
+    this.#files.draw();
+    if (chat(id).replyTo) this.#cite(chat(id).replyTo);
     void this.#recall();
   }
 
@@ -95,8 +100,14 @@ class Composer {
   }
 
   reply(message) {
-    this.#reply = message;
     this.mode("message");
+    this.#cite(message);
+    this.#draw();
+    this.focus();
+  }
+
+  #cite(message) {
+    this.#reply = chat(this.id).replyTo = message;
     fill(
       this.#quote,
       icon("reply"),
@@ -109,19 +120,18 @@ class Composer {
       tool("cross", say("Não citar", "Do not quote"), () => this.#unquote()),
     );
     this.#quote.hidden = false;
-    this.#draw();
-    this.focus();
   }
 
   #unquote() {
-    this.#reply = null;
+    this.#reply = chat(this.id).replyTo = null;
     this.#quote.hidden = true;
   }
 
   update(conversation) {
-    const before = why(this.#conversation);
+    const before = this.#why; // as it was then: a window closes by the clock alone
     this.#conversation = conversation;
-    if (before !== why(conversation)) this.#draw();
+    this.#why = why(conversation);
+    if (before !== this.#why) this.#draw();
   }
 
   end() {
@@ -144,8 +154,9 @@ class Composer {
     this.#text.placeholder = !isNote && innerWidth <= 760 ? say("Mensagem", "Message") : label;
     this.#text.setAttribute("aria-label", label);
     this.#shut.hidden = !shut;
-    this.#row.hidden = Boolean(shut);
+    this.#row.hidden = Boolean(shut) && !this.#recording;
     if (shut) fill(this.#shut, shut === "closed" ? closed(this.id) : windowShut(() => this.template()));
+    if (this.#recording) return; // its buttons stand in the row
     fill(
       this.#row,
       !isNote && tool("clip", say("Anexar arquivos", "Attach files"), () => this.#input.click()),
@@ -169,6 +180,7 @@ class Composer {
   }
 
   #redrawButton() {
+    if (this.#recording) return;
     const old = this.#row.querySelector(".send");
     const fresh = this.#button();
     if (old && old.title !== fresh.title) old.replaceWith(fresh);
@@ -183,6 +195,7 @@ class Composer {
       this.#redrawButton();
       this.#typing();
       if (this.#mode === "message") this.#save(text.value);
+      else chat(this.id).note = text.value;
     });
     text.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.defaultPrevented) return;
@@ -234,11 +247,16 @@ class Composer {
     }
   }
 
-  // A note that was not kept stands before what has been begun since.
+  // A note that was not kept stands before what has been begun since; its writer may have gone, and come back.
   #giveBack(content) {
-    const before = (begun) => [content, begun].filter(Boolean).join("\n");
-    if (this.#mode === "note") this.#text.value = before(this.#text.value);
-    else this.#other = before(this.#other);
+    const known = chat(this.id);
+    known.note = [content, known.note].filter(Boolean).join("\n");
+    tell("note", this.id);
+  }
+
+  noteAgain() {
+    if (this.#mode === "note") this.#text.value = chat(this.id).note;
+    else this.#other = chat(this.id).note;
     grow(this.#text);
     this.#redrawButton();
   }
@@ -254,6 +272,7 @@ class Composer {
     grow(this.#text);
     this.#quiet();
     if (this.#mode === "message") this.#save("");
+    else chat(this.id).note = "";
     this.#draw();
     this.focus();
   }
@@ -305,11 +324,11 @@ class Composer {
     if (!answer) return undefined;
     const sendAt = new Date(answer.get("at")).toISOString();
     this.#clear();
-    await send(this.id, {
+    const sent = await send(this.id, {
       body: { content, sendAt, replyTo: this.#taken() },
       shown: { type: "text", content, sendAt },
     });
-    return notice(say(`Agendada para ${moment(sendAt)}`, `Scheduled for ${moment(sendAt)}`));
+    return sent && notice(say(`Agendada para ${moment(sendAt)}`, `Scheduled for ${moment(sendAt)}`));
   }
 
   // What was begun before takes nothing away from who is writing already, and is never a note.
@@ -327,7 +346,9 @@ class Composer {
   }
 
   async #record() {
+    this.#recording = true;
     const file = await recorded(this.#row);
+    this.#recording = false;
     this.#draw();
     if (file) await this.#files.sendOne(file, { type: file.type === "audio/ogg" ? "voice" : "audio" });
   }

@@ -2,11 +2,11 @@
 import { call } from "./api.js";
 import { assign, snooze, tag } from "./actions.js";
 import { ask } from "./dialogs.js";
-import { avatar, el, fill, icon, later, tool } from "./dom.js";
+import { avatar, el, fill, icon, inPlace, later, tool } from "./dom.js";
 import { has } from "./doors.js";
 import { local, moment, phone } from "./format.js";
 import { nameOf, tagOf } from "./row.js";
-import { on, state } from "./state.js";
+import { on, state, team } from "./state.js";
 import { say } from "./words.js";
 
 export function detailsPane(close) {
@@ -20,7 +20,7 @@ export function detailsPane(close) {
     if (!conversation || (of === conversation.id && pane.querySelector("input:focus"))) return;
     const more = known.get(conversation.contact.id) ?? {};
     const key = JSON.stringify([conversation, more, state.tags.length]);
-    if (key !== drawn) fill(pane, body(conversation, more, close));
+    if (key !== drawn) inPlace(pane, () => fill(pane, body(conversation, more, close)));
     [drawn, of] = [key, conversation.id];
   };
   pane.addEventListener("focusout", later(draw, 0)); // who writes a tag there writes it to its end
@@ -132,15 +132,21 @@ function stay({ code, checkIn, checkOut, room, status }) {
   );
 }
 
+let tagging = Promise.resolve(); // one change behind the other: each says all the tags there are then
+
 function tags(conversation) {
-  const set = (list) => tag(conversation.id, list).catch(() => {});
+  // Of those it has now: a colleague may have put one since this was drawn.
+  const set = (change) => {
+    const now = () => (state.conversations.get(conversation.id) ?? conversation).tags;
+    tagging = tagging.then(() => tag(conversation.id, change(now()))).catch(() => {});
+  };
   const free = state.tags.map(({ name }) => name).filter((name) => !conversation.tags.includes(name));
   const add = free.length
     ? el(
         "select",
         {
           "aria-label": say("Pôr uma etiqueta", "Add a tag"),
-          onchange: (event) => event.target.value && set([...conversation.tags, event.target.value]),
+          onchange: (event) => event.target.value && set((now) => [...now, event.target.value]),
         },
         el("option", { value: "" }, say("+ etiqueta", "+ tag")),
         free.map((name) => el("option", {}, name)),
@@ -154,7 +160,7 @@ function tags(conversation) {
           const name = target.value.trim();
           if (key !== "Enter" || !name) return;
           target.blur();
-          set([...conversation.tags, name]);
+          set((now) => [...now.filter((one) => one !== name), name]);
         },
       });
   return el(
@@ -168,7 +174,7 @@ function tags(conversation) {
           {
             type: "button",
             "aria-label": say(`Tirar ${name}`, `Remove ${name}`),
-            onclick: () => set(conversation.tags.filter((one) => one !== name)),
+            onclick: () => set((now) => now.filter((one) => one !== name)),
           },
           icon("cross"),
         ),
@@ -181,7 +187,7 @@ function tags(conversation) {
 // --- questions ----------------------------------------------------------------------------------------------------
 
 export async function chooseTransfer(conversation) {
-  const people = [...state.people].sort(([, one], [, other]) => one.localeCompare(other));
+  const people = team().sort(([, one], [, other]) => one.localeCompare(other));
   const option = (value, text, now) => el("option", { value, selected: now }, text);
   const answer = await ask({
     title: say("Transferir a conversa", "Transfer the conversation"),

@@ -32,13 +32,23 @@ export function menu(button, items) {
       );
     }
   }
-  list.addEventListener("toggle", ({ newState }) => newState === "closed" && list.remove());
+  list.addEventListener("toggle", ({ newState }) => {
+    if (newState !== "closed") return;
+    list.remove();
+    if (document.activeElement === document.body) anew(button)?.focus(); // drawn anew meanwhile
+  });
   list.addEventListener("keydown", (event) => steer(event, list));
   document.body.append(list);
   list.showPopover();
   put(list, button.getBoundingClientRect());
   list.querySelector("button")?.focus();
 }
+
+// The button itself, or what took its place.
+const anew = (button) =>
+  button.isConnected
+    ? button
+    : document.querySelector(`.chat-head [aria-label="${CSS.escape(button.getAttribute("aria-label") ?? "")}"]`);
 
 function put(node, { left, right, top, bottom }) {
   const { offsetWidth: width, offsetHeight: height } = node;

@@ -77,8 +77,21 @@ export function linked(text) {
 
 export function later(work, ms) {
   let timer = 0;
-  return (...given) => {
+  const soon = (...given) => {
     clearTimeout(timer);
     timer = setTimeout(() => work(...given), ms);
   };
+  return Object.assign(soon, { cancel: () => clearTimeout(timer) });
+}
+
+const called = (node) => `${node.tagName} ${node.getAttribute("aria-label") ?? node.textContent}`;
+
+// Draws anew; who had the focus on something there has it on what took its place.
+export function inPlace(node, draw) {
+  const had = node.contains(document.activeElement) ? document.activeElement : null;
+  draw();
+  if (had && !had.isConnected)
+    [...node.querySelectorAll("a, button, input, select")]
+      .find((one) => called(one) === called(had))
+      ?.focus({ preventScroll: true });
 }

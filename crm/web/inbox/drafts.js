@@ -10,8 +10,11 @@ export async function recalled(id) {
   const kept = chat(id).draft;
   if (kept !== null || !has("GET", DOOR)) return kept ?? "";
   const draft = await call("GET", `/api/conversations/${id}/draft`).catch(() => null);
+  if (draft) chat(id).draft ??= draft.content; // so that it is forgotten there when it is sent or rubbed out
   return draft?.content ?? "";
 }
+
+let writing = Promise.resolve();
 
 // save(text) keeps it after a pause, save.now() at once.
 export function keeper(id) {
@@ -22,12 +25,15 @@ export function keeper(id) {
     chat(id).draft = text;
     const path = `/api/conversations/${id}/draft`;
     if (!has("PUT", DOOR) || (!text && had === null)) return;
-    void (text ? call("PUT", path, { body: { content: text } }) : call("DELETE", path)).catch(() => {});
+    const content = text; // one behind the other: the older could come last
+    writing = writing
+      .then(() => (content ? call("PUT", path, { body: { content } }) : call("DELETE", path)))
+      .catch(() => {});
   };
   const soon = later(write, 800);
   const save = (given) => {
     text = given;
     soon();
   };
-  return Object.assign(save, { now: write });
+  return Object.assign(save, { now: () => (soon.cancel(), write()) });
 }

@@ -73,9 +73,20 @@ function failed(media) {
   );
 }
 
-function broken(node) {
-  return () =>
-    node.replaceWith(standing("warning", say("Não foi possível abrir o arquivo.", "The file cannot be opened.")));
+function broken(node, again = null) {
+  return () => {
+    const told = standing(
+      "warning",
+      say("Não foi possível abrir o arquivo.", "The file cannot be opened."),
+      again &&
+        el(
+          "button",
+          { type: "button", class: "link", onclick: () => told.replaceWith(again()) },
+          say("Tentar de novo", "Try again"),
+        ),
+    );
+    node.replaceWith(told);
+  };
 }
 
 // Its box has its size before the bytes are there, so that nothing jumps.
@@ -86,7 +97,8 @@ function box(media, most) {
   return { width: Math.max(96, Math.round(width * scale)), height: Math.max(64, Math.round(height * scale)) };
 }
 
-function picture({ media, type, content }) {
+function picture(message) {
+  const { media, type, content } = message;
   const image = el("img", {
     ...box(media, type === "sticker" ? 140 : 300),
     alt: type === "sticker" ? say("Figurinha", "Sticker") : (content ?? ""),
@@ -102,7 +114,8 @@ function picture({ media, type, content }) {
     },
     image,
   );
-  return whenSeen(button, () => small(media).then((url) => (image.src = url), broken(button)));
+  const again = broken(button, () => picture(message));
+  return whenSeen(button, () => small(media).then((url) => (image.src = url), again));
 }
 
 async function view(media) {
@@ -148,9 +161,11 @@ function film({ media }) {
 }
 
 // Only one voice speaks at a time.
-let speaking = null;
+let speaking = null; // {audio, node, id}
 
 export function player(media) {
+  // Its bubble is drawn anew: what speaks goes on in its place.
+  if (media.id && speaking?.id === media.id && !speaking.audio.paused) return speaking.node;
   const audio = new Audio();
   const seek = el("input", {
     type: "range",
@@ -165,10 +180,14 @@ export function player(media) {
   const button = tool("play", say("Ouvir", "Play"), toggle, { class: "tool play" });
   const length = () => (Number.isFinite(audio.duration) ? audio.duration : media.duration) || 0;
   async function toggle() {
-    if (!audio.src) audio.src = await source(media).catch(() => "");
+    if (!audio.src) {
+      const url = await source(media).catch(() => null);
+      if (!url) return; // the next press asks again
+      audio.src = url;
+    }
     if (audio.paused) {
-      if (speaking !== audio) speaking?.pause();
-      speaking = audio;
+      if (speaking?.audio !== audio) speaking?.audio.pause();
+      speaking = { audio, node, id: media.id };
       await audio.play().catch(() => {});
     } else audio.pause();
   }
@@ -187,7 +206,8 @@ export function player(media) {
     audio.playbackRate = { 1: 1.5, 1.5: 2, 2: 1 }[audio.playbackRate] ?? 1;
     speed.textContent = `${audio.playbackRate}×`;
   };
-  return el("div", { class: "player" }, button, seek, clock, speed);
+  const node = el("div", { class: "player" }, button, seek, clock, speed);
+  return node;
 }
 
 function paper(media) {

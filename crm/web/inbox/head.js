@@ -66,7 +66,7 @@ function actions(button, conversation, { back, details }) {
     {
       icon: "unread",
       text: say("Marcar como não lida", "Mark as unread"),
-      act: () => markUnread(id).then(back, () => {}),
+      act: () => markUnread(id).then(() => state.open === id && back(), () => {}),
     },
     door("snooze") &&
       (snoozed(conversation)

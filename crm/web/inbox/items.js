@@ -5,7 +5,7 @@ import { entryNode } from "./entries.js";
 import { day, dayKey } from "./format.js";
 import { say } from "./words.js";
 
-// [key, source, draw, first of its author], in order.
+// [key, source, draw, how: first of its author, with what it quotes], in order.
 export function itemsOf({ messages, entries, older, olderEntries }, unreadFrom, composer) {
   const items = [];
   let last = { day: "", from: "", at: 0 };
@@ -20,6 +20,7 @@ export function itemsOf({ messages, entries, older, olderEntries }, unreadFrom, 
       "",
       () => el("li", { class: "line" }, say("Ainda não há mensagens.", "There are no messages yet.")),
     ]);
+  const here = new Set(messages.map(({ id }) => id));
   for (const { at, message, entry } of all) {
     if (dayKey(at) !== last.day) {
       const title = day(at);
@@ -49,7 +50,7 @@ export function itemsOf({ messages, entries, older, olderEntries }, unreadFrom, 
           reply: (one) => composer.reply(one),
           template: () => composer.template(),
         }),
-      first,
+      `${first} ${here.has(message.replyTo)}`, // what it quotes may be read later
     ]);
   }
   return items;

@@ -206,8 +206,10 @@ function drawRow(rows, id, at) {
   const known = drawn.get(id);
   if (known?.conversation !== conversation || known.key !== key) {
     const node = row(conversation);
-    known?.node.replaceWith(node);
-    if (!known) rows.append(node);
+    const focused = known?.node.contains(document.activeElement);
+    if (known) known.node.replaceWith(node);
+    else rows.append(node);
+    if (focused) node.querySelector("a").focus({ preventScroll: true });
     drawn.set(id, { node, conversation, key });
   }
   const { node } = drawn.get(id);

@@ -46,7 +46,10 @@ export async function readList(more = false) {
     list.ids = more ? [...new Set([...list.ids, ...ids])] : ids;
     list.cursor = page.pagination.nextCursor;
     list.total = Math.max(page.pagination.total ?? list.total, list.ids.length);
-    told.forEach(put);
+    for (const one of told) {
+      if (!list.ids.includes(one.id)) state.conversations.delete(one.id); // whether the total has it nobody can tell
+      put(one);
+    }
   } catch (error) {
     if (mine === reading) list.failed = error;
   } finally {
@@ -109,7 +112,13 @@ export async function learnHouse() {
         }),
       ),
     has("GET", "/api/tags") && quietly(call("GET", "/api/tags").then(({ data }) => (state.tags = data))),
-    has("GET", "/api/people") && quietly(call("GET", "/api/people").then(({ data }) => data.forEach(meet))),
+    has("GET", "/api/people") &&
+      quietly(
+        call("GET", "/api/people").then(({ data }) => {
+          data.forEach(meet);
+          state.team = new Set(data.map(({ id }) => id));
+        }),
+      ),
   ]);
   tell("house");
 }
@@ -137,25 +146,31 @@ async function readPage(id, place) {
   }
 }
 
-// The newest messages (or those from `at` on), then what else happened in the conversation.
+// The newest messages (or those from `at` on), then what else happened in the conversation. False when another end was
+// asked for meanwhile: then nothing changes.
 export async function readChat(id, { at } = {}) {
   const known = chat(id);
   const before = new Set(known.messages);
+  const turn = ++known.turn;
   const page = await readPage(id, { at });
+  if (turn !== known.turn) return false;
   // What the socket told meanwhile is newer than the page.
   const kept = known.messages.filter((one) => one.status === "LOCAL" || (!at && !before.has(one)));
   const { nextCursor: older, prevCursor: newer } = page.pagination;
   Object.assign(known, { messages: [], older, newer, loaded: true, tail: !at });
   merge(id, [...page.data, ...kept]);
   await readEntries(id, true);
+  return true;
 }
 
 export async function readOlder(id) {
   const known = chat(id);
   if (known.loading || !known.older) return;
   known.loading = true;
+  const { turn } = known;
   try {
     const page = await readPage(id, { before: known.older });
+    if (turn !== known.turn) return;
     known.older = page.pagination.nextCursor;
     merge(id, page.data);
     await readEntries(id);
@@ -168,8 +183,10 @@ export async function readNewer(id) {
   const known = chat(id);
   if (known.loading || known.tail) return;
   known.loading = true;
+  const { turn } = known;
   try {
     const page = await readPage(id, { after: known.newer });
+    if (turn !== known.turn) return;
     known.newer = page.pagination.prevCursor ?? known.newer;
     known.tail = page.data.length < 50;
     merge(id, page.data);

@@ -10,6 +10,7 @@ export const state = {
   chats: new Map(), // id -> what chat() makes
   open: null, // the id of the conversation on the screen
   people: new Map(), // id -> name
+  team: null, // the ids of those who work here now, where the API tells them
   departments: [],
   tags: [],
   unread: null, // {total, mine, unassigned}
@@ -62,6 +63,9 @@ const newestFirst = (one, other) =>
 export function meet(person) {
   if (person?.name) state.people.set(person.id, person.name);
 }
+
+// Who can be given something: [id, name].
+export const team = () => [...state.people].filter(([id]) => !state.team || state.team.has(id));
 
 export function put(conversation) {
   const was = counted(conversation.id);
@@ -127,6 +131,9 @@ export function chat(id) {
       typing: new Map(),
       unreadFrom: null,
       draft: null,
+      note: "", // begun and not kept
+      files: [], // put beside a message that was begun
+      turn: 0, // of the readings from one end
       replyTo: null,
     });
   }
@@ -152,7 +159,7 @@ export function pretend(id, message) {
     direction: "OUTBOUND",
     status: "LOCAL",
     error: null,
-    createdAt: new Date().toISOString(),
+    createdAt: behind(id),
     sentBy: state.me.id,
     reactions: [],
     replyTo: message.replyTo ?? null,
@@ -161,7 +168,14 @@ export function pretend(id, message) {
     ...message,
   };
   merge(id, [local]);
+  tell("sent", id);
   return local;
+}
+
+// Now, and behind all there is: this computer's clock may be slow.
+function behind(id) {
+  const newest = Date.parse(chat(id).messages.at(-1)?.createdAt ?? 0);
+  return new Date(Math.max(Date.now(), newest + 1)).toISOString();
 }
 
 // The answer of a POST may come after the socket has told more: then it is the older word and changes nothing.

@@ -2,7 +2,7 @@
 import { call } from "./api.js";
 import { el, fill, icon } from "./dom.js";
 import { has } from "./doors.js";
-import { on, state } from "./state.js";
+import { on, state, team } from "./state.js";
 import { say } from "./words.js";
 
 const FRESH = 60_000;
@@ -77,16 +77,16 @@ export function suggestions(text, { mode, id }) {
   }
 
   function offerPeople(word) {
-    found = [...state.people]
+    found = team()
       .filter(([id, name]) => id !== state.me.id && plain(name).startsWith(plain(word)))
       .slice(0, 6)
       .map(([, name]) => ({
         name: `@${name}`,
         about: "",
         take: () =>
-          write(
-            text.value.slice(0, text.selectionStart).replace(/@\p{L}*$/u, `@${name} `) +
-              text.value.slice(text.selectionStart),
+          writeBetween(
+            text.value.slice(0, text.selectionStart).replace(/@\p{L}*$/u, `@${name} `),
+            text.value.slice(text.selectionStart),
           ),
       }));
   }
@@ -102,6 +102,11 @@ export function suggestions(text, { mode, id }) {
     text.value = value;
     text.dispatchEvent(new Event("input"));
     text.focus();
+  }
+
+  function writeBetween(before, behind) {
+    write(before + behind);
+    text.setSelectionRange(before.length, before.length);
   }
 
   function choose(index) {

@@ -48,11 +48,14 @@ export function chooseTemplate(conversation, send) {
 
 function chooser(conversation, pick) {
   const rows = el("ul", { class: "template-list" });
+  let asked = "";
   const look = async (search) => {
+    asked = search;
     try {
       const page = await call("GET", "/api/templates", {
         query: { status: "APPROVED", channelId: conversation?.channelId, search, limit: 50 },
       });
+      if (search !== asked) return;
       fill(
         rows,
         page.data.length
@@ -167,6 +170,7 @@ function filling(template, conversation, back, done) {
         button.disabled = true;
         try {
           const media = header ? await upload(await prepared(file)) : null;
+          if (!button.isConnected) return; // the sheet was left meanwhile
           done(
             bodyOf(template, values, header, media, file),
             textOf(template, values),

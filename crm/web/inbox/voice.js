@@ -33,7 +33,7 @@ class Recorder {
   // Tells the time each quarter of a second.
   watch(tell) {
     const show = () => {
-      tell(duration((Date.now() - this.#began) / 1000));
+      tell(duration(Math.min(LONGEST, Date.now() - this.#began) / 1000));
       if (Date.now() - this.#began > LONGEST) this.recorder.state === "recording" && this.recorder.pause();
     };
     show();
