@@ -8,8 +8,8 @@ import shutil
 import subprocess
 import sys
 
-# Minutes of their own, or programs of Debian's: `ops/test tests/faults`, and in .ci/run after the suite.
-APART = ["tests/faults", "tests/drills", "tests/containers"]
+# Minutes of their own, or programs of Debian's: `ops/test tests/faults`, and in .ci/run beside the suite.
+APART = ["tests/browser", "tests/containers", "tests/drills", "tests/faults"]
 FOUND = ".coverage.json"
 COVERAGE = [sys.executable, "-m", "slipcover"]
 LEAST = 90  # per cent
