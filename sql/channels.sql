@@ -214,11 +214,13 @@ GROUP BY t.slug
 ORDER BY t.slug;
 
 -- name: delete(id uuid) -> count
--- Takes a number out of use and forgets its secrets.
+-- Takes a number out of use and forgets its secrets. It rests no more: what waits there fails, by its lane.
 -- Index: channels_pkey
 UPDATE channels
 SET
     deleted_at = now(),
+    paused_until = NULL,
+    pause = NULL,
     access_token = NULL,
     access_token_hint = NULL,
     app_secret = NULL,

@@ -273,6 +273,17 @@ async def test_a_deleted_channel_sends_no_more(dora: Guest, system: System) -> N
     assert await accepted(system, dora.hotel) == []
 
 
+async def test_what_waits_for_a_channel_that_rests_fails_once_that_is_deleted(dora: Guest, system: System) -> None:
+    await script(system, dora.hotel, error={"status": 401, "code": 190, "message": "Session has expired"})
+    waiting = await send(dora.hotel, await dora.conversation())
+    await eventually(lambda: _told(dora.hotel, waiting, 190))
+    await dora.hotel.admin.delete(f"/api/channels/{dora.hotel.channel_id}")
+    later = await send(dora.hotel, await dora.conversation())
+    failed = [await becomes(dora.hotel, message, "FAILED") for message in (waiting, later)]
+    assert [message["error"]["title"] for message in failed] == ["the channel is out of use"] * 2
+    assert await accepted(system, dora.hotel) == []
+
+
 async def test_a_row_nobody_was_woken_for_is_swept_within_seconds(
     dora: Guest, system: System, as_owner: Sql
 ) -> None:
