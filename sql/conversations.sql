@@ -78,13 +78,26 @@ WHERE c.id = latest.id AND c.status = 'CLOSED'
 RETURNING c.id, c.contact_id, c.channel_id;
 
 -- name: open_new(contacts uuid[], channels uuid[]) -> many PlaceRow
--- Opens conversations; one that somebody opened meanwhile is answered as it is.
--- Index: conversations_open_key
-INSERT INTO conversations (contact_id, channel_id)
+-- Opens conversations; one that somebody opened meanwhile is answered as it is. The window and the free hours are of
+-- the pair, at Meta: they go on from its earlier ones, a few rows.
+-- Index: conversations_open_key, conversations_contact_ix
+INSERT INTO conversations (contact_id, channel_id, window_expires_at, ad_clicked_at, free_until)
 SELECT
-    contact_id,
-    channel_id
+    pair.contact_id,
+    pair.channel_id,
+    earlier.window_expires_at,
+    earlier.ad_clicked_at,
+    earlier.free_until
 FROM unnest(:contacts::uuid[], :channels::uuid[]) AS pair (contact_id, channel_id)
+CROSS JOIN
+    LATERAL ( -- noqa: ST05
+        SELECT
+            max(c.window_expires_at) AS window_expires_at,
+            max(c.ad_clicked_at) AS ad_clicked_at,
+            max(c.free_until) AS free_until
+        FROM conversations AS c
+        WHERE c.contact_id = pair.contact_id AND c.channel_id = pair.channel_id
+    ) AS earlier
 ON CONFLICT (tenant_id, contact_id, channel_id) WHERE status <> 'CLOSED'
 DO UPDATE SET updated_at = now()
 RETURNING id, contact_id, channel_id;

@@ -26,17 +26,26 @@ SET archived = :archived, updated_at = now()
 WHERE id = :id AND archived <> :archived;
 
 -- name: move(id uuid, status text) -> count
--- Another status, none when it has it. What is closed is not put off and has nothing unread.
--- Index: conversations_pkey
-UPDATE conversations
+-- Another status, none when it has it. What is closed is not put off and has nothing unread. What is opened again has
+-- the window of its pair: the customer may have written in a later one.
+-- Index: conversations_pkey, conversations_contact_ix
+UPDATE conversations AS c
 SET
     status = :status,
-    closed_at = CASE WHEN :status = 'CLOSED' THEN now() ELSE closed_at END,
-    unread_count = CASE WHEN :status = 'CLOSED' THEN 0 ELSE unread_count END,
-    first_unread_id = CASE WHEN :status <> 'CLOSED' THEN first_unread_id END,
+    closed_at = CASE WHEN :status = 'CLOSED' THEN now() ELSE c.closed_at END,
+    unread_count = CASE WHEN :status = 'CLOSED' THEN 0 ELSE c.unread_count END,
+    first_unread_id = CASE WHEN :status <> 'CLOSED' THEN c.first_unread_id END,
     snoozed_until = NULL,
+    window_expires_at = CASE
+        WHEN c.status <> 'CLOSED' THEN c.window_expires_at
+        ELSE (
+            SELECT max(o.window_expires_at)
+            FROM conversations AS o
+            WHERE o.contact_id = c.contact_id AND o.channel_id = c.channel_id
+        )
+    END,
     updated_at = now()
-WHERE id = :id AND status <> :status;
+WHERE c.id = :id AND c.status <> :status;
 
 -- name: other_open(id uuid) -> value uuid
 -- The open conversation that stands in the way of opening this one again.

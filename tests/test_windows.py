@@ -3,6 +3,7 @@
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -91,3 +92,38 @@ async def test_an_answer_that_comes_a_day_after_the_click_opens_nothing(guest: G
     await told(guest.hotel, as_owner, guest.body(guest.message()))
     await send(guest.hotel, await guest.conversation())
     assert (await guest.conversation())["freeUntil"] is None
+
+
+async def test_the_next_conversation_of_a_guest_goes_on_with_their_window(guest: Guest, as_owner: Sql) -> None:
+    """At Meta it is the number's and the customer's, whatever conversation the words stand in."""
+    hotel = guest.hotel
+    await told(hotel, as_owner, guest.body(ad(guest, 60)))
+    first = await guest.conversation()
+    await send(hotel, first)
+    before = await guest.conversation()
+    await _closed_long_ago(guest, as_owner, first["id"])
+    begun = await hotel.attendant.post("/api/conversations", json={"contactId": first["contact"]["id"]})
+    later = begun.json()
+    assert later["id"] != first["id"]
+    assert (later["windowExpiresAt"], later["freeUntil"]) == (before["windowExpiresAt"], before["freeUntil"])
+    await becomes(hotel, await send(hotel, later), "READ")
+
+
+async def test_a_conversation_opened_again_has_the_window_of_a_later_one(guest: Guest, as_owner: Sql) -> None:
+    await guest.writes()
+    first = await guest.conversation()
+    await _closed_long_ago(guest, as_owner, first["id"])
+    await as_owner("UPDATE conversations SET window_expires_at = now() WHERE id = $1", UUID(first["id"]))
+    await guest.writes("de novo")
+    later = await guest.conversation()
+    assert later["id"] != first["id"]
+    await guest.hotel.attendant.post(f"/api/conversations/{later['id']}/close")
+    again = await guest.hotel.attendant.post(f"/api/conversations/{first['id']}/reopen")
+    assert again.json()["windowExpiresAt"] == later["windowExpiresAt"]
+
+
+async def _closed_long_ago(guest: Guest, as_owner: Sql, conversation: str) -> None:
+    """So long ago that what comes next is another conversation."""
+    await guest.hotel.attendant.post(f"/api/conversations/{conversation}/close")
+    long_ago = "UPDATE conversations SET closed_at = now() - INTERVAL '25 hours' WHERE id = $1"
+    await as_owner(long_ago, UUID(conversation))
