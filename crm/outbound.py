@@ -10,6 +10,7 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -30,6 +31,7 @@ from crm.messages import ClaimedRow, Ending
 
 log = logging.getLogger(__name__)
 _OUT_OF_USE = "O número desta conversa foi excluído: comece uma conversa com o hóspede por outro número."
+_UNMADE = "Não foi possível montar esta mensagem: escreva-a de novo."
 
 LEASE_SECONDS = meta.SEND_SECONDS + 20
 FILE_SECONDS = meta_media.UPLOAD_SECONDS + 10  # how much longer a lease is when a file goes first
@@ -151,13 +153,22 @@ async def _send(rails: Rails, tenant: UUID, parcel: Parcel) -> meta.Sent:
     token = channels.token(rails.box, tenant, sender)
     async with _untried(rails, tenant, message):
         files = await _graph_ids(rails, tenant, messages.files(message), sender)
-    body = messages.body(message, parcel.recipient, files)
+    body = _body(parcel, files)
     try:
         return await rails.graph.send(sender.phone_number_id, token, body)
     except asyncio.CancelledError:  # the worker must end, and nobody will hear Meta's answer
         gone = MetaError(UNCERTAIN, None, "the worker was stopped before Meta answered")
         await asyncio.shield(_settle(rails, tenant, message, gone))
         raise
+
+
+def _body(parcel: Parcel, files: dict[UUID, str]) -> dict[str, Any]:
+    """What Meta would get. Raises MetaError: a row that nothing can be made of has not gone, and never will."""
+    try:
+        return messages.body(parcel.message, parcel.recipient, files)
+    except (TypeError, ValueError, AttributeError, LookupError) as error:
+        log.exception("nothing can be made of a message", extra={"messageId": str(parcel.message.id)})
+        raise MetaError(PERMANENT, None, "nothing can be made of the message", _UNMADE) from error
 
 
 async def _graph_ids(rails: Rails, tenant: UUID, files: list[UUID], sender: SenderRow) -> dict[UUID, str]:

@@ -165,6 +165,7 @@ WITH sendable AS (
     WHERE
         failed.id = :id
         AND failed.direction = 'OUTBOUND'
+        AND failed.erased_at IS NULL
         AND (failed.status = 'FAILED' OR (failed.status = 'UNCERTAIN' AND failed.next_attempt_at IS NULL))
         AND NOT p.blocked
         AND CASE
@@ -243,7 +244,8 @@ SELECT
         FROM conversations AS c
         INNER JOIN contacts AS p ON c.contact_id = p.id
         WHERE c.id = messages.conversation_id
-    ), FALSE) AS blocked
+    ), FALSE) AS blocked,
+    erased_at IS NOT NULL AS erased
 FROM messages
 WHERE id = :id;
 

@@ -294,6 +294,18 @@ async def test_a_row_nobody_was_woken_for_is_swept_within_seconds(
     assert await _texts(system, dora.hotel) == ["perdida"]
 
 
+async def test_a_row_that_nothing_can_be_made_of_fails_and_holds_up_nobody(
+    dora: Guest, system: System, as_owner: Sql
+) -> None:
+    empty = await _row(as_owner, dora, "QUEUED", "x")
+    await as_owner("UPDATE messages SET type = 'contacts', content = NULL WHERE id = $1", UUID(empty["id"]))
+    behind = await send(dora.hotel, await dora.conversation(), "dois")
+    error = (await becomes(dora.hotel, empty, "FAILED"))["error"]
+    assert (error["title"], "escreva-a de novo" in error["detail"]) == ("nothing can be made of the message", True)
+    await becomes(dora.hotel, behind, "READ")
+    assert await _texts(system, dora.hotel) == ["dois"]
+
+
 async def test_a_lease_in_force_is_waited_for_and_one_that_ran_out_is_uncertain(
     dora: Guest, system: System, as_owner: Sql
 ) -> None:

@@ -15,7 +15,7 @@ from crm.privacy import forget_old
 from crm.privacy.forgetting import forget_of
 from ops.dev.home import Home
 from tests.held import DOOR, FILE, UNHELD, holding
-from tests.meta import told
+from tests.meta import becomes, script, send, told
 from tests.people import Sql
 from tests.system import Guest, Hotel, System, eventually, unique_phone
 from tests.test_media import ended, held
@@ -85,6 +85,21 @@ async def test_what_waits_to_be_sent_stays_however_long_it_waits(laid: Rails, do
     assert [await night(laid, dora.hotel) for _ in range(2)] == [1, 0]
     [row] = await as_owner("SELECT content FROM messages WHERE id = $1", sent["id"])
     assert row["content"] == "Feliz aniversário"
+
+
+async def test_what_failed_and_was_blanked_since_is_not_sent_again(
+    laid: Rails, dora: Guest, system: System, as_owner: Sql
+) -> None:
+    """It was queued with no words, and held up its lane for half a minute."""
+    await dora.writes()
+    await script(system, dora.hotel, error={"status": 400, "code": 131026})
+    failed = await becomes(dora.hotel, await send(dora.hotel, await dora.conversation()), "FAILED")
+    await age(as_owner, failed, 31)
+    assert await night(laid, dora.hotel) == 1
+    answer = await dora.hotel.attendant.post(f"/api/messages/{failed['id']}/retry")
+    assert (answer.status_code, "apagado" in answer.json()["detail"]) == (409, True)
+    [row] = await as_owner("SELECT status FROM messages WHERE id = $1", failed["id"])
+    assert row["status"] == "FAILED"
 
 
 async def test_a_night_blanks_before_or_after_what_comes_in(

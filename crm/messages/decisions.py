@@ -42,9 +42,7 @@ async def _refusal(tx: Tx, query: Any, message: UUID) -> Problem:
     if standing is None or standing.direction == "INBOUND":
         raise NotFound
     if query is _sql.retry and (standing.status == "FAILED" or standing.offered):
-        if standing.blocked:
-            return ContactBlocked()
-        return _unsendable() if standing.type == "template" else WindowClosed()
+        return _unsendable(standing)
     if standing.status == "UNCERTAIN" and query is not _sql.cancel:
         return Conflict(
             "O WhatsApp ainda pode dizer se esta mensagem chegou. Decida 15 minutos depois do envio.",
@@ -55,7 +53,16 @@ async def _refusal(tx: Tx, query: Any, message: UUID) -> Problem:
     )
 
 
-def _unsendable() -> Conflict:
+def _unsendable(standing: StandingRow) -> Conflict:
+    if standing.erased:
+        return Conflict(
+            "O conteúdo desta mensagem foi apagado: não há mais o que enviar.",
+            "The content of this message was erased: there is nothing to send any more.",
+        )
+    if standing.blocked:
+        return ContactBlocked()
+    if standing.type != "template":
+        return WindowClosed()
     return Conflict(
         "O modelo não está mais aprovado, ou é de marketing e este contato não quer recebê-lo.",
         "The template is not approved any more, or is marketing and this contact wants none.",

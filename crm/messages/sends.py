@@ -13,7 +13,7 @@ from crm.core.feed import Event
 from crm.core.meta_errors import OPTED_OUT
 from crm.core.tx import Tx
 from crm.messages import marks
-from crm.messages.shapes import AddresseeRow, Advance, AdvancedRow, ClaimedRow, LaneRow, ParkedRow, status_event
+from crm.messages.shapes import Advance, AdvancedRow, ClaimedRow, LaneRow, ParkedRow, status_event
 
 _sql, _sends = sql.load("messages"), sql.load("sends")
 
@@ -33,6 +33,13 @@ class ToldRow(msgspec.Struct, frozen=True):
     contact_id: UUID
     bsuid: str
     other_id: UUID | None
+
+
+class AddresseeRow(msgspec.Struct, frozen=True):
+    """Whom a conversation is with."""
+
+    conversation_id: UUID
+    contact_id: UUID
 
 
 async def advance(tx: Tx, reports: list[Advance]) -> list[Event]:

@@ -169,13 +169,6 @@ class AdvancedRow(msgspec.Struct, frozen=True):
     error: ErrorShown | None
 
 
-class AddresseeRow(msgspec.Struct, frozen=True):
-    """Whom a conversation is with."""
-
-    conversation_id: UUID
-    contact_id: UUID
-
-
 class ParkedRow(msgspec.Struct, frozen=True):
     """A status that came before its message."""
 
@@ -211,6 +204,7 @@ class StandingRow(msgspec.Struct, frozen=True):
     status: str
     offered: bool
     blocked: bool
+    erased: bool
 
 
 class DueRow(msgspec.Struct, frozen=True):
