@@ -117,7 +117,7 @@ async def _give_back(rails: Rails, tenant: UUID, message: ClaimedRow) -> None:
 
 async def _put_back(rails: Rails, tenant: UUID, message: ClaimedRow, wait: float) -> None:
     async with rails.db.tenant(tenant) as tx:
-        await messages.put_back(tx, message, wait)
+        await rails.feed.append(tx, await messages.put_back(tx, message, wait))
 
 
 async def _try(rails: Rails, tenant: UUID, parcel: Parcel) -> None:

@@ -49,12 +49,12 @@ RETURNING
 
 -- name: settle(conversation uuid, id uuid, status text, error jsonb, wait float8, spent int) -> many AdvancedRow
 -- Ends an attempt without success, unless a status of Meta's has already raised the message. `spent` is 0 when the
--- try does not count: the channel was at fault, not the message.
+-- try does not count: the channel was at fault, not the message. What was erased meanwhile has no next try.
 -- Index: messages_lane_ix
 WITH settled AS (
     UPDATE messages AS m
     SET
-        status = :status,
+        status = CASE WHEN :status = 'QUEUED' AND m.erased_at IS NOT NULL THEN 'CANCELED' ELSE :status END,
         error = :error,
         lease_until = NULL,
         attempts = m.attempts - 1 + :spent,
@@ -96,16 +96,37 @@ CROSS JOIN
         LIMIT 1
     ) AS c;
 
--- name: put_back(conversation uuid, id uuid, wait float8) -> count
--- Takes a claim back before the message was tried: a rate of Meta's is used up for now.
+-- name: put_back(conversation uuid, id uuid, wait float8) -> many AdvancedRow
+-- Takes a claim back before the message was tried: a rate of Meta's is used up for now. Only what was erased meanwhile,
+-- and so does not go, is to be told.
 -- Index: messages_lane_ix
-UPDATE messages AS m
-SET
-    status = 'QUEUED',
-    lease_until = NULL,
-    attempts = m.attempts - 1,
-    next_attempt_at = now() + :wait * INTERVAL '1 second'
-WHERE m.conversation_id = :conversation AND m.id = :id AND m.status = 'SENDING';
+WITH back AS (
+    UPDATE messages AS m
+    SET
+        status = CASE WHEN m.erased_at IS NULL THEN 'QUEUED' ELSE 'CANCELED' END,
+        lease_until = NULL,
+        attempts = m.attempts - 1,
+        next_attempt_at = now() + :wait * INTERVAL '1 second'
+    WHERE m.conversation_id = :conversation AND m.id = :id AND m.status = 'SENDING'
+    RETURNING coalesce(m.wamid, '') AS wamid, m.id, m.conversation_id, m.status, now() AS at, m.error
+),
+
+listed AS (
+    UPDATE conversations AS c
+    SET last_message_status = back.status
+    FROM back
+    WHERE c.id = back.conversation_id AND c.last_message_id = back.id AND back.status = 'CANCELED'
+)
+
+SELECT
+    wamid,
+    id,
+    conversation_id,
+    status,
+    at,
+    error
+FROM back
+WHERE status = 'CANCELED';
 
 -- name: expire(conversation uuid, error jsonb, wait float8) -> many AdvancedRow
 -- Leases that ran out: their worker died, and Meta may or may not have read the message.

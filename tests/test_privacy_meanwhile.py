@@ -7,10 +7,13 @@ from uuid import UUID
 import httpx
 import pytest
 
+from crm import messages
+from crm.core.rails import Rails
 from ops.dev.home import Home
 from tests.held import HEAD, TALK, deadlocks, holding
+from tests.meta import becomes, script, send
 from tests.people import Sql
-from tests.system import Guest, eventually
+from tests.system import Guest, System, eventually
 from tests.test_privacy_others import erased
 
 
@@ -64,3 +67,37 @@ async def test_who_is_erased_while_a_stay_of_theirs_is_put_waits_for_it(
         putting = asyncio.create_task(alice.put(url, json={**stay, "checkOut": "2027-01-04"}))
         await eventually(partial(held.waiting, 2))
     assert ((await erasing)["contacts"], (await putting).status_code, deadlocks(home)) == (1, 200, before)
+
+
+async def test_what_meta_refuses_for_now_is_not_tried_again_once_its_person_is_erased(
+    guest: Guest, alice: httpx.AsyncClient, system: System
+) -> None:
+    await guest.writes()
+    hotel, talk = guest.hotel, await guest.conversation()
+    await script(system, hotel, delayMs=2500, error={"status": 503, "code": 131000, "message": "later"})
+    message = await becomes(hotel, await send(hotel, talk), "SENDING")
+    assert (await erased(alice, talk["contact"]["id"]))["messages"] == 2
+    await becomes(hotel, message, "CANCELED")
+    shown = (await alice.get(f"/api/conversations/{talk['id']}")).json()["lastMessage"]
+    assert (shown["status"], shown["preview"]) == ("CANCELED", None)
+
+
+async def test_what_is_given_back_untried_does_not_go_once_its_person_is_erased(
+    guest: Guest, alice: httpx.AsyncClient, laid: Rails, as_owner: Sql
+) -> None:
+    await guest.writes()
+    hotel, talk = guest.hotel, await guest.conversation()
+    message = await becomes(hotel, await send(hotel, talk), "READ")
+    sending = "UPDATE messages SET status = 'SENDING', lease_until = now() + INTERVAL '1 minute' WHERE id = $1"
+    await as_owner(sending, UUID(message["id"]))
+    await erased(alice, talk["contact"]["id"])
+    claimed = messages.ClaimedRow(
+        id=UUID(message["id"]), conversation_id=UUID(talk["id"]), channel_id=UUID(hotel.channel_id),
+        contact_id=UUID(talk["contact"]["id"]), type="text", content="Sim", payload=None, media_id=None,
+        media=None, reply_to_wamid=None, attempts=1, blocked=False,
+    )  # fmt: skip
+    async with laid.db.tenant(UUID(hotel.id)) as tx:
+        [event] = await messages.put_back(tx, claimed, 5)
+    assert event.data["status"] == "CANCELED"
+    shown = (await alice.get(f"/api/conversations/{talk['id']}")).json()["lastMessage"]
+    assert shown["status"] == "CANCELED"

@@ -134,7 +134,7 @@ async def settle_sent(tx: Tx, message: UUID, wamid: str) -> list[Event]:
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """How a try without success ends: FAILED, UNCERTAIN, or QUEUED again in `wait` seconds.
+    """How a try without success ends: FAILED, UNCERTAIN, or QUEUED again in `wait` seconds (CANCELED, once erased).
 
     `spent` is False when the channel was at fault: the message keeps its tries, and the channel waits, not it.
     """
@@ -162,9 +162,10 @@ async def settle(tx: Tx, claimed: ClaimedRow, ending: Ending) -> list[Event]:
     return events + await marks.stand(tx, held if ending.status == "FAILED" else ())
 
 
-async def put_back(tx: Tx, claimed: ClaimedRow, wait: float) -> None:
-    """It was not tried: it waits so many seconds more, keeps its tries, and nobody needs to hear of it."""
-    await tx.count(_sends.put_back, conversation=claimed.conversation_id, id=claimed.id, wait=wait)
+async def put_back(tx: Tx, claimed: ClaimedRow, wait: float) -> list[Event]:
+    """It was not tried: it waits so many seconds more, keeps its tries. Told only where it was erased meanwhile."""
+    place = {"conversation": claimed.conversation_id, "id": claimed.id}
+    return [status_event(row) for row in await tx.many(_sends.put_back, AdvancedRow, wait=wait, **place)]
 
 
 async def expire_leases(tx: Tx, conversation: UUID) -> list[Event]:
