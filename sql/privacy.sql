@@ -490,7 +490,7 @@ WHERE
     AND created_at >= :since
     AND created_at < :cut
     AND erased_at IS NULL
-    AND status NOT IN ('SCHEDULED', 'QUEUED', 'SENDING', 'UNCERTAIN')
+    AND status NOT IN ('SCHEDULED', 'QUEUED', 'SENDING')
 ORDER BY id
 LIMIT :max;
 
@@ -503,7 +503,7 @@ WHERE
     id > :seen
     AND created_at < :cut
     AND erased_at IS NULL
-    AND status NOT IN ('SCHEDULED', 'QUEUED', 'SENDING', 'UNCERTAIN')
+    AND status NOT IN ('SCHEDULED', 'QUEUED', 'SENDING')
 ORDER BY id
 LIMIT :max;
 
@@ -530,7 +530,7 @@ WITH loud AS MATERIALIZED (
     WHERE
         id = ANY(:ids::uuid[])
         AND erased_at IS NULL
-        AND status NOT IN ('SCHEDULED', 'QUEUED', 'SENDING', 'UNCERTAIN')
+        AND status NOT IN ('SCHEDULED', 'QUEUED', 'SENDING')
     ORDER BY id
     FOR NO KEY UPDATE
 ),

@@ -102,6 +102,22 @@ async def test_what_failed_and_was_blanked_since_is_not_sent_again(
     assert row["status"] == "FAILED"
 
 
+async def test_a_send_nobody_knows_the_end_of_goes_with_the_rest(
+    laid: Rails, dora: Guest, system: System, as_owner: Sql
+) -> None:
+    """Nights passed it by, and whoever decided about it later kept its words for good."""
+    await dora.writes()
+    await script(system, dora.hotel, cut="after", status=False)
+    message = await becomes(dora.hotel, await send(dora.hotel, await dora.conversation()), "UNCERTAIN")
+    await age(as_owner, message, 31)
+    await as_owner("UPDATE messages SET next_attempt_at = NULL WHERE id = $1", UUID(message["id"]))
+    assert [await night(laid, dora.hotel) for _ in range(2)] == [1, 0]
+    url = f"/api/messages/{message['id']}"
+    answers = [await dora.hotel.attendant.post(f"{url}/{verb}") for verb in ("retry", "arrived")]
+    assert [answer.status_code for answer in answers] == [409, 200]
+    assert (answers[1].json()["status"], answers[1].json()["content"]) == ("SENT", None)
+
+
 async def test_a_night_blanks_before_or_after_what_comes_in(
     laid: Rails, dora: Guest, home: Home, as_owner: Sql
 ) -> None:
