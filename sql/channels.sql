@@ -170,6 +170,11 @@ RETURNING
     access_token_hint, app_secret_hint, verify_token, created_at, paused_until, pause,
     send_read_receipts, send_typing, messages_per_second;
 
+-- name: forget_uploads(id uuid) -> none
+-- Meta's ids of files are of the number they were uploaded for: another one cannot send by them.
+-- Index: media_uploads_pkey
+DELETE FROM media_uploads WHERE channel_id = :id;
+
 -- name: rest(id uuid, whole boolean, wait float8, pause jsonb) -> many RestingRow
 -- Nothing is sent over the channel (or over its whole account) for `wait` seconds, NULL: until people resume it.
 -- A shorter rest never ends a longer one. `begins` is false where it rests already.

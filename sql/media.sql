@@ -190,11 +190,18 @@ LEFT JOIN media_uploads AS u
         AND u.created_at > now() - INTERVAL '29 days'
 WHERE m.id = :id AND m.state = 'READY';
 
--- name: uploaded(channel uuid, sha256 bytea, mime_type text, graph_id text) -> none
--- Meta's id of some bytes over a channel, in place of an older one.
--- Index: media_uploads_pkey
+-- name: uploaded(channel uuid, number text, sha256 bytea, mime_type text, graph_id text) -> none
+-- Meta's id of some bytes over a channel, in place of an older one; nothing when the channel has another number by now.
+-- Index: channels_pkey, media_uploads_pkey
 INSERT INTO media_uploads (channel_id, sha256, mime_type, graph_id)
-VALUES (:channel, :sha256, :mime_type, :graph_id)
+SELECT
+    id,
+    :sha256,
+    :mime_type,
+    :graph_id
+FROM channels
+WHERE id = :channel AND phone_number_id = :number
+FOR SHARE
 ON CONFLICT (tenant_id, channel_id, sha256, mime_type)
 DO UPDATE SET graph_id = excluded.graph_id, created_at = now();
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,7 @@ from crm.media import doors, gate
 from tests.meta import becomes
 from tests.people import Sql
 from tests.sends import arrive, ask
-from tests.system import Guest, Hotel, System, calling, eventually, unique_phone
+from tests.system import Guest, Hotel, System, calling, eventually, unique_number_id, unique_phone
 from tests.test_doors import is_problem
 from tests.test_media_look import OPUS, film, picture
 
@@ -217,4 +218,25 @@ async def test_a_file_that_meta_has_forgotten_is_uploaded_again(
     await becomes(hotel_a, just.json(), "FAILED")  # uploaded in the last minute: it is refused for what it is
     await as_owner(AGED, hotel_a.channel_id)
     _, second = await arrive(dora, system, type="image", mediaId=media)
+    assert second["image"]["id"] != first["image"]["id"]
+
+
+async def test_another_number_of_a_channel_uploads_its_files_itself(system: System) -> None:
+    """Meta knows a file by its id for the number it was uploaded for, and refused it for the next one."""
+    hotel, number = await system.hotel("Muda"), unique_number_id()
+    dora, files = Guest(hotel, unique_phone()), (await upload(hotel.attendant, PNG)).json()["id"]
+    await dora.writes()
+    _, first = await arrive(dora, system, type="image", mediaId=files)
+    known = {"phoneNumberId": number, "wabaId": hotel.waba_id, "accessToken": f"token-of-{hotel.number_id}"}
+    more = {"displayPhoneNumber": "+55 48 3222-2000", "appSecret": hotel.secret, "window": "off"}
+    async with calling() as meta:
+        answer = await meta.post(
+            f"{system.graph_url}/_fake/numbers",
+            json={**known, **more, "webhookUrl": f"{system.url}/webhooks/whatsapp"},
+        )
+    assert answer.status_code < 300, answer.text
+    change = {"whatsappPhoneNumberId": number}
+    assert (await hotel.admin.patch(f"/api/channels/{hotel.channel_id}", json=change)).status_code == 200
+    moved = replace(dora, hotel=replace(hotel, number_id=number))
+    _, second = await arrive(moved, system, type="image", mediaId=files)
     assert second["image"]["id"] != first["image"]["id"]

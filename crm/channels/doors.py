@@ -137,6 +137,8 @@ async def _patch(call: Call, channel: UUID, change: Patch) -> ChannelRow:
 async def _stands_anew(call: Call, row: ChannelRow, change: Create | Patch) -> None:
     """What the change makes of the channel's health: another number knows nothing, a new token is not known yet."""
     now, kinds = datetime.now(UTC), []
+    if change.whatsapp_phone_number_id:
+        await call.tx.none(_sql.forget_uploads, id=row.id)
     if change.whatsapp_phone_number_id or change.whatsapp_business_account_id:
         await silence.forget(call.tx, row.id)
         kinds = list(notices.KINDS)

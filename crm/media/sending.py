@@ -56,8 +56,9 @@ async def _upload(rails: Rails, tenant: UUID, sender: SenderRow, row: UploadRow)
         await _copy(rails, tenant, row, file)
         new = meta_media.Upload(f"file{names.ending(row.mime_type)}", row.mime_type, file)
         found = await meta_media.upload(rails.graph, sender.phone_number_id, token, new)
+    over = {"channel": sender.id, "number": sender.phone_number_id}
     async with rails.db.tenant(tenant) as tx:
-        await tx.none(_sql.uploaded, channel=sender.id, sha256=row.sha256, mime_type=row.mime_type, graph_id=found)
+        await tx.none(_sql.uploaded, **over, sha256=row.sha256, mime_type=row.mime_type, graph_id=found)
     return found
 
 
