@@ -2,23 +2,57 @@
 -- which holds the tenant's door.
 
 -- name: move_conversations(gone uuid, survivor uuid) -> many MovedRow
--- A merged contact's conversations become the survivor's, with the status each had. Of two open ones over one channel
--- the survivor's stays open.
--- Index: conversations_contact_ix
-UPDATE conversations AS c
-SET
-    contact_id = :survivor,
-    status = CASE
-        WHEN c.channel_id IN (
-            SELECT channel_id
-            FROM conversations
-            WHERE contact_id = :survivor AND status <> 'CLOSED'
-        ) THEN 'CLOSED'
-        ELSE c.status
-    END,
-    updated_at = now()
-WHERE c.contact_id = :gone
-RETURNING c.id, old.status;
+-- A merged contact's conversations become the survivor's, with the status and the unread each had. Of two open ones
+-- over one channel the survivor's stays open: what was unread in the other is shown there, and brings it back as what
+-- the customer writes does.
+-- Index: conversations_contact_ix, conversations_open_key
+WITH standing AS (
+    SELECT
+        id,
+        channel_id
+    FROM conversations
+    WHERE contact_id = :survivor AND status <> 'CLOSED'
+),
+
+moved AS (
+    UPDATE conversations AS c
+    SET
+        contact_id = :survivor,
+        status = CASE WHEN ends.here THEN 'CLOSED' ELSE c.status END,
+        closed_at = CASE WHEN ends.here THEN now() ELSE c.closed_at END,
+        unread_count = CASE WHEN ends.here THEN 0 ELSE c.unread_count END,
+        first_unread_id = CASE WHEN NOT ends.here THEN c.first_unread_id END,
+        updated_at = now()
+    FROM (
+        SELECT
+            g.id,
+            g.status <> 'CLOSED' AND g.channel_id IN (SELECT channel_id FROM standing) AS here
+        FROM conversations AS g
+        WHERE g.contact_id = :gone
+    ) AS ends
+    WHERE c.id = ends.id
+    RETURNING c.id, old.status, old.unread_count AS unread, CASE WHEN ends.here THEN c.channel_id END AS channel_id
+),
+
+handed AS (
+    UPDATE conversations AS c
+    SET
+        unread_count = c.unread_count + moved.unread,
+        first_unread_id = coalesce(c.first_unread_id, c.last_message_id),
+        archived = FALSE,
+        snoozed_until = NULL,
+        status = CASE WHEN c.snoozed_until IS NULL THEN c.status ELSE 'OPEN' END,
+        updated_at = now()
+    FROM standing
+    INNER JOIN moved ON standing.channel_id = moved.channel_id AND moved.unread > 0
+    WHERE c.id = standing.id AND c.status <> 'CLOSED'
+)
+
+SELECT
+    id,
+    status,
+    unread
+FROM moved;
 
 -- name: move_identities(gone uuid, survivor uuid) -> many IdentityRow
 -- What a merged contact was found by leads to the survivor.
@@ -117,16 +151,42 @@ FROM last
 WHERE m.id = last.id
 RETURNING m.id, m.from_id, m.into_id, m.why, m.moved, m.created_at, m.undone_at;
 
--- name: return_conversations(gone uuid, survivor uuid, ids uuid[], statuses text[]) -> none
+-- name: return_conversations(gone uuid, survivor uuid, ids uuid[], statuses text[], unreads int[]) -> none
 -- Conversations go back to the contact they were of, as they were; what is not the survivor's any more stays. What is
--- put off again is looked at when its time comes: it may have come while the merge had it closed.
--- Index: conversations_contact_ix, snoozes_pkey
+-- put off again is looked at when its time comes: it may have come while the merge had it closed. What was unread is
+-- so again here, and in the survivor's no longer.
+-- Index: conversations_contact_ix, conversations_open_key, snoozes_pkey
 WITH back AS (
     UPDATE conversations AS c
-    SET contact_id = :gone, status = given.status, updated_at = now()
-    FROM unnest(:ids::uuid[], :statuses::text[]) AS given (id, status)
+    SET
+        contact_id = :gone,
+        status = given.status,
+        unread_count = CASE WHEN given.status = c.status THEN c.unread_count ELSE given.unread END,
+        first_unread_id = CASE
+            WHEN given.status = c.status THEN c.first_unread_id
+            WHEN given.unread > 0 THEN c.last_message_id
+        END,
+        updated_at = now()
+    FROM unnest(:ids::uuid[], :statuses::text[], :unreads::int[]) AS given (id, status, unread)
     WHERE c.id = given.id AND c.contact_id = :survivor
-    RETURNING c.id, c.status, c.snoozed_until
+    RETURNING
+        c.id,
+        c.status,
+        c.snoozed_until,
+        c.channel_id,
+        CASE WHEN old.status <> c.status THEN given.unread END AS unread
+),
+
+taken AS (
+    UPDATE conversations AS c
+    SET
+        unread_count = greatest(c.unread_count - back.unread, 0),
+        first_unread_id = CASE WHEN c.unread_count > back.unread THEN c.first_unread_id END,
+        updated_at = now()
+    FROM back
+    WHERE
+        c.contact_id = :survivor AND c.status <> 'CLOSED' AND c.channel_id = back.channel_id
+        AND c.id <> back.id AND back.unread > 0
 )
 
 INSERT INTO snoozes (conversation_id, due_at)

@@ -16,10 +16,11 @@ FILLED = ("wa_id", "bsuid", "profile_name", "username")  # what the survivor tak
 
 
 class MovedRow(msgspec.Struct, frozen=True):
-    """A conversation that moved, with the status it had."""
+    """A conversation that moved, with the status and the unread it had."""
 
     id: UUID
     status: str
+    unread: int
 
 
 class NowRow(msgspec.Struct, frozen=True):
@@ -38,7 +39,7 @@ class IdentityRow(msgspec.Struct, frozen=True):
 async def merge(tx: Tx, gone: UUID, survivor: UUID, why: str, by: UUID | None = None) -> list[Event]:
     """Everything of `gone` becomes the survivor's; where both have an open conversation, that of `gone` is closed.
 
-    The caller holds the tenant's door.
+    What was unread in that is the survivor's to be read. The caller holds the tenant's door.
     """
     await tx.none(_merging.still, ids=[gone, survivor])
     await tx.none(_merging.hide, gone=gone, survivor=survivor)
@@ -76,6 +77,7 @@ async def unmerge(tx: Tx, gone: UUID) -> tuple[MergeRow, list[Event]]:
         survivor=survivor.id,
         ids=[UUID(one["id"]) for one in conversations],
         statuses=[one["status"] for one in conversations],
+        unreads=[one.get("unread", 0) for one in conversations],
     )
     await tx.none(
         _merging.return_identities,

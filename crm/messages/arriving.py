@@ -1,6 +1,6 @@
 """What comes in: customers' messages and the hotel's own from its phone, stored once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from uuid import UUID
 
@@ -42,19 +42,40 @@ async def receive(tx: Tx, inbound: list[Inbound]) -> list[Event]:
     if not all(item.person.identities for item in fresh.values()):
         raise ValueError("a message of a history that does not say whom it is with, before its placeholder")
     items = sorted(fresh.values(), key=lambda item: item.at)
+    events: list[Event] = []
+    quiet: set[UUID] = set()
+    for part in _parts(items):
+        arrived, unseen = await _arrive(tx, part)
+        events, quiet = [*events, *arrived], quiet | unseen
+    targets = {item.target_wamid for item in items if item.target_wamid} | {row.wamid for row in known}
+    events += [event for event in await marks.settle(tx, targets) if event.conversation_id not in quiet]
+    return [*filled, *events]
+
+
+def _parts(items: list[Inbound]) -> Iterator[list[Inbound]]:
+    """These messages, parted behind each change of a number or user id: who writes next is met as known by then."""
+    part: list[Inbound] = []
+    for item in items:
+        part.append(item)
+        if item.moved:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+async def _arrive(tx: Tx, items: list[Inbound]) -> tuple[list[Event], set[UUID]]:
+    """Store these, of which the last may say a change; what to tell, and the conversations of blocked contacts."""
     met = await contacts.meet(tx, [item.person for item in items])
     pairs = [(contact, item.channel_id) for contact, item in zip(met.contacts, items, strict=True)]
     places, again = await conversations.opened(tx, [pair for pair in pairs if pair[0] not in met.blocked])
     places |= await conversations.kept(tx, [pair for pair in pairs if pair[0] in met.blocked])
     rows = await _store(tx, items, [places[pair] for pair in pairs])
     quiet = {places[pair] for pair in pairs if pair[0] in met.blocked}
-    events = await _tell(tx, rows, fresh, quiet)
-    targets = {item.target_wamid for item in items if item.target_wamid} | {row.wamid for row in known}
-    events += [event for event in await marks.settle(tx, targets) if event.conversation_id not in quiet]
-    for (contact, _), item in zip(pairs, items, strict=True):
-        if item.moved:
-            events += await contacts.move(tx, contact, item.moved)
-    return [*met.events, *filled, *again, *events]
+    events = [*met.events, *again, *await _tell(tx, rows, {item.wamid: item for item in items}, quiet)]
+    if moved := items[-1].moved:
+        events += await contacts.move(tx, met.contacts[-1], moved)
+    return events, quiet
 
 
 async def _tell(tx: Tx, rows: list[MessageRow], by: dict[str, Inbound], quiet: set[UUID]) -> list[Event]:

@@ -1,0 +1,67 @@
+"""A number or user id changes: what the guest writes next, and who is meant by it."""
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.meta import told
+from tests.people import Sql
+from tests.system import Guest, Hotel, System, unique_phone
+
+
+@pytest.fixture
+async def hotel(system: System) -> Hotel:
+    return await system.hotel("Muda")
+
+
+def at(node: dict[str, Any], second: int) -> dict[str, Any]:
+    """The same, written that many seconds from now."""
+    return {**node, "timestamp": str(int(time.time()) + second)}
+
+
+def moves(guest: Guest, to: str, **more: Any) -> dict[str, Any]:
+    """Meta says that this guest has another number."""
+    return guest.message(node={"type": "system", "system": {"type": "user_changed_number", "wa_id": to, **more}})
+
+
+async def chats(hotel: Hotel) -> list[dict[str, Any]]:
+    return list((await hotel.attendant.get("/api/conversations?limit=100")).json()["data"])
+
+
+async def test_what_a_guest_writes_from_a_new_number_together_with_the_change_is_in_the_open_conversation(
+    hotel: Hotel, as_owner: Sql
+) -> None:
+    guest, new = Guest(hotel, unique_phone()), Guest(hotel, unique_phone())
+    await guest.writes("antes")
+    nodes = [at(new.message(text="Socorro"), 1), at(moves(guest, new.wa_id), 0)]
+    await told(hotel, as_owner, hotel.envelope(contacts=[new.profile()], messages=nodes))
+    [chat] = await chats(hotel)
+    assert (chat["status"], chat["lastMessage"]["preview"], chat["unreadCount"]) == ("OPEN", "Socorro", 2)
+
+
+@pytest.mark.parametrize("put", ["archive", "snooze"])
+async def test_what_was_unread_in_a_conversation_that_a_merge_closes_brings_the_open_one_back(
+    put: str, hotel: Hotel, as_owner: Sql
+) -> None:
+    guest, new = Guest(hotel, unique_phone()), Guest(hotel, unique_phone())
+    await guest.writes("antes")
+    url = f"/api/conversations/{(await guest.conversation())['id']}"
+    await hotel.attendant.post(f"{url}/read")
+    await hotel.attendant.post(f"{url}/{put}", json={"until": "2099-01-01T00:00:00Z"} if put == "snooze" else None)
+    nodes = [at(new.message(text="Socorro"), 0), at(moves(guest, new.wa_id), 1)]
+    await told(hotel, as_owner, hotel.envelope(contacts=[new.profile()], messages=nodes))
+    shown = {chat["status"]: chat for chat in await chats(hotel)}
+    assert (shown["CLOSED"]["lastMessage"]["preview"], shown["CLOSED"]["unreadCount"]) == ("Socorro", 0)
+    assert (shown["OPEN"]["snoozedUntil"], shown["OPEN"]["unreadCount"]) == (None, 1)
+
+
+async def test_a_merge_that_is_undone_gives_back_what_was_unread(hotel: Hotel) -> None:
+    for name in ("um", "dois"):
+        await Guest(hotel, unique_phone()).writes(name)
+    old, new = sorted(await chats(hotel), key=lambda chat: str(chat["contact"]["id"]))
+    url = f"/api/contacts/{new['contact']['id']}"
+    await hotel.attendant.post(f"{url}/merge", json={"intoId": old["contact"]["id"]})
+    assert {chat["id"]: chat["unreadCount"] for chat in await chats(hotel)} == {old["id"]: 2, new["id"]: 0}
+    await hotel.attendant.post(f"{url}/unmerge")
+    assert {chat["id"]: chat["unreadCount"] for chat in await chats(hotel)} == {old["id"]: 1, new["id"]: 1}
