@@ -65,3 +65,19 @@ async def test_a_merge_that_is_undone_gives_back_what_was_unread(hotel: Hotel) -
     assert {chat["id"]: chat["unreadCount"] for chat in await chats(hotel)} == {old["id"]: 2, new["id"]: 0}
     await hotel.attendant.post(f"{url}/unmerge")
     assert {chat["id"]: chat["unreadCount"] for chat in await chats(hotel)} == {old["id"]: 1, new["id"]: 1}
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_of_two_changes_of_a_number_that_come_together_the_last_counts(
+    known: bool, hotel: Hotel, as_owner: Sql
+) -> None:
+    old, between, last = [Guest(hotel, unique_phone()) for _ in range(3)]
+    await old.writes("antes")
+    person = (await old.conversation())["contact"]["id"]
+    if known:
+        await last.writes("do último")
+    nodes = [at(moves(between, last.wa_id), 1), at(moves(old, between.wa_id), 0)]
+    await told(hotel, as_owner, hotel.envelope(messages=nodes))
+    shown = (await hotel.attendant.get(f"/api/contacts/{person}")).json()
+    assert (shown["waId"], shown["mergedInto"]) == (last.wa_id, None)
+    assert {chat["contact"]["id"] for chat in await chats(hotel)} == {person}
