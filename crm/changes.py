@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from crm import channels, contacts, templates
+from crm import channels, contacts, conversations, templates
 from crm.contacts import Choice, Person
 from crm.core import metrics
 from crm.core.feed import Event
@@ -52,7 +52,7 @@ async def _prefers(tx: Tx, change: Change) -> list[Event]:
         Choice(contact, choice["value"] == "stop", time_of(choice.get("timestamp"), change.at))
         for contact, (choice, _) in zip(met.contacts, asked, strict=True)
     ]
-    return [*met.events, *await contacts.opt_out(tx, choices)]
+    return [*await contacts.opt_out(tx, choices), *await conversations.retold(tx, met.merged)]
 
 
 def _is_marketing(choice: dict[str, Any]) -> bool:

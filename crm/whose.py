@@ -9,11 +9,9 @@ from crm.contacts import Change, ContactOut, Merge, MergeOut, WholeContactOut
 from crm.core import sql
 from crm.core.access import ATTENDANT
 from crm.core.errors import Forbidden
-from crm.core.feed import Event
 from crm.core.http import Call, Door
 
 _sql = sql.load("whose")
-_MOST = 100  # conversations told of: a person has few, and a page shows the newest
 
 
 class WhoseRow(msgspec.Struct, frozen=True):
@@ -70,9 +68,7 @@ async def unmerge(call: Call) -> MergeOut:
 async def _tell(call: Call, people: list[UUID]) -> None:
     """Told of all, also of what the caller does not see: each socket gets what its own person sees."""
     async with call.tx.seeing_all():
-        rows = await call.tx.many(_sql.talks, WhoseRow, contacts=people, max=_MOST)
-        stand = await conversations.shown_of(call.tx, [row.id for row in rows])
-    events = [Event("conversation:updated", key, {"conversation": one}) for key, one in stand.items()]
+        events = await conversations.standing(call.tx, people)
     await call.rails.feed.append(call.tx, events)
 
 

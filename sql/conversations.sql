@@ -37,6 +37,15 @@ INNER JOIN contacts AS p ON c.tenant_id = p.tenant_id AND c.contact_id = p.id
 LEFT JOIN users AS u ON c.tenant_id = u.tenant_id AND c.assigned_to = u.id
 LEFT JOIN departments AS d ON c.tenant_id = d.tenant_id AND c.department_id = d.id;
 
+-- name: talks(contacts uuid[], max bigint) -> many ShutRow
+-- The newest conversations with these contacts.
+-- Index: conversations_contact_ix
+SELECT id
+FROM conversations
+WHERE contact_id = ANY(:contacts::uuid[])
+ORDER BY id DESC
+LIMIT :max;
+
 -- name: open_of(contacts uuid[], channels uuid[]) -> many PlaceRow
 -- The conversations that are open between contacts and channels.
 -- Index: conversations_open_key

@@ -1,14 +1,5 @@
 -- The conversations of contacts that people change. Called by crm/whose.py in a tenant's transaction.
 
--- name: talks(contacts uuid[], max bigint) -> many WhoseRow
--- The newest conversations with these contacts.
--- Index: conversations_contact_ix
-SELECT id
-FROM conversations
-WHERE contact_id = ANY(:contacts::uuid[])
-ORDER BY id DESC
-LIMIT :max;
-
 -- name: open_with(contacts uuid[]) -> many WhoseRow
 -- The conversations that are open with these contacts, as far as the caller sees them.
 -- Index: conversations_open_key

@@ -6,7 +6,7 @@ from crm.contacts.doors import merge as merge_asked
 from crm.contacts.doors import unmerge as unmerge_asked
 from crm.contacts.knowing import hold, learn_bsuid, learn_wa_id, meet, move, opt_out, recipient, seen
 from crm.contacts.listing import matching
-from crm.contacts.merging import found, merge, now_is
+from crm.contacts.merging import found, merge, now_is, told
 from crm.contacts.phones import both_digits, country, match_key, typed_phone
 from crm.contacts.shapes import (
     Change,
@@ -49,6 +49,7 @@ __all__ = [
     "recipient",
     "routes",
     "seen",
+    "told",
     "typed_phone",
     "unmerge_asked",
     "updated",

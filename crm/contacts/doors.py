@@ -146,8 +146,8 @@ async def merge(call: Call) -> ContactOut:
             existingId=str(gone.merged_into or survivor.merged_into or survivor.id),
         )
     async with tx.seeing_all():  # also what the caller does not see moves: the person is one for all
-        events = await merging.merge(tx, gone.id, survivor.id, "a person said so", call.who.user)
-    await call.rails.feed.append(tx, events)
+        await merging.merge(tx, gone.id, survivor.id, "a person said so", call.who.user)
+    await call.rails.feed.append(tx, await merging.told(tx, [survivor.id]))
     await audit.note(call, tx, "contact.merged", survivor.id, fromId=str(gone.id))
     return shown(await merging.found(tx, survivor.id))
 

@@ -27,11 +27,11 @@ _sql = sql.load("contacts")
 
 
 class Met(msgspec.Struct, frozen=True):
-    """The contact of each person, which are blocked, and what is to be told of those that proved to be one."""
+    """The contact of each person, which are blocked, and who took in others that proved to be the same."""
 
     contacts: list[UUID]
     blocked: set[UUID]
-    events: list[Event]
+    merged: list[UUID]
 
 
 async def hold(tx: Tx) -> None:
@@ -56,7 +56,7 @@ async def meet(tx: Tx, people: Sequence[Person]) -> Met:
     late = _late(people, index, {(row.kind, row.value): row.contact_id for row in rows if row.former})
     made = await _make(tx, people, index)
     stored = {row.contact_id: row for row in (*rows, *made)}
-    events = await _heal(tx, people, index, stored)
+    merged = await _heal(tx, people, index, stored)
     contacts = []
     for person in people:
         # The surest identity that is known decides; the others then lead to the same contact.
@@ -66,8 +66,8 @@ async def meet(tx: Tx, people: Sequence[Person]) -> Met:
     await _link(tx, index, {(row.kind, row.value) for row in rows if not row.former} | late)
     told = [pair for pair in zip(people, contacts, strict=True) if not late.intersection(pair[0].identities)]
     await _learn(tx, told, stored)
-    shut = await _blocked(tx, contacts) if events else {row.contact_id for row in rows if row.blocked}
-    return Met(contacts, shut, events)
+    shut = await _blocked(tx, contacts) if merged else {row.contact_id for row in rows if row.blocked}
+    return Met(contacts, shut, merged)
 
 
 def _late(people: Sequence[Person], index: dict[Identity, UUID], former: dict[Identity, UUID]) -> set[Identity]:
@@ -115,12 +115,12 @@ async def _make(tx: Tx, people: Sequence[Person], index: dict[Identity, UUID]) -
 
 async def _heal(
     tx: Tx, people: Sequence[Person], index: dict[Identity, UUID], stored: dict[UUID, HolderRow]
-) -> list[Event]:
+) -> list[UUID]:
     """Merge contacts that one person is known by: first by user id alone, say, and elsewhere by phone.
 
-    Two that Meta gave different user ids stay apart: a number may have changed hands.
+    Two that Meta gave different user ids stay apart: a number may have changed hands. Answers the survivors.
     """
-    events: list[Event] = []
+    merged: list[UUID] = []
     for person in people:
         known = sorted({index[identity] for identity in person.identities if identity in index})
         bsuids = {stored[contact].bsuid for contact in known} - {None}
@@ -128,11 +128,12 @@ async def _heal(
             continue
         survivor, *others = known  # the oldest: ids grow with time
         for other in others:
-            events += await merging.merge(tx, other, survivor, "one message named both")
+            await merging.merge(tx, other, survivor, "one message named both")
+        merged.append(survivor)
         index.update({identity: survivor for identity, contact in index.items() if contact in others})
         gone = [stored.pop(other) for other in others]
         stored[survivor] = _filled(stored[survivor], gone)
-    return events
+    return merged
 
 
 def _filled(row: HolderRow, others: list[HolderRow]) -> HolderRow:
@@ -179,28 +180,28 @@ async def _learn(tx: Tx, people: list[tuple[Person, UUID]], stored: dict[UUID, H
         )
 
 
-async def move(tx: Tx, contact: UUID, moved: Moved) -> list[Event]:
+async def move(tx: Tx, contact: UUID, moved: Moved) -> bool:
     """A person's number or user id has changed: the history stays with the person (Meta: system).
 
     The old identities lead here for another week, for what Meta repeats late; then they are free for whoever gets
-    the number. Somebody already known under the new ones proves to be the same person.
+    the number. Somebody already known under the new ones proves to be the same person. Whether others were merged.
     """
     person = Person(wa_id=moved.wa_id, bsuid=moved.bsuid, parent_bsuid=moved.parent_bsuid)
     kinds: list[Kind] = ["bsuid"] if moved.bsuid else []
     kinds += ["wa_id", "match_key"] if moved.wa_id else []
     if not kinds:
-        return []
+        return False
     await tx.none(_sql.supersede, contact=contact, kinds=kinds)
     named = person.identities
     rows = await tx.many(
         _sql.find, HolderRow, kinds=[kind for kind, _ in named], values=[value for _, value in named]
     )
-    events: list[Event] = []
-    for other in sorted({row.contact_id for row in rows if not row.former} - {contact}):
-        events += await merging.merge(tx, other, contact, "the number or user id changed")
+    others = sorted({row.contact_id for row in rows if not row.former} - {contact})
+    for other in others:
+        await merging.merge(tx, other, contact, "the number or user id changed")
     await _link(tx, dict.fromkeys(named, contact), set())
     await tx.none(_sql.move, id=contact, wa_id=moved.wa_id, bsuid=moved.bsuid)
-    return events
+    return bool(others)
 
 
 async def opt_out(tx: Tx, choices: Sequence[Choice]) -> list[Event]:

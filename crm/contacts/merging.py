@@ -1,5 +1,6 @@
 """Two contacts that prove to be one: merged with a record of what moved, so that it can be undone."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 import msgspec
@@ -36,10 +37,11 @@ class IdentityRow(msgspec.Struct, frozen=True):
     value: str
 
 
-async def merge(tx: Tx, gone: UUID, survivor: UUID, why: str, by: UUID | None = None) -> list[Event]:
+async def merge(tx: Tx, gone: UUID, survivor: UUID, why: str, by: UUID | None = None) -> None:
     """Everything of `gone` becomes the survivor's; where both have an open conversation, that of `gone` is closed.
 
-    What was unread in that is the survivor's to be read. The caller holds the tenant's door.
+    What was unread in that is the survivor's to be read. How all of it stands now is the caller's to tell.
+    The caller holds the tenant's door.
     """
     await tx.none(_merging.still, ids=[gone, survivor])
     await tx.none(_merging.hide, gone=gone, survivor=survivor)
@@ -50,7 +52,6 @@ async def merge(tx: Tx, gone: UUID, survivor: UUID, why: str, by: UUID | None = 
     filled = await tx.value(_merging.fill, gone=gone, survivor=survivor)
     moved = {"conversations": conversations, "identities": identities, "stays": stays, "filled": filled or []}
     await tx.none(_merging.merged, gone=gone, survivor=survivor, why=why, by_user=by, moved=moved)
-    return [await _event(tx, survivor)]
 
 
 async def unmerge(tx: Tx, gone: UUID) -> tuple[MergeRow, list[Event]]:
@@ -91,7 +92,7 @@ async def unmerge(tx: Tx, gone: UUID) -> tuple[MergeRow, list[Event]]:
     for each in (gone, survivor.id):
         await tx.none(_merging.look_at_stays, contact=each)
     await tx.none(_merging.empty, id=survivor.id, names=row.moved["filled"])
-    return row, [await _event(tx, row.into_id), await _event(tx, gone)]
+    return row, await told(tx, [row.into_id, gone])
 
 
 async def found(tx: Tx, contact: UUID) -> ContactRow:
@@ -110,5 +111,6 @@ async def now_is(tx: Tx, contact: UUID) -> UUID:
     return contact if row.merged_into is None else await now_is(tx, row.merged_into)
 
 
-async def _event(tx: Tx, contact: UUID) -> Event:
-    return updated(await found(tx, contact))
+async def told(tx: Tx, people: Iterable[UUID]) -> list[Event]:
+    """How these contacts stand now, each once."""
+    return [updated(await found(tx, contact)) for contact in dict.fromkeys(people)]

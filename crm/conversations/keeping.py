@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from crm import contacts
 from crm.conversations.entries import Entry, noted
 from crm.conversations.shapes import (
     ConversationOut,
@@ -21,6 +22,7 @@ from crm.core.tx import Tx
 
 _sql, _states = sql.load("conversations"), sql.load("states")
 _BATCH = 200  # conversations brought back in one transaction
+_TALKS = 100  # conversations told of
 
 
 async def opened(
@@ -125,6 +127,18 @@ async def wake(tx: Tx) -> list[Event]:
     back = await shown_of(tx, [row.id for row in due])
     updated = [Event("conversation:updated", key, {"conversation": item}) for key, item in back.items()]
     return updated + await noted(tx, list(back), Entry("unsnoozed"))
+
+
+async def standing(tx: Tx, people: list[UUID]) -> list[Event]:
+    """How the newest conversations with these contacts stand now: a person has few, and a page shows the newest."""
+    rows = await tx.many(_sql.talks, ShutRow, contacts=people, max=_TALKS) if people else []
+    stand = await shown_of(tx, [row.id for row in rows])
+    return [Event("conversation:updated", key, {"conversation": one}) for key, one in stand.items()]
+
+
+async def retold(tx: Tx, people: list[UUID]) -> list[Event]:
+    """How contacts that what came in made one, and their conversations, stand now."""
+    return [*await contacts.told(tx, people), *await standing(tx, people)] if people else []
 
 
 async def shown_of(tx: Tx, conversations: list[UUID]) -> dict[UUID, ConversationOut]:

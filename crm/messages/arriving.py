@@ -25,6 +25,14 @@ class WamidRow(msgspec.Struct, frozen=True):
     placeholder: bool
 
 
+class Arrived(msgspec.Struct, frozen=True):
+    """What to tell, the conversations of blocked contacts, and who took in others that proved to be the same."""
+
+    events: list[Event]
+    quiet: set[UUID]
+    merged: list[UUID]
+
+
 async def receive(tx: Tx, inbound: list[Inbound]) -> list[Event]:
     """Store messages with their contacts and conversations; a replay stores and tells nothing.
 
@@ -44,12 +52,13 @@ async def receive(tx: Tx, inbound: list[Inbound]) -> list[Event]:
     items = sorted(fresh.values(), key=lambda item: item.at)
     events: list[Event] = []
     quiet: set[UUID] = set()
+    merged: list[UUID] = []
     for part in _parts(items):
-        arrived, unseen = await _arrive(tx, part)
-        events, quiet = [*events, *arrived], quiet | unseen
+        arrived = await _arrive(tx, part)
+        events, quiet, merged = [*events, *arrived.events], quiet | arrived.quiet, [*merged, *arrived.merged]
     targets = {item.target_wamid for item in items if item.target_wamid} | {row.wamid for row in known}
     events += [event for event in await marks.settle(tx, targets) if event.conversation_id not in quiet]
-    return [*filled, *events]
+    return [*filled, *events, *await conversations.retold(tx, merged)]
 
 
 def _parts(items: list[Inbound]) -> Iterator[list[Inbound]]:
@@ -64,18 +73,19 @@ def _parts(items: list[Inbound]) -> Iterator[list[Inbound]]:
         yield part
 
 
-async def _arrive(tx: Tx, items: list[Inbound]) -> tuple[list[Event], set[UUID]]:
-    """Store these, of which the last may say a change; what to tell, and the conversations of blocked contacts."""
+async def _arrive(tx: Tx, items: list[Inbound]) -> Arrived:
+    """Store these, of which the last alone may say a change."""
     met = await contacts.meet(tx, [item.person for item in items])
     pairs = [(contact, item.channel_id) for contact, item in zip(met.contacts, items, strict=True)]
     places, again = await conversations.opened(tx, [pair for pair in pairs if pair[0] not in met.blocked])
     places |= await conversations.kept(tx, [pair for pair in pairs if pair[0] in met.blocked])
     rows = await _store(tx, items, [places[pair] for pair in pairs])
     quiet = {places[pair] for pair in pairs if pair[0] in met.blocked}
-    events = [*met.events, *again, *await _tell(tx, rows, {item.wamid: item for item in items}, quiet)]
-    if moved := items[-1].moved:
-        events += await contacts.move(tx, met.contacts[-1], moved)
-    return events, quiet
+    events = [*again, *await _tell(tx, rows, {item.wamid: item for item in items}, quiet)]
+    merged = met.merged
+    if (moved := items[-1].moved) and await contacts.move(tx, met.contacts[-1], moved):
+        merged.append(met.contacts[-1])
+    return Arrived(events, quiet, merged)
 
 
 async def _tell(tx: Tx, rows: list[MessageRow], by: dict[str, Inbound], quiet: set[UUID]) -> list[Event]:

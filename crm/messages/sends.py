@@ -81,14 +81,15 @@ async def learn(tx: Tx, reports: list[Advance]) -> list[Event]:
     if not told:
         return []
     wamids, bsuids = [report.wamid for report in told], [report.bsuid for report in told]
-    events: list[Event] = []
+    merged: list[UUID] = []
     for row in await tx.many(_sql.told, ToldRow, wamids=wamids, bsuids=bsuids):
         if row.other_id is None:
             await contacts.learn_bsuid(tx, row.contact_id, row.bsuid)
         else:
             pair = sorted((row.contact_id, row.other_id))
-            events += await contacts.merge(tx, pair[1], pair[0], "a status named both")
-    return events
+            await contacts.merge(tx, pair[1], pair[0], "a status named both")
+            merged.append(pair[0])
+    return await conversations.retold(tx, merged)
 
 
 def opts_out(event: Event) -> bool:

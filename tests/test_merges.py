@@ -1,0 +1,79 @@
+"""Two contacts that prove to be one: what is told of it, what moves, and what its end gives back."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.meta import becomes, script, send, status, told
+from tests.people import Sql
+from tests.system import Guest, Hotel, System, unique_phone
+
+
+@pytest.fixture
+async def hotel(system: System) -> Hotel:
+    return await system.hotel("Uma")
+
+
+def bsuid(guest: Guest) -> str:
+    return f"BR.{guest.wa_id}00001"
+
+
+def says(guest: Guest, text: str, phone: bool = True) -> dict[str, Any]:
+    """A body of this guest's that names the user id, and the phone or not."""
+    node = {**guest.message(text=text), "from_user_id": bsuid(guest)}
+    profile = {**guest.profile(), "user_id": bsuid(guest)}
+    if not phone:
+        del node["from"], profile["wa_id"]
+    return guest.hotel.envelope(contacts=[profile], messages=[node])
+
+
+async def chats(hotel: Hotel) -> dict[str, dict[str, Any]]:
+    """The conversations by what the list shows of each."""
+    listed = (await hotel.attendant.get("/api/conversations?limit=100")).json()["data"]
+    return {chat["lastMessage"]["preview"]: chat for chat in listed}
+
+
+async def heard(hotel: Hotel, as_owner: Sql, event: str, of: str) -> dict[str, Any] | None:
+    """What sockets heard last of the conversation or contact."""
+    query = """SELECT data FROM feed_events WHERE tenant_id = $1 AND event = $2
+               AND $3 IN (data::json -> 'conversation' ->> 'id', data::json -> 'contact' ->> 'id')
+               ORDER BY seq DESC LIMIT 1"""
+    rows = await as_owner(query, hotel.id, event, of)
+    return dict(json.loads(rows[0][0])) if rows else None
+
+
+async def stands(hotel: Hotel, as_owner: Sql, conversation: str) -> None:
+    """The socket's last word of this conversation is what REST shows."""
+    shown = (await hotel.attendant.get(f"/api/conversations/{conversation}")).json()
+    assert await heard(hotel, as_owner, "conversation:updated", conversation) == {"conversation": shown}
+
+
+async def test_who_proves_to_be_one_by_a_message_is_told_with_the_conversations(
+    hotel: Hotel, as_owner: Sql
+) -> None:
+    guest = Guest(hotel, unique_phone())
+    await guest.writes("pelo telefone")
+    await told(hotel, as_owner, says(guest, "sem telefone", phone=False))
+    bare = (await chats(hotel))["sem telefone"]
+    await told(hotel, as_owner, says(guest, "com os dois"))
+    shown = (await chats(hotel))["sem telefone"]
+    assert (shown["status"], shown["unreadCount"]) == ("CLOSED", 0)
+    assert shown["contact"]["id"] != bare["contact"]["id"]
+    await stands(hotel, as_owner, bare["id"])
+    assert await heard(hotel, as_owner, "contact:updated", shown["contact"]["id"])
+
+
+async def test_who_proves_to_be_one_by_a_status_is_told_with_the_conversations(
+    system: System, hotel: Hotel, as_owner: Sql
+) -> None:
+    await script(system, hotel, times=None, status=False)
+    guest = Guest(hotel, unique_phone())
+    await guest.writes("pelo telefone")
+    await told(hotel, as_owner, says(guest, "sem telefone", phone=False))
+    bare = (await chats(hotel))["sem telefone"]
+    ours = await becomes(hotel, await send(hotel, (await chats(hotel))["pelo telefone"]), "SENT")
+    node = status(ours["wamid"], "delivered", recipient_user_id=bsuid(guest))
+    await told(hotel, as_owner, hotel.envelope(statuses=[node]))
+    assert (await chats(hotel))["sem telefone"]["status"] == "CLOSED"
+    await stands(hotel, as_owner, bare["id"])
