@@ -114,12 +114,19 @@ WHERE id = ANY(:ids::uuid[])
 ORDER BY id
 FOR NO KEY UPDATE;
 
--- name: hide(gone uuid, survivor uuid) -> none
--- Takes a merged contact out of the lists.
+-- name: hide(gone uuid, survivor uuid) -> count
+-- Takes a merged contact out of the lists; none where the two cannot be one: a person is no group, and who is part of
+-- another is merged no further.
 -- Index: contacts_pkey
-UPDATE contacts
-SET merged_into = :survivor, updated_at = now()
-WHERE id = :gone;
+UPDATE contacts AS c
+SET merged_into = s.id, updated_at = now()
+FROM contacts AS s
+WHERE
+    c.id = :gone
+    AND s.id = :survivor
+    AND c.merged_into IS NULL
+    AND s.merged_into IS NULL
+    AND c.is_group = s.is_group;
 
 -- name: merged(gone uuid, survivor uuid, why text, by_user uuid, moved jsonb) -> none
 -- Records a merge.

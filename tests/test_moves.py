@@ -81,3 +81,18 @@ async def test_of_two_changes_of_a_number_that_come_together_the_last_counts(
     shown = (await hotel.attendant.get(f"/api/contacts/{person}")).json()
     assert (shown["waId"], shown["mergedInto"]) == (last.wa_id, None)
     assert {chat["contact"]["id"] for chat in await chats(hotel)} == {person}
+
+
+async def test_a_member_of_a_group_who_changes_the_number_leaves_the_group_as_it_is(
+    hotel: Hotel, as_owner: Sql
+) -> None:
+    dora, nova = Guest(hotel, unique_phone()), Guest(hotel, unique_phone())
+    await nova.writes("segredo")
+    group = {"group_id": f"GRP{unique_phone()}"}
+    await told(hotel, as_owner, dora.body({**dora.message(text="no grupo"), **group}))
+    await told(hotel, as_owner, dora.body({**moves(dora, nova.wa_id), **group}))
+    people = [chat["contact"]["id"] for chat in await chats(hotel)]
+    whole = [(await hotel.attendant.get(f"/api/contacts/{person}")).json() for person in people]
+    assert sorted((one["isGroup"], one["waId"]) for one in whole) == [(False, nova.wa_id), (True, None)]
+    into = await hotel.attendant.post(f"/api/contacts/{people[0]}/merge", json={"intoId": people[1]})
+    assert into.status_code == 409

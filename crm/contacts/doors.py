@@ -139,7 +139,7 @@ async def merge(call: Call) -> ContactOut:
     """
     tx, into = call.tx, call.body.into_id
     gone, survivor = await merging.found(tx, call.id()), await merging.found(tx, into)
-    if gone.id == survivor.id or gone.merged_into or survivor.merged_into or gone.is_group != survivor.is_group:
+    if gone.id == survivor.id or gone.merged_into or survivor.merged_into:
         raise Conflict(
             "Estes contatos não podem ser unidos: um deles já faz parte de outro, ou são o mesmo.",
             "These contacts cannot be merged: one is part of another already, or they are the same.",

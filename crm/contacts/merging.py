@@ -41,10 +41,14 @@ async def merge(tx: Tx, gone: UUID, survivor: UUID, why: str, by: UUID | None = 
     """Everything of `gone` becomes the survivor's; where both have an open conversation, that of `gone` is closed.
 
     What was unread in that is the survivor's to be read. How all of it stands now is the caller's to tell.
-    The caller holds the tenant's door.
+    The caller holds the tenant's door. Raises Conflict.
     """
     await tx.none(_merging.still, ids=[gone, survivor])
-    await tx.none(_merging.hide, gone=gone, survivor=survivor)
+    if not await tx.count(_merging.hide, gone=gone, survivor=survivor):
+        raise Conflict(
+            "Estes contatos não podem ser unidos: um deles já faz parte de outro, ou só um é um grupo.",
+            "These contacts cannot be merged: one is part of another already, or only one is a group.",
+        )
     conversations = await tx.many(_merging.move_conversations, MovedRow, gone=gone, survivor=survivor)
     identities = await tx.many(_merging.move_identities, IdentityRow, gone=gone, survivor=survivor)
     stays = [row.id for row in await tx.many(_merging.move_stays, MadeRow, gone=gone, survivor=survivor)]

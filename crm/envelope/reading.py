@@ -44,7 +44,7 @@ def inbound(element: Element, channel: UUID) -> Inbound:
         origin=_ORIGINS.get(element.field),
         target_wamid=_target(kind, dict_of(node.get(kind))),
         from_ad=bool(node.get("referral")),
-        moved=_moved(dict_of(node.get("system"))) if kind == "system" else None,
+        moved=_moved(dict_of(node.get("system"))) if kind == "system" and not person.group else None,
     )
 
 
