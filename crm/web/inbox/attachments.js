@@ -10,6 +10,18 @@ import { say } from "./words.js";
 const MOST = 10; // files at a time
 const CAPTIONED = ["image", "video", "document"];
 
+// The browser's own question for files.
+export function picker(take) {
+  const input = el("input", {
+    type: "file",
+    multiple: true,
+    hidden: true,
+    tabIndex: -1,
+    onchange: () => (take([...input.files]), (input.value = "")),
+  });
+  return input;
+}
+
 export class Attachments {
   #files;
   #preparing = Promise.resolve();

@@ -1,11 +1,12 @@
 // Where a person writes: a message or a note, files by button, drop or paste, a voice, a template, now or later.
 import { note, send } from "./actions.js";
-import { Attachments } from "./attachments.js";
-import { ask, notice } from "./dialogs.js";
-import { el, fill, icon, tool } from "./dom.js";
+import { Attachments, picker } from "./attachments.js";
+import { notice } from "./dialogs.js";
+import { el, fill, grow, icon, tool } from "./dom.js";
 import { has } from "./doors.js";
 import { keeper, recalled } from "./drafts.js";
-import { local, moment } from "./format.js";
+import { moment } from "./format.js";
+import { chooseTime } from "./scheduled.js";
 import { closed, why, windowShut } from "./shut.js";
 import { chat, tell } from "./state.js";
 import { suggestions } from "./suggest.js";
@@ -17,13 +18,6 @@ const TYPING = 4000; // milliseconds between two words of it
 
 export let speak = () => {}; // to the socket; app.js sets it
 export const speakBy = (given) => (speak = given);
-
-// As tall as its words, where the browser's own `field-sizing` does not do it.
-function grow(text) {
-  if (CSS.supports("field-sizing", "content")) return;
-  text.style.height = "auto";
-  text.style.height = `${text.scrollHeight + 2}px`;
-}
 
 export function composer(id) {
   return new Composer(id);
@@ -44,13 +38,7 @@ class Composer {
   #shut = el("div", { class: "shut", hidden: true });
   #row = el("div", { class: "composer-row" });
   #suggest = suggestions(this.#text, { mode: () => this.#mode, id: () => this.id });
-  #input = el("input", {
-    type: "file",
-    multiple: true,
-    hidden: true,
-    tabIndex: -1,
-    onchange: () => (this.attach([...this.#input.files]), (this.#input.value = "")),
-  });
+  #input = picker((files) => this.attach(files));
 
   constructor(id) {
     this.id = id;
@@ -295,34 +283,8 @@ class Composer {
           "Write the message, then choose when it goes out.",
         ),
       );
-    const soon = new Date(Date.now() + 3_600_000);
-    soon.setMinutes(0, 0, 0);
-    const answer = await ask({
-      title: say("Enviar mais tarde", "Send later"),
-      confirm: say("Agendar", "Schedule"),
-      fields: el(
-        "label",
-        {},
-        say("Quando", "When"),
-        el("input", {
-          type: "datetime-local",
-          name: "at",
-          required: true,
-          min: local(new Date()),
-          value: local(soon),
-        }),
-        el(
-          "small",
-          {},
-          say(
-            "Se a janela de 24 horas estiver fechada nessa hora, a mensagem falha e avisa.",
-            "If the 24-hour window is closed by then, the message fails and says so.",
-          ),
-        ),
-      ),
-    });
-    if (!answer) return undefined;
-    const sendAt = new Date(answer.get("at")).toISOString();
+    const sendAt = await chooseTime();
+    if (!sendAt) return undefined;
     this.#clear();
     const sent = await send(this.id, {
       body: { content, sendAt, replyTo: this.#taken() },

@@ -95,3 +95,10 @@ export function inPlace(node, draw) {
       .find((one) => called(one) === called(had))
       ?.focus({ preventScroll: true });
 }
+
+// As tall as its words, where the browser's own `field-sizing` does not do it.
+export function grow(text) {
+  if (CSS.supports("field-sizing", "content")) return;
+  text.style.height = "auto";
+  text.style.height = `${text.scrollHeight + 2}px`;
+}

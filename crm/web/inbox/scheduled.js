@@ -1,9 +1,9 @@
-// The messages that go out later, next first, each of which can still be canceled.
+// When a message is to go out, and those that go out later, next first, each of which can still be canceled.
 import { call } from "./api.js";
 import { cancel } from "./actions.js";
-import { sheet } from "./dialogs.js";
+import { ask, sheet } from "./dialogs.js";
 import { el, fill, icon, tool } from "./dom.js";
-import { moment } from "./format.js";
+import { local, moment } from "./format.js";
 import { nameOf } from "./row.js";
 import { state } from "./state.js";
 import { say } from "./words.js";
@@ -61,4 +61,35 @@ function row(message, dialog, read) {
     ),
     tool("trash", say("Cancelar o envio", "Cancel the send"), async () => (await cancel(message), await read())),
   );
+}
+
+// The moment that a person chooses, as the API takes it; null when there is none.
+export async function chooseTime() {
+  const soon = new Date(Date.now() + 3_600_000);
+  soon.setMinutes(0, 0, 0);
+  const answer = await ask({
+    title: say("Enviar mais tarde", "Send later"),
+    confirm: say("Agendar", "Schedule"),
+    fields: el(
+      "label",
+      {},
+      say("Quando", "When"),
+      el("input", {
+        type: "datetime-local",
+        name: "at",
+        required: true,
+        min: local(new Date()),
+        value: local(soon),
+      }),
+      el(
+        "small",
+        {},
+        say(
+          "Se a janela de 24 horas estiver fechada nessa hora, a mensagem falha e avisa.",
+          "If the 24-hour window is closed by then, the message fails and says so.",
+        ),
+      ),
+    ),
+  });
+  return answer && new Date(answer.get("at")).toISOString();
 }
