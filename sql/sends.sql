@@ -309,7 +309,8 @@ FROM messages
 WHERE status = 'SCHEDULED' AND send_at >= :since AND send_at < :until;
 
 -- name: reschedule(id uuid, send_at timestamptz, content text) -> maybe MessageRow
--- Another time, another text or both for what still waits: in time for the window, or a template; a text's words alone.
+-- Another time, another text or both for what still waits: in time for the window, or a template, whose offer ends
+-- later; a text's words alone.
 -- Index: messages_pkey, conversations_pkey
 UPDATE messages AS m
 SET send_at = coalesce(:send_at, m.send_at), content = coalesce(:content, m.content)
@@ -320,6 +321,11 @@ WHERE
     AND c.tenant_id = m.tenant_id
     AND c.id = m.conversation_id
     AND (:send_at::timestamptz IS NULL OR m.type = 'template' OR c.window_expires_at > :send_at)
+    AND NOT coalesce(jsonb_path_exists(
+        m.payload,
+        '$.template.components[*].parameters[*].limited_time_offer.expiration_time_ms ? (@ <= $at)',
+        jsonb_build_object('at', extract(EPOCH FROM :send_at) * 1000)
+    ), FALSE)
     AND (:content::text IS NULL OR m.type = 'text')
 RETURNING
     m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,

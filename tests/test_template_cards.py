@@ -5,6 +5,7 @@ import io
 import json
 import time
 import zipfile
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -233,6 +234,15 @@ END = "/1/parameters/0/limited_time_offer/expiration_time_ms"
 )
 async def test_an_offer_that_is_not_filled_is_named(body: dict[str, Any], pointer: str, dora: Guest) -> None:
     assert pointers(await ask(dora, **body)) == {f"/template/components{pointer}"}
+
+
+async def test_a_scheduled_offer_is_not_moved_behind_its_end(dora: Guest) -> None:
+    ends = datetime.now(UTC) + timedelta(hours=2)
+    when = [{"sendAt": (ends + timedelta(minutes=minutes)).isoformat()} for minutes in (-60, 0, 60, -1)]
+    message = (await ask(dora, **summer(int(ends.timestamp() * 1000)), **when[0])).json()
+    answers = [await dora.hotel.attendant.patch(f"/api/messages/{message['id']}", json=at) for at in when]
+    assert [answer.status_code for answer in answers] == [200, 422, 422, 200]
+    assert pointers(answers[1]) == {"/sendAt"}
 
 
 async def test_a_carousel_that_meta_refuses_fails_with_its_reason(

@@ -148,6 +148,10 @@ async def _refusal(tx: Tx, message: UUID, change: Reschedule) -> Problem:
         return Conflict(f"Não é possível: a mensagem está {now}.", f"Not possible: the message is {now}.")
     if change.content is not None and standing.type != "text":
         return invalid("/content", "só o texto de uma mensagem `text` muda", "only the text of a `text` can change")
+    if standing.type == "template":
+        return invalid(
+            "/sendAt", "a oferta deste modelo já terá acabado", "the offer of this template will have ended"
+        )
     return too_late()
 
 
