@@ -37,6 +37,6 @@ ORDER BY place;
 -- 2. Triggers write beside their row (the same tenant, so the same machine). They need citus.enable_unsafe_triggers and
 --    citus.allow_nested_distributed_execution:
 --    conversations_counted, conversations_recounted, contacts_counted, contacts_discounted, contacts_merged,
---    words_kept, words_renewed, words_gone.
+--    words_kept, words_renewed, words_gone, stays_renamed.
 -- 3. The sweep and `crm_waiting` ask all tenants at once, as crm_system: one question to every machine each second.
 -- 4. Functions of the schema crm are to be on every machine (create_distributed_function).

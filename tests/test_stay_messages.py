@@ -103,6 +103,21 @@ async def test_its_words_follow_the_stay(hotel: Hotel, as_owner: Sql) -> None:
         assert last["content"] == f"Bem-vinda, Dora: quarto {room}, de {day(days):%d/%m/%Y}."
 
 
+async def test_its_words_follow_the_guests_name(hotel: Hotel, as_owner: Sql) -> None:
+    """Told by the guest's own phone, then typed by somebody."""
+    guest = Guest(hotel, unique_phone(), "Dora Lima")
+    dora = (await hotel.attendant.post("/api/contacts", json={"phone": guest.wa_id})).json()["id"]
+    await stays(hotel, dora, 5)
+    await planned(as_owner, dora)
+    said = [(await as_owner(PLANNED, dora))[-1]["content"]]
+    await guest.writes()
+    waits = PLANNED.replace("ORDER BY", "WHERE m.status = 'SCHEDULED' AND m.content LIKE $2 ORDER BY")
+    assert len(await eventually(lambda: as_owner(waits, dora, "%Dora Lima:%"))) == 1
+    await hotel.attendant.patch(f"/api/contacts/{dora}", json={"name": "Teodora"})
+    assert len(await eventually(lambda: as_owner(waits, dora, "%Teodora:%"))) == 1
+    assert said == [f"Bem-vinda, -: quarto 12, de {day(5):%d/%m/%Y}."]
+
+
 async def test_who_was_erased_gets_none(hotel: Hotel, as_owner: Sql) -> None:
     dora = await person(hotel)
     assert (await hotel.admin.post(f"/api/contacts/{dora}/erase")).status_code == 200
