@@ -236,8 +236,30 @@ SET
     due_at = CASE WHEN putting <@ ARRAY[:put::uuid] THEN now() ELSE due_at END
 WHERE sha256 = :sha256 AND :put = ANY(putting);
 
--- name: named(sha256 bytea) -> none
--- A row names these bytes now.
+-- name: named(sha256 bytea, put uuid) -> none
+-- A row names these bytes now. Who else is just putting them goes on being known: until his row is there they stay,
+-- whatever becomes of this one.
+-- Index: media_leftovers_pkey
+WITH held AS MATERIALIZED (
+    SELECT putting <@ ARRAY[:put::uuid] AS alone
+    FROM media_leftovers
+    WHERE sha256 = :sha256
+    FOR UPDATE
+),
+
+gone AS (
+    DELETE FROM media_leftovers AS l
+    USING held
+    WHERE l.sha256 = :sha256 AND held.alone
+)
+
+UPDATE media_leftovers AS l
+SET putting = array_remove(l.putting, :put)
+FROM held
+WHERE l.sha256 = :sha256 AND NOT held.alone;
+
+-- name: settled(sha256 bytea) -> none
+-- These bytes, whose row is locked, went or have a file: nothing is left to be seen to.
 -- Index: media_leftovers_pkey
 DELETE FROM media_leftovers WHERE sha256 = :sha256;
 

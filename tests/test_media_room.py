@@ -131,6 +131,23 @@ async def test_bytes_that_come_after_their_row_was_deleted_wait_for_nobody_but_w
     assert await emptied(system, guest.hotel, data)
 
 
+async def test_bytes_that_two_put_at_once_stay_for_the_one_when_the_others_are_deleted(
+    system: System, hotel_a: Hotel, alice: httpx.AsyncClient, as_owner: Sql
+) -> None:
+    """The first to name them made the other forgotten: its file was READY, and its bytes were gone."""
+    laid, data, tenant, mine = await rails.lay(system.settings), content(), UUID(hotel_a.id), uuid4()
+    seen = look(io.BytesIO(data))
+    async with keeping.kept(laid, tenant, mine, seen, io.BytesIO(data)):
+        other = (await upload(alice, data)).json()["id"]
+        assert (await alice.delete(f"/api/media/{other}")).status_code == 204
+        await keeping.remove_of(laid, tenant)
+        async with laid.db.tenant(tenant) as tx:
+            await keeping.named(tx, mine, seen.sha256)
+    await laid.close()
+    left = await as_owner("SELECT FROM media_leftovers WHERE sha256 = $1", seen.sha256)
+    assert (left, len(kept(system, hotel_a, data))) == ([], 2)
+
+
 async def test_a_file_that_cannot_be_deleted_holds_up_no_other_hotel(
     system: System, as_owner: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,11 +42,12 @@ async def upload(call: Call) -> Response:
 async def _kept(call: Call, seen: Look, file: UploadFile) -> Response:
     """The same bytes under the same name and key are the same file."""
     filename, key = names.clean(file.filename), idempotency.key(call.request.headers, None)
-    async with keeping.kept(call.rails, call.place, uuid4(), seen, file.file), call.opened() as tx:
+    put = uuid4()
+    async with keeping.kept(call.rails, call.place, put, seen, file.file), call.opened() as tx:
 
         async def made() -> Response:
             media = await tx.value(_sql.keep, filename=filename, **fetching.facts(seen))
-            await keeping.named(tx, seen.sha256)
+            await keeping.named(tx, put, seen.sha256)
             answer = MediaOut(media, seen.sniffed.mime_type, seen.size)
             return http.json_response(msgspec.json.encode(answer), 201)
 

@@ -150,7 +150,7 @@ async def _ready(rails: Rails, tenant: UUID, row: FetchRow, seen: Look) -> None:
         told = facts(seen) | {"mime_type": sniffing.believed(seen.sniffed.mime_type, row.mime_type)}
         if await tx.count(_sql.ready, id=row.id, claim=row.claim, **told):
             metrics.media.labels("ready").inc()
-            await keeping.named(tx, seen.sha256)
+            await keeping.named(tx, row.claim, seen.sha256)
             await announce(rails, tx, row.id)
         else:
             await keeping.unwanted(tx, row.claim, seen.sha256)

@@ -1,9 +1,9 @@
 """Bytes in the store: put there before a row names them, gone from it when none does.
 
 `media_leftovers` holds what may have to go, and when: written before bytes are put (due in a day, or at once when
-the last who puts them has no row for them), deleted with the row that names them, written again when the last such
-row is deleted. So the bytes of a transaction that never committed are known without a search through the store. The
-row is locked while its bytes go.
+the last who puts them has no row for them), deleted with the row that names them once nobody else is putting them,
+written again when the last such row is deleted. So the bytes of a transaction that never committed are known
+without a search through the store. The row is locked while its bytes go.
 """
 
 import asyncio
@@ -84,9 +84,9 @@ async def _put(rails: Rails, tenant: UUID, seen: Look, file: IO[bytes]) -> None:
         await rails.store.put(key_of(tenant, seen.sha256), file)
 
 
-async def named(tx: Tx, sha256: bytes) -> None:
-    """A row names these bytes, in this transaction."""
-    await tx.none(_sql.named, sha256=sha256)
+async def named(tx: Tx, put: UUID, sha256: bytes) -> None:
+    """A row names the bytes of this put, in this transaction."""
+    await tx.none(_sql.named, sha256=sha256, put=put)
 
 
 async def unwanted(tx: Tx, put: UUID, sha256: bytes) -> None:
@@ -146,7 +146,7 @@ async def _remove_one(rails: Rails, tenant: UUID) -> bool:
         if not row.named:
             await _delete(rails, thumbnail_key_of(tenant, row.sha256), key_of(tenant, row.sha256))
             await tx.none(_sql.unknown, sha256=row.sha256)
-        await tx.none(_sql.named, sha256=row.sha256)
+        await tx.none(_sql.settled, sha256=row.sha256)
     return True
 
 
