@@ -77,3 +77,46 @@ async def test_who_proves_to_be_one_by_a_status_is_told_with_the_conversations(
     await told(hotel, as_owner, hotel.envelope(statuses=[node]))
     assert (await chats(hotel))["sem telefone"]["status"] == "CLOSED"
     await stands(hotel, as_owner, bare["id"])
+
+
+async def test_whom_statuses_of_one_batch_name_as_two_is_merged_once(
+    system: System, hotel: Hotel, as_owner: Sql
+) -> None:
+    await script(system, hotel, times=None, status=False)
+    bare = [Guest(hotel, unique_phone()) for _ in range(2)]
+    for number, other in enumerate(bare):
+        await told(hotel, as_owner, says(other, f"sem telefone {number}", phone=False))
+    guest = Guest(hotel, unique_phone())
+    await guest.writes("pelo telefone")
+    chat = (await chats(hotel))["pelo telefone"]
+    ours = [await becomes(hotel, await send(hotel, chat), "SENT") for _ in bare]
+    pairs = zip(ours, bare, strict=True)
+    nodes = [status(sent["wamid"], "delivered", recipient_user_id=bsuid(other)) for sent, other in pairs]
+    await told(hotel, as_owner, hotel.envelope(statuses=nodes))
+    url = f"/api/contacts/{chat['contact']['id']}/unmerge"
+    assert [(await hotel.attendant.post(url)).status_code for _ in range(2)] == [200, 409]
+    stands = (await hotel.attendant.get(f"/api/conversations/{chat['id']}")).json()
+    assert (stands["contact"]["id"], stands["status"]) == (chat["contact"]["id"], "OPEN")
+
+
+async def two(hotel: Hotel) -> list[dict[str, Any]]:
+    """Conversations with two contacts, the older one first."""
+    for name in ("um", "dois"):
+        await Guest(hotel, unique_phone()).writes(name)
+    return sorted((await chats(hotel)).values(), key=lambda chat: str(chat["contact"]["id"]))
+
+
+async def merges(hotel: Hotel, gone: dict[str, Any], survivor: dict[str, Any]) -> str:
+    """The contact of one conversation becomes part of that of the other; what undoes it."""
+    url = f"/api/contacts/{gone['contact']['id']}"
+    answer = await hotel.attendant.post(f"{url}/merge", json={"intoId": survivor["contact"]["id"]})
+    assert answer.status_code == 200, answer.text
+    return f"{url}/unmerge"
+
+
+async def test_who_has_another_open_conversation_gets_no_second_one_back(hotel: Hotel, as_owner: Sql) -> None:
+    old, new = await two(hotel)
+    undo = await merges(hotel, new, old)
+    begun = "INSERT INTO conversations (tenant_id, contact_id, channel_id) VALUES ($1, $2, $3)"
+    await as_owner(begun, hotel.id, new["contact"]["id"], hotel.channel_id)
+    assert (await hotel.attendant.post(undo)).status_code == 409

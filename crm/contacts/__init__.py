@@ -4,9 +4,9 @@ from crm.contacts import attributes, doors, listing
 from crm.contacts.doors import change
 from crm.contacts.doors import merge as merge_asked
 from crm.contacts.doors import unmerge as unmerge_asked
-from crm.contacts.knowing import hold, learn_bsuid, learn_wa_id, meet, move, opt_out, recipient, seen
+from crm.contacts.knowing import hold, learn_bsuid, learn_wa_id, meet, move, opt_out, proved, recipient, seen
 from crm.contacts.listing import matching
-from crm.contacts.merging import found, merge, now_is, told
+from crm.contacts.merging import found, now_is, told
 from crm.contacts.phones import both_digits, country, match_key, typed_phone
 from crm.contacts.shapes import (
     Change,
@@ -41,11 +41,11 @@ __all__ = [
     "match_key",
     "matching",
     "meet",
-    "merge",
     "merge_asked",
     "move",
     "now_is",
     "opt_out",
+    "proved",
     "recipient",
     "routes",
     "seen",

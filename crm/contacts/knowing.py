@@ -239,6 +239,16 @@ async def recipient(tx: Tx, contact: UUID) -> dict[str, str]:
     return {"recipient": row.bsuid or ""}
 
 
+async def proved(tx: Tx, one: UUID, other: UUID, why: str) -> list[UUID]:
+    """Merge two that proved to be one, unless they are by now, or each has a user id. Answers the survivor."""
+    pair = [await merging.found(tx, await merging.now_is(tx, each)) for each in (one, other)]
+    survivor, gone = sorted(row.id for row in pair)
+    if survivor == gone or len({row.bsuid for row in pair} - {None}) > 1:
+        return []
+    await merging.merge(tx, gone, survivor, why)
+    return [survivor]
+
+
 async def learn_wa_id(tx: Tx, contact: UUID, wa_id: str) -> None:
     """Meta answered a send with the wa_id behind the number we dialled: keep it, verbatim."""
     # Nobody is learnt of who was erased while Meta had the message.

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from crm.contacts.shapes import ContactRow, MadeRow, MergeRow, updated
@@ -75,15 +76,8 @@ async def unmerge(tx: Tx, gone: UUID) -> tuple[MergeRow, list[Event]]:
             "Undo the later merge first: the contact that this one was merged into is part of another.",
             existingId=str(survivor.id),
         )
-    conversations, identities = row.moved["conversations"], row.moved["identities"]
-    await tx.none(
-        _merging.return_conversations,
-        gone=gone,
-        survivor=survivor.id,
-        ids=[UUID(one["id"]) for one in conversations],
-        statuses=[one["status"] for one in conversations],
-        unreads=[one.get("unread", 0) for one in conversations],
-    )
+    await _return_conversations(tx, row)
+    identities = row.moved["identities"]
     await tx.none(
         _merging.return_identities,
         gone=gone,
@@ -97,6 +91,24 @@ async def unmerge(tx: Tx, gone: UUID) -> tuple[MergeRow, list[Event]]:
         await tx.none(_merging.look_at_stays, contact=each)
     await tx.none(_merging.empty, id=survivor.id, names=row.moved["filled"])
     return row, await told(tx, [row.into_id, gone])
+
+
+async def _return_conversations(tx: Tx, row: MergeRow) -> None:
+    conversations = row.moved["conversations"]
+    try:
+        await tx.none(
+            _merging.return_conversations,
+            gone=row.from_id,
+            survivor=row.into_id,
+            ids=[UUID(one["id"]) for one in conversations],
+            statuses=[one["status"] for one in conversations],
+            unreads=[one.get("unread", 0) for one in conversations],
+        )
+    except asyncpg.UniqueViolationError as error:
+        raise Conflict(
+            "Este contato já tem outra conversa aberta no mesmo número: encerre-a antes.",
+            "This contact has another open conversation over the same number: close it first.",
+        ) from error
 
 
 async def found(tx: Tx, contact: UUID) -> ContactRow:

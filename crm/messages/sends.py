@@ -84,11 +84,9 @@ async def learn(tx: Tx, reports: list[Advance]) -> list[Event]:
     merged: list[UUID] = []
     for row in await tx.many(_sql.told, ToldRow, wamids=wamids, bsuids=bsuids):
         if row.other_id is None:
-            await contacts.learn_bsuid(tx, row.contact_id, row.bsuid)
+            await contacts.learn_bsuid(tx, await contacts.now_is(tx, row.contact_id), row.bsuid)
         else:
-            pair = sorted((row.contact_id, row.other_id))
-            await contacts.merge(tx, pair[1], pair[0], "a status named both")
-            merged.append(pair[0])
+            merged += await contacts.proved(tx, row.contact_id, row.other_id, "a status named both")
     return await conversations.retold(tx, merged)
 
 
