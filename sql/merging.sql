@@ -115,8 +115,8 @@ ORDER BY id
 FOR NO KEY UPDATE;
 
 -- name: hide(gone uuid, survivor uuid) -> count
--- Takes a merged contact out of the lists; none where the two cannot be one: a person is no group, and who is part of
--- another is merged no further.
+-- Takes a merged contact out of the lists; none where the two cannot be one: a person is no group, who is part of
+-- another is merged no further, and nothing is known of who was erased.
 -- Index: contacts_pkey
 UPDATE contacts AS c
 SET merged_into = s.id, updated_at = now()
@@ -126,7 +126,9 @@ WHERE
     AND s.id = :survivor
     AND c.merged_into IS NULL
     AND s.merged_into IS NULL
-    AND c.is_group = s.is_group;
+    AND c.is_group = s.is_group
+    AND c.erased_at IS NULL
+    AND s.erased_at IS NULL;
 
 -- name: merged(gone uuid, survivor uuid, why text, by_user uuid, moved jsonb) -> none
 -- Records a merge.

@@ -432,7 +432,7 @@ ORDER BY at, id;
 
 -- name: told(wamids text[], bsuids text[]) -> many ToldRow
 -- Whom statuses' user ids belong to, where that is news: the contact written to, and who is known by the id so far.
--- Two contacts that Meta gave different user ids are not one.
+-- Two contacts that Meta gave different user ids are not one, and of who was erased nothing is learnt.
 -- Index: messages_wamid_key
 SELECT DISTINCT
     c.contact_id,
@@ -443,7 +443,11 @@ INNER JOIN messages AS m ON report.wamid = m.wamid
 INNER JOIN conversations AS c ON m.tenant_id = c.tenant_id AND m.conversation_id = c.id
 INNER JOIN contacts AS p ON c.tenant_id = p.tenant_id AND c.contact_id = p.id
 LEFT JOIN contact_identities AS i ON i.kind = 'bsuid' AND report.bsuid = i.value
-WHERE NOT p.is_group AND i.contact_id IS DISTINCT FROM c.contact_id AND (i.contact_id IS NULL OR p.bsuid IS NULL);
+WHERE
+    NOT p.is_group
+    AND p.erased_at IS NULL
+    AND i.contact_id IS DISTINCT FROM c.contact_id
+    AND (i.contact_id IS NULL OR p.bsuid IS NULL);
 
 -- name: unpark(wamid text) -> many ParkedRow
 -- Takes the statuses that came before their message.

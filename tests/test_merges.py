@@ -114,6 +114,16 @@ async def merges(hotel: Hotel, gone: dict[str, Any], survivor: dict[str, Any]) -
     return f"{url}/unmerge"
 
 
+@pytest.mark.parametrize("erased", [0, 1])
+async def test_who_was_erased_is_made_one_with_nobody(erased: int, hotel: Hotel) -> None:
+    people = [chat["contact"]["id"] for chat in await two(hotel)]
+    assert (await hotel.admin.post(f"/api/contacts/{people[erased]}/erase")).status_code == 200
+    merged = await hotel.attendant.post(f"/api/contacts/{people[1]}/merge", json={"intoId": people[0]})
+    assert (merged.status_code, merged.json()["code"]) == (409, "conflict")
+    whole = (await hotel.attendant.get(f"/api/contacts/{people[erased]}")).json()
+    assert (whole["waId"], whole["mergedFrom"], whole["mergedInto"]) == (None, [], None)
+
+
 async def test_who_has_another_open_conversation_gets_no_second_one_back(hotel: Hotel, as_owner: Sql) -> None:
     old, new = await two(hotel)
     undo = await merges(hotel, new, old)

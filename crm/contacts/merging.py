@@ -47,8 +47,8 @@ async def merge(tx: Tx, gone: UUID, survivor: UUID, why: str, by: UUID | None = 
     await tx.none(_merging.still, ids=[gone, survivor])
     if not await tx.count(_merging.hide, gone=gone, survivor=survivor):
         raise Conflict(
-            "Estes contatos não podem ser unidos: um deles já faz parte de outro, ou só um é um grupo.",
-            "These contacts cannot be merged: one is part of another already, or only one is a group.",
+            "Estes contatos não podem ser unidos: um já faz parte de outro, foi apagado, ou só um é um grupo.",
+            "These contacts cannot be merged: one is part of another, was erased, or only one is a group.",
         )
     conversations = await tx.many(_merging.move_conversations, MovedRow, gone=gone, survivor=survivor)
     identities = await tx.many(_merging.move_identities, IdentityRow, gone=gone, survivor=survivor)
