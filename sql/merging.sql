@@ -105,7 +105,7 @@ RETURNING
     ));
 
 -- name: still(ids uuid[]) -> none
--- Holds contacts that are to be merged, first of all: who holds one of them as it was (`now_is`) is waited for, so that
+-- Holds contacts that are to be merged or taken apart, first of all: who holds one of them as it was (`now_is`) is waited for, so that
 -- what he gives it, a stay say, is seen.
 -- Index: contacts_pkey
 SELECT id

@@ -1,13 +1,21 @@
 """Two contacts that prove to be one: what is told of it, what moves, and what its end gives back."""
 
+import asyncio
 import json
+from datetime import date
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from crm import contacts
+from crm.core import sql
+from crm.core.rails import Rails
+from crm.stays.shapes import StayRow
+from tests.held import WAITS
 from tests.meta import becomes, script, send, status, told
 from tests.people import Sql
-from tests.system import Guest, Hotel, System, unique_phone
+from tests.system import Guest, Hotel, System, eventually, unique_phone
 
 
 @pytest.fixture
@@ -130,3 +138,20 @@ async def test_who_has_another_open_conversation_gets_no_second_one_back(hotel: 
     begun = "INSERT INTO conversations (tenant_id, contact_id, channel_id) VALUES ($1, $2, $3)"
     await as_owner(begun, hotel.id, new["contact"]["id"], hotel.channel_id)
     assert (await hotel.attendant.post(undo)).status_code == 409
+
+
+async def test_who_undoes_a_merge_and_who_puts_a_stay_go_one_after_the_other(hotel: Hotel, laid: Rails) -> None:
+    old, new = await two(hotel)
+    stay = {"check_in": date(2027, 1, 1), "check_out": date(2027, 1, 3), "room": None, "language": None}
+    put, kept = sql.load("stays").put, UUID(old["contact"]["id"])
+    url, booked = f"/api/contacts/{kept}/stays/R-1", {"checkIn": "2027-01-01", "checkOut": "2027-01-02"}
+    assert (await hotel.attendant.put(url, json=booked)).status_code == 200
+    undo = await merges(hotel, new, old)
+    async with laid.db.tenant(UUID(hotel.id)) as tx:  # as the door of a stay
+        assert await contacts.now_is(tx, kept) == kept
+        undoing = asyncio.create_task(hotel.attendant.post(undo))
+        await eventually(lambda: tx.connection.fetchrow(WAITS))
+        await tx.maybe(put, StayRow, contact=kept, code="R-1", status="BOOKED", **stay)
+    assert (await undoing).status_code == 200
+    [shown] = (await hotel.attendant.get(f"/api/contacts/{kept}/stays")).json()["data"]
+    assert shown["checkOut"] == "2027-01-03"

@@ -65,9 +65,11 @@ async def unmerge(tx: Tx, gone: UUID) -> tuple[MergeRow, list[Event]]:
     The last merge is undone first: of a survivor that was merged itself, nobody can tell what was whose.
     Raises NotFound, Conflict.
     """
+    into = (await found(tx, gone)).merged_into
+    for each in (gone, into):  # before their stays, in the order of `now_is`
+        await tx.none(_merging.still, ids=[each])
     row = await tx.maybe(_merging.undo, MergeRow, gone=gone)
     if row is None:
-        await found(tx, gone)
         raise Conflict("Este contato não está unido a outro.", "This contact is not merged into another.")
     survivor = await found(tx, row.into_id)
     if survivor.merged_into:
