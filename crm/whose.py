@@ -59,10 +59,26 @@ async def _all_seen(call: Call, people: list[UUID]) -> None:
 
 
 async def unmerge(call: Call) -> MergeOut:
-    """Undo the last merge of a contact. Raises NotFound, Conflict."""
-    answer = await contacts.unmerge_asked(call)
+    """Undo the last merge of a contact; of who is blocked no longer the conversations show again.
+
+    Raises NotFound, Conflict.
+    """
+    await contacts.hold(call.tx)  # what comes in meanwhile is of a blocked contact, or of one that is not
+    into = (await contacts.found(call.tx, call.id())).merged_into
+    hidden = into is not None and (await contacts.found(call.tx, into)).blocked
+    answer, events = await contacts.unmerge_asked(call)
+    for contact in (answer.into_id, answer.from_id) if hidden else ():
+        await _show_again(call, contact)
+    await call.rails.feed.append(call.tx, events)  # last: nobody waits for a conversation who holds the feed
     await _tell(call, [answer.from_id, answer.into_id])
     return answer
+
+
+async def _show_again(call: Call, contact: UUID) -> None:
+    """The list shows what a contact wrote while the merge had it blocked, unless it is so by itself."""
+    if not (await contacts.found(call.tx, contact)).blocked:
+        async with call.tx.seeing_all():
+            await call.tx.none(_sql.reveal, contact=contact)
 
 
 async def _tell(call: Call, people: list[UUID]) -> None:

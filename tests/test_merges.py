@@ -155,3 +155,19 @@ async def test_who_undoes_a_merge_and_who_puts_a_stay_go_one_after_the_other(hot
     assert (await undoing).status_code == 200
     [shown] = (await hotel.attendant.get(f"/api/contacts/{kept}/stays")).json()["data"]
     assert shown["checkOut"] == "2027-01-03"
+
+
+@pytest.mark.parametrize("blocked", ["gone", "survivor"])
+async def test_what_somebody_wrote_while_a_merge_had_him_blocked_shows_once_it_is_undone(
+    blocked: str, hotel: Hotel, as_owner: Sql
+) -> None:
+    old, new = await two(hotel)
+    shut = new if blocked == "gone" else old
+    await hotel.attendant.patch(f"/api/contacts/{shut['contact']['id']}", json={"blocked": True})
+    undo = await merges(hotel, new, old)
+    guest = Guest(hotel, old["contact"]["waId"])
+    await told(hotel, as_owner, guest.body(guest.message(text="Socorro")))
+    assert (await hotel.attendant.post(undo)).status_code == 200
+    shown = (await hotel.attendant.get(f"/api/conversations/{old['id']}")).json()
+    assert (shown["lastMessage"]["preview"] == "Socorro") == (blocked == "gone")
+    await stands(hotel, as_owner, old["id"])

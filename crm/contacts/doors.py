@@ -27,6 +27,7 @@ from crm.contacts.shapes import (
 from crm.core import sql
 from crm.core.access import ATTENDANT
 from crm.core.errors import Conflict, NotFound
+from crm.core.feed import Event
 from crm.core.fields import normal_email
 from crm.core.http import Call, Door
 
@@ -152,14 +153,15 @@ async def merge(call: Call) -> ContactOut:
     return shown(await merging.found(tx, survivor.id))
 
 
-async def unmerge(call: Call) -> MergeOut:
-    """Undo the last merge of a contact. Raises NotFound, Conflict."""
-    await hold(call.tx)
+async def unmerge(call: Call) -> tuple[MergeOut, list[Event]]:
+    """Undo the last merge of a contact, and what is to be told of both. Raises NotFound, Conflict.
+
+    The caller holds the tenant's door.
+    """
     async with call.tx.seeing_all():
         row, events = await merging.unmerge(call.tx, call.id())
-    await call.rails.feed.append(call.tx, events)
     await audit.note(call, call.tx, "contact.unmerged", row.into_id, fromId=str(row.from_id))
-    return merge_shown(row)
+    return merge_shown(row), events
 
 
 _ONE = "/api/contacts/{id}"
