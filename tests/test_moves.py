@@ -1,5 +1,6 @@
 """A number or user id changes: what the guest writes next, and who is meant by it."""
 
+import json
 import time
 from typing import Any
 
@@ -96,3 +97,13 @@ async def test_a_member_of_a_group_who_changes_the_number_leaves_the_group_as_it
     assert sorted((one["isGroup"], one["waId"]) for one in whole) == [(False, nova.wa_id), (True, None)]
     into = await hotel.attendant.post(f"/api/contacts/{people[0]}/merge", json={"intoId": people[1]})
     assert into.status_code == 409
+
+
+async def test_a_new_number_is_told_with_the_contact_and_the_conversation(hotel: Hotel, as_owner: Sql) -> None:
+    guest, new = Guest(hotel, unique_phone()), unique_phone()
+    await guest.writes("antes")
+    await told(hotel, as_owner, guest.body(moves(guest, new)))
+    query = "SELECT event, data FROM feed_events WHERE tenant_id = $1 ORDER BY seq DESC LIMIT 2"
+    last = {row["event"]: json.loads(row["data"]) for row in await as_owner(query, hotel.id)}
+    assert last["contact:updated"]["contact"]["waId"] == new
+    assert last["conversation:updated"] == {"conversation": (await chats(hotel))[0]}

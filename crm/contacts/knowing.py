@@ -180,28 +180,28 @@ async def _learn(tx: Tx, people: list[tuple[Person, UUID]], stored: dict[UUID, H
         )
 
 
-async def move(tx: Tx, contact: UUID, moved: Moved) -> bool:
+async def move(tx: Tx, contact: UUID, moved: Moved) -> list[UUID]:
     """A person's number or user id has changed: the history stays with the person (Meta: system).
 
     The old identities lead here for another week, for what Meta repeats late; then they are free for whoever gets
-    the number. Somebody already known under the new ones proves to be the same person. Whether others were merged.
+    the number. Somebody already known under the new ones proves to be the same person. Answers who is
+    known otherwise now.
     """
     person = Person(wa_id=moved.wa_id, bsuid=moved.bsuid, parent_bsuid=moved.parent_bsuid)
     kinds: list[Kind] = ["bsuid"] if moved.bsuid else []
     kinds += ["wa_id", "match_key"] if moved.wa_id else []
     if not kinds:
-        return False
+        return []
     await tx.none(_sql.supersede, contact=contact, kinds=kinds)
     named = person.identities
     rows = await tx.many(
         _sql.find, HolderRow, kinds=[kind for kind, _ in named], values=[value for _, value in named]
     )
-    others = sorted({row.contact_id for row in rows if not row.former} - {contact})
-    for other in others:
+    for other in sorted({row.contact_id for row in rows if not row.former} - {contact}):
         await merging.merge(tx, other, contact, "the number or user id changed")
     await _link(tx, dict.fromkeys(named, contact), set())
     await tx.none(_sql.move, id=contact, wa_id=moved.wa_id, bsuid=moved.bsuid)
-    return bool(others)
+    return [contact]
 
 
 async def opt_out(tx: Tx, choices: Sequence[Choice]) -> list[Event]:

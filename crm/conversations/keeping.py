@@ -137,7 +137,7 @@ async def standing(tx: Tx, people: list[UUID]) -> list[Event]:
 
 
 async def retold(tx: Tx, people: list[UUID]) -> list[Event]:
-    """How contacts that what came in made one, and their conversations, stand now."""
+    """How contacts that what came in made one, or knows otherwise now, and their conversations stand."""
     return [*await contacts.told(tx, people), *await standing(tx, people)] if people else []
 
 

@@ -26,11 +26,11 @@ class WamidRow(msgspec.Struct, frozen=True):
 
 
 class Arrived(msgspec.Struct, frozen=True):
-    """What to tell, the conversations of blocked contacts, and who took in others that proved to be the same."""
+    """What to tell, the conversations of blocked contacts, and who is told anew: merged, or known otherwise."""
 
     events: list[Event]
     quiet: set[UUID]
-    merged: list[UUID]
+    changed: list[UUID]
 
 
 async def receive(tx: Tx, inbound: list[Inbound]) -> list[Event]:
@@ -52,13 +52,13 @@ async def receive(tx: Tx, inbound: list[Inbound]) -> list[Event]:
     items = sorted(fresh.values(), key=lambda item: item.at)
     events: list[Event] = []
     quiet: set[UUID] = set()
-    merged: list[UUID] = []
+    changed: list[UUID] = []
     for part in _parts(items):
         arrived = await _arrive(tx, part)
-        events, quiet, merged = [*events, *arrived.events], quiet | arrived.quiet, [*merged, *arrived.merged]
+        events, quiet, changed = [*events, *arrived.events], quiet | arrived.quiet, [*changed, *arrived.changed]
     targets = {item.target_wamid for item in items if item.target_wamid} | {row.wamid for row in known}
     events += [event for event in await marks.settle(tx, targets) if event.conversation_id not in quiet]
-    return [*filled, *events, *await conversations.retold(tx, merged)]
+    return [*filled, *events, *await conversations.retold(tx, changed)]
 
 
 def _parts(items: list[Inbound]) -> Iterator[list[Inbound]]:
@@ -82,10 +82,9 @@ async def _arrive(tx: Tx, items: list[Inbound]) -> Arrived:
     rows = await _store(tx, items, [places[pair] for pair in pairs])
     quiet = {places[pair] for pair in pairs if pair[0] in met.blocked}
     events = [*again, *await _tell(tx, rows, {item.wamid: item for item in items}, quiet)]
-    merged = met.merged
-    if (moved := items[-1].moved) and await contacts.move(tx, met.contacts[-1], moved):
-        merged.append(met.contacts[-1])
-    return Arrived(events, quiet, merged)
+    moved = items[-1].moved
+    known_otherwise = await contacts.move(tx, met.contacts[-1], moved) if moved else []
+    return Arrived(events, quiet, [*met.merged, *known_otherwise])
 
 
 async def _tell(tx: Tx, rows: list[MessageRow], by: dict[str, Inbound], quiet: set[UUID]) -> list[Event]:
