@@ -216,6 +216,24 @@ SELECT
     contact_id
 FROM gone;
 
+-- name: lose(contacts uuid[], numbers text[]) -> none
+-- A number is somebody else's now: nobody finds these by it any more, and nothing is sent to it for them.
+-- Index: contact_identities_contact_ix, contacts_pkey
+WITH gone AS (
+    DELETE FROM contact_identities
+    WHERE
+        kind IN ('wa_id', 'match_key')
+        AND value = ANY(:numbers::text[])
+        AND contact_id = ANY(:contacts::uuid[])
+)
+
+UPDATE contacts
+SET
+    wa_id = CASE WHEN wa_id <> ALL(:numbers) THEN wa_id END,
+    phone = CASE WHEN ltrim(phone, '+') <> ALL(:numbers) THEN phone END,
+    updated_at = now()
+WHERE id = ANY(:contacts);
+
 -- name: move(id uuid, wa_id text, bsuid text) -> none
 -- A person's new number, user id, or both.
 -- Index: contacts_pkey

@@ -107,3 +107,29 @@ async def test_a_new_number_is_told_with_the_contact_and_the_conversation(hotel:
     last = {row["event"]: json.loads(row["data"]) for row in await as_owner(query, hotel.id)}
     assert last["contact:updated"]["contact"]["waId"] == new
     assert last["conversation:updated"] == {"conversation": (await chats(hotel))[0]}
+
+
+async def says(guest: Guest, as_owner: Sql, bsuid: str, text: str) -> None:
+    """The guest writes, named by number and user id."""
+    profile = {**guest.profile(), "user_id": bsuid}
+    node = {**guest.message(text=text), "from_user_id": bsuid}
+    await told(guest.hotel, as_owner, guest.hotel.envelope(contacts=[profile], messages=[node]))
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_a_number_that_has_changed_hands_makes_nobody_one(named: bool, hotel: Hotel, as_owner: Sql) -> None:
+    """Yara gave it up, Ana has it now; Meta gave each a user id, and Yara is blocked."""
+    yara, ana = Guest(hotel, unique_phone()), Guest(hotel, unique_phone())
+    hers, anas = f"BR.{yara.wa_id}1", f"BR.{ana.wa_id}1"
+    await says(yara, as_owner, hers, "segredo de Yara")
+    await says(ana, as_owner, anas, "sou Ana")
+    people = {chat["lastMessage"]["preview"]: chat["contact"]["id"] for chat in await chats(hotel)}
+    url = f"/api/contacts/{people['segredo de Yara']}"
+    assert (await hotel.attendant.patch(url, json={"blocked": True})).status_code == 200
+    words = {"user_id": anas + "0", "previous_user_id": anas} if named else {}
+    await told(hotel, as_owner, ana.body({**moves(ana, yara.wa_id, **words), "from_user_id": anas}))
+    await says(yara, as_owner, anas + "0" if named else anas, "Ana, do novo número")
+    shown = {chat["contact"]["id"]: chat["lastMessage"]["preview"] for chat in await chats(hotel)}
+    assert shown == {people["segredo de Yara"]: "segredo de Yara", people["sou Ana"]: "Ana, do novo número"}
+    lost = (await hotel.attendant.get(url)).json()
+    assert (lost["phone"], lost["waId"], lost["bsuid"], lost["mergedInto"]) == (None, None, hers, None)

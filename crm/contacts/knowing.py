@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from crm.contacts import merging
-from crm.contacts.phones import match_key
+from crm.contacts.phones import both_digits, match_key
 from crm.contacts.shapes import (
     Choice,
     ContactRow,
@@ -184,8 +184,8 @@ async def move(tx: Tx, contact: UUID, moved: Moved) -> list[UUID]:
     """A person's number or user id has changed: the history stays with the person (Meta: system).
 
     The old identities lead here for another week, for what Meta repeats late; then they are free for whoever gets
-    the number. Somebody already known under the new ones proves to be the same person. Answers who is
-    known otherwise now.
+    the number. Somebody already known under the new ones proves to be the same person, unless Meta gave
+    each a user id: then the number has changed hands. Answers who is known otherwise now.
     """
     person = Person(wa_id=moved.wa_id, bsuid=moved.bsuid, parent_bsuid=moved.parent_bsuid)
     kinds: list[Kind] = ["bsuid"] if moved.bsuid else []
@@ -197,11 +197,25 @@ async def move(tx: Tx, contact: UUID, moved: Moved) -> list[UUID]:
     rows = await tx.many(
         _sql.find, HolderRow, kinds=[kind for kind, _ in named], values=[value for _, value in named]
     )
-    for other in sorted({row.contact_id for row in rows if not row.former} - {contact}):
+    held = [row for row in rows if not row.former and row.contact_id != contact]
+    strangers = _strangers(held, moved.bsuid or (await merging.found(tx, contact)).bsuid)
+    if strangers and moved.wa_id:
+        await tx.none(
+            _sql.lose,
+            contacts=strangers,
+            numbers=[*{moved.wa_id, match_key(moved.wa_id), *both_digits(moved.wa_id)}],
+        )
+    for other in sorted({row.contact_id for row in held}.difference(strangers)):
         await merging.merge(tx, other, contact, "the number or user id changed")
     await _link(tx, dict.fromkeys(named, contact), set())
     await tx.none(_sql.move, id=contact, wa_id=moved.wa_id, bsuid=moved.bsuid)
-    return [contact]
+    return [contact, *strangers]
+
+
+def _strangers(held: list[HolderRow], bsuid: str | None) -> list[UUID]:
+    """Who is known by a number alone that is another's now: Meta gave each a user id."""
+    others = {row.contact_id for row in held if bsuid and row.bsuid not in (None, bsuid)}
+    return sorted(others.difference(row.contact_id for row in held if row.kind == "bsuid"))
 
 
 async def opt_out(tx: Tx, choices: Sequence[Choice]) -> list[Event]:
