@@ -89,6 +89,7 @@ RETURNING
         CASE WHEN old.email IS DISTINCT FROM new.email THEN 'email' END,
         CASE WHEN old.language IS DISTINCT FROM new.language THEN 'language' END,
         CASE WHEN old.blocked <> new.blocked THEN 'blocked' END,
+        CASE WHEN old.marketing_opt_out <> new.marketing_opt_out THEN 'marketing_opt_out' END,
         CASE WHEN old.name IS DISTINCT FROM new.name THEN 'name' END,
         CASE WHEN old.phone IS DISTINCT FROM new.phone THEN 'phone' END,
         CASE WHEN old.wa_id IS DISTINCT FROM new.wa_id THEN 'wa_id' END,
@@ -160,30 +161,53 @@ FROM last
 WHERE m.id = last.id
 RETURNING m.id, m.from_id, m.into_id, m.why, m.moved, m.created_at, m.undone_at;
 
--- name: return_conversations(gone uuid, survivor uuid, ids uuid[], statuses text[], unreads int[]) -> none
--- Conversations go back to the contact they were of, as they were; what is not the survivor's any more stays. What is
--- put off again is looked at when its time comes: it may have come while the merge had it closed. What was unread is
--- so again here, and in the survivor's no longer.
+-- name: return_conversations(gone uuid, survivor uuid, ids uuid[], statuses text[], unreads int[], at timestamptz) -> none
+-- Conversations go back to the contact they were of; what is not the survivor's any more stays. What the merge (`at`)
+-- closed is as it was, if nobody closed it since, and no other that goes back is open; what became of the others
+-- since stays so. What is put off again is looked at when its time comes: it may have come while the merge had it
+-- closed. What was unread is so again here, and in the survivor's no longer.
 -- Index: conversations_contact_ix, conversations_open_key, snoozes_pkey
-WITH back AS (
+WITH given AS (
+    SELECT
+        c.id,
+        was.status,
+        was.unread,
+        was.status <> 'CLOSED'
+        AND c.status = 'CLOSED'
+        AND coalesce(c.closed_at, '-infinity') <= :at
+        AND NOT EXISTS (
+            SELECT
+            FROM conversations AS other
+            WHERE
+                other.contact_id = :survivor
+                AND other.channel_id = c.channel_id
+                AND other.status <> 'CLOSED'
+                AND other.id = ANY(:ids::uuid[])
+        ) AS again
+    FROM unnest(:ids::uuid[], :statuses::text[], :unreads::int[]) AS was (id, status, unread)
+    INNER JOIN conversations AS c ON was.id = c.id
+    WHERE c.contact_id = :survivor
+),
+
+back AS (
     UPDATE conversations AS c
     SET
         contact_id = :gone,
-        status = given.status,
-        unread_count = CASE WHEN given.status = c.status THEN c.unread_count ELSE given.unread END,
+        status = CASE WHEN given.again THEN given.status ELSE c.status END,
+        unread_count = CASE WHEN given.again THEN given.unread ELSE c.unread_count END,
         first_unread_id = CASE
-            WHEN given.status = c.status THEN c.first_unread_id
+            WHEN NOT given.again THEN c.first_unread_id
             WHEN given.unread > 0 THEN c.last_message_id
         END,
         updated_at = now()
-    FROM unnest(:ids::uuid[], :statuses::text[], :unreads::int[]) AS given (id, status, unread)
+    FROM given
     WHERE c.id = given.id AND c.contact_id = :survivor
     RETURNING
         c.id,
         c.status,
         c.snoozed_until,
         c.channel_id,
-        CASE WHEN old.status <> c.status THEN given.unread END AS unread
+        CASE WHEN given.again THEN given.unread END AS unread
 ),
 
 taken AS (
@@ -214,26 +238,35 @@ SET contact_id = :gone
 FROM unnest(:kinds::text[], :values::text[]) AS given (kind, value)
 WHERE i.kind = given.kind AND i.value = given.value AND i.contact_id = :survivor;
 
--- name: empty(id uuid, names text[]) -> none
--- Takes back what a contact had taken over in a merge that is undone.
+-- name: empty(id uuid, gone uuid, names text[], at timestamptz) -> none
+-- Takes back what a contact had taken over in a merge (`at`) that is undone, where it is still that: the other has it,
+-- too, and nobody changes who is part of another.
 -- Index: contacts_pkey
-UPDATE contacts
+UPDATE contacts AS c
 SET
-    name = CASE WHEN 'name' = ANY(:names::text[]) THEN NULL ELSE name END,
-    phone = CASE WHEN 'phone' = ANY(:names::text[]) THEN NULL ELSE phone END,
-    wa_id = CASE WHEN 'wa_id' = ANY(:names::text[]) THEN NULL ELSE wa_id END,
-    bsuid = CASE WHEN 'bsuid' = ANY(:names::text[]) THEN NULL ELSE bsuid END,
-    profile_name = CASE WHEN 'profile_name' = ANY(:names::text[]) THEN NULL ELSE profile_name END,
-    username = CASE WHEN 'username' = ANY(:names::text[]) THEN NULL ELSE username END,
-    email = CASE WHEN 'email' = ANY(:names::text[]) THEN NULL ELSE email END,
-    language = CASE WHEN 'language' = ANY(:names::text[]) THEN NULL ELSE language END,
-    blocked = blocked AND 'blocked' <> ALL(:names::text[]),
-    tags = ARRAY(SELECT tag FROM unnest(tags) AS tag WHERE 'tags.' || tag <> ALL(:names::text[])),
-    attributes = attributes - ARRAY(
-        SELECT substr(name, 12) FROM unnest(:names::text[]) AS name WHERE name LIKE 'attributes.%'
+    name = CASE WHEN 'name' <> ALL(:names::text[]) OR c.name IS DISTINCT FROM g.name THEN c.name END,
+    phone = CASE WHEN 'phone' <> ALL(:names) OR c.phone IS DISTINCT FROM g.phone THEN c.phone END,
+    wa_id = CASE WHEN 'wa_id' <> ALL(:names) OR c.wa_id IS DISTINCT FROM g.wa_id THEN c.wa_id END,
+    bsuid = CASE WHEN 'bsuid' <> ALL(:names) OR c.bsuid IS DISTINCT FROM g.bsuid THEN c.bsuid END,
+    profile_name = CASE
+        WHEN 'profile_name' <> ALL(:names) OR c.profile_name IS DISTINCT FROM g.profile_name THEN c.profile_name
+    END,
+    username = CASE WHEN 'username' <> ALL(:names) OR c.username IS DISTINCT FROM g.username THEN c.username END,
+    email = CASE WHEN 'email' <> ALL(:names) OR c.email IS DISTINCT FROM g.email THEN c.email END,
+    language = CASE WHEN 'language' <> ALL(:names) OR c.language IS DISTINCT FROM g.language THEN c.language END,
+    blocked = c.blocked AND 'blocked' <> ALL(:names::text[]),
+    marketing_opt_out = c.marketing_opt_out AND (
+        'marketing_opt_out' <> ALL(:names::text[]) OR coalesce(c.marketing_opt_out_at > :at, FALSE)
+    ),
+    tags = ARRAY(SELECT tag FROM unnest(c.tags) AS tag WHERE 'tags.' || tag <> ALL(:names::text[])),
+    attributes = c.attributes - ARRAY(
+        SELECT key
+        FROM jsonb_each(g.attributes) AS had (key, value) -- noqa: RF01
+        WHERE 'attributes.' || key = ANY(:names::text[]) AND c.attributes -> key = had.value
     ),
     updated_at = now()
-WHERE id = :id;
+FROM contacts AS g
+WHERE c.id = :id AND g.id = :gone;
 
 -- name: move_stays(gone uuid, survivor uuid) -> many MadeRow
 -- A merged contact's stays become the survivor's, but for a reservation that both have.

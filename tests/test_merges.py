@@ -171,3 +171,49 @@ async def test_what_somebody_wrote_while_a_merge_had_him_blocked_shows_once_it_i
     shown = (await hotel.attendant.get(f"/api/conversations/{old['id']}")).json()
     assert (shown["lastMessage"]["preview"] == "Socorro") == (blocked == "gone")
     await stands(hotel, as_owner, old["id"])
+
+
+async def test_the_end_of_a_merge_leaves_what_changed_since(hotel: Hotel, as_owner: Sql) -> None:
+    old, new = await two(hotel)
+    part, kept = [f"/api/contacts/{chat['contact']['id']}" for chat in (new, old)]
+    for chat in (old, new):
+        await hotel.attendant.post(f"/api/conversations/{chat['id']}/close")
+    its = {"email": "dora@a.example", "language": "pt", "attributes": {"bed": "casal", "floor": 1}}
+    await hotel.attendant.patch(part, json={**its, "marketingOptOut": True})
+    undo = await merges(hotel, new, old)
+    changed = {"email": "novo@b.example", "attributes": {"floor": 2}}
+    assert (await hotel.attendant.patch(kept, json=changed)).json()["marketingOptOut"]
+    guest = Guest(hotel, new["contact"]["waId"])
+    await told(hotel, as_owner, guest.body(guest.message(text="Preciso de ajuda")))
+    before = (await chats(hotel))["Preciso de ajuda"]
+    assert (await hotel.attendant.post(undo)).status_code == 200
+    after = (await chats(hotel))["Preciso de ajuda"]
+    assert (after["status"], after["unreadCount"], after["id"]) == ("OPEN", 1, before["id"])
+    shown = (await hotel.attendant.get(kept)).json()
+    assert (shown["email"], shown["language"], shown["attributes"]) == ("novo@b.example", None, {"floor": 2})
+    assert [(await hotel.attendant.get(url)).json()["marketingOptOut"] for url in (kept, part)] == [False, True]
+
+
+@pytest.mark.parametrize("again", [True, False])
+async def test_what_a_merge_closed_opens_at_its_end_unless_somebody_closed_it_since(
+    again: bool, hotel: Hotel
+) -> None:
+    old, new = await two(hotel)
+    undo = await merges(hotel, new, old)
+    if again:
+        for chat, door in ((old, "close"), (new, "reopen"), (new, "close")):
+            answer = await hotel.attendant.post(f"/api/conversations/{chat['id']}/{door}")
+            assert answer.status_code == 200
+    assert (await hotel.attendant.post(undo)).status_code == 200
+    shown = (await hotel.attendant.get(f"/api/conversations/{new['id']}")).json()
+    assert (shown["status"], shown["contact"]["id"]) == ("CLOSED" if again else "OPEN", new["contact"]["id"])
+
+
+async def test_who_wants_no_marketing_since_a_merge_wants_none_after_its_end(hotel: Hotel) -> None:
+    old, new = await two(hotel)
+    part, kept = [f"/api/contacts/{chat['contact']['id']}" for chat in (new, old)]
+    await hotel.attendant.patch(part, json={"marketingOptOut": True})
+    undo = await merges(hotel, new, old)
+    await hotel.attendant.patch(kept, json={"marketingOptOut": True})
+    await hotel.attendant.post(undo)
+    assert (await hotel.attendant.get(kept)).json()["marketingOptOut"]

@@ -62,7 +62,8 @@ async def merge(tx: Tx, gone: UUID, survivor: UUID, why: str, by: UUID | None = 
 async def unmerge(tx: Tx, gone: UUID) -> tuple[MergeRow, list[Event]]:
     """Undo the last merge of a contact: what had moved and is still the survivor's goes back.
 
-    The last merge is undone first: of a survivor that was merged itself, nobody can tell what was whose.
+    What changed since stays as it is. The last merge is undone first: of a survivor that was merged itself, nobody
+    can tell what was whose.
     Raises NotFound, Conflict.
     """
     into = (await found(tx, gone)).merged_into
@@ -91,7 +92,7 @@ async def unmerge(tx: Tx, gone: UUID) -> tuple[MergeRow, list[Event]]:
     await tx.none(_merging.return_stays, gone=gone, survivor=survivor.id, ids=stays)
     for each in (gone, survivor.id):
         await tx.none(_merging.look_at_stays, contact=each)
-    await tx.none(_merging.empty, id=survivor.id, names=row.moved["filled"])
+    await tx.none(_merging.empty, id=survivor.id, gone=gone, names=row.moved["filled"], at=row.created_at)
     return row, await told(tx, [row.into_id, gone])
 
 
@@ -105,6 +106,7 @@ async def _return_conversations(tx: Tx, row: MergeRow) -> None:
             ids=[UUID(one["id"]) for one in conversations],
             statuses=[one["status"] for one in conversations],
             unreads=[one.get("unread", 0) for one in conversations],
+            at=row.created_at,
         )
     except asyncpg.UniqueViolationError as error:
         raise Conflict(
