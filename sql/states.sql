@@ -25,19 +25,21 @@ UPDATE conversations
 SET archived = :archived, updated_at = now()
 WHERE id = :id AND archived <> :archived;
 
--- name: move(id uuid, status text) -> count
--- Another status, none when it has it. What is closed is not put off and has nothing unread. What is opened again has
--- the window of its pair: the customer may have written in a later one.
+-- name: change(id uuid, status text, tags text[]) -> maybe MovedRow
+-- Another status, other tags (all of them), or both; no row when it has them. What is closed is not put off and has
+-- nothing unread. What is opened again has the window of its pair: the customer may have written in a later one.
+-- Both in one: a second UPDATE of the row would ask for its contact, which an erasure holds while it waits for the row.
 -- Index: conversations_pkey, conversations_contact_ix
 UPDATE conversations AS c
 SET
-    status = :status,
-    closed_at = CASE WHEN :status = 'CLOSED' THEN now() ELSE c.closed_at END,
-    unread_count = CASE WHEN :status = 'CLOSED' THEN 0 ELSE c.unread_count END,
-    first_unread_id = CASE WHEN :status <> 'CLOSED' THEN c.first_unread_id END,
-    snoozed_until = NULL,
+    status = coalesce(:status, c.status),
+    tags = coalesce(:tags::text[], c.tags),
+    closed_at = CASE WHEN c.status <> 'CLOSED' AND :status = 'CLOSED' THEN now() ELSE c.closed_at END,
+    unread_count = CASE WHEN c.status <> 'CLOSED' AND :status = 'CLOSED' THEN 0 ELSE c.unread_count END,
+    first_unread_id = CASE WHEN coalesce(:status, '') <> 'CLOSED' THEN c.first_unread_id END,
+    snoozed_until = CASE WHEN coalesce(c.status = :status, TRUE) THEN c.snoozed_until END,
     window_expires_at = CASE
-        WHEN c.status <> 'CLOSED' THEN c.window_expires_at
+        WHEN c.status <> 'CLOSED' OR coalesce(:status, 'CLOSED') = 'CLOSED' THEN c.window_expires_at
         ELSE (
             SELECT max(o.window_expires_at)
             FROM conversations AS o
@@ -45,7 +47,8 @@ SET
         )
     END,
     updated_at = now()
-WHERE c.id = :id AND c.status <> :status;
+WHERE c.id = :id AND (c.status <> :status OR c.tags <> :tags::text[])
+RETURNING old.status <> c.status AS moved, old.tags <> c.tags AS tagged;
 
 -- name: other_open(id uuid) -> value uuid
 -- The open conversation that stands in the way of opening this one again.
@@ -55,13 +58,6 @@ FROM conversations AS c
 INNER JOIN conversations AS o
     ON c.contact_id = o.contact_id AND c.channel_id = o.channel_id AND o.status <> 'CLOSED'
 WHERE c.id = :id AND o.id <> c.id;
-
--- name: tag(id uuid, tags text[]) -> count
--- Its tags, all of them; none when they are these already.
--- Index: conversations_pkey
-UPDATE conversations
-SET tags = :tags::text[], updated_at = now()
-WHERE id = :id AND tags <> :tags::text[];
 
 -- name: snooze(id uuid, until timestamptz) -> count
 -- Puts it off; a closed one cannot be.

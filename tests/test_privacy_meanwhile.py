@@ -101,3 +101,20 @@ async def test_what_is_given_back_untried_does_not_go_once_its_person_is_erased(
     assert event.data["status"] == "CANCELED"
     shown = (await alice.get(f"/api/conversations/{talk['id']}")).json()["lastMessage"]
     assert shown["status"] == "CANCELED"
+
+
+async def test_who_is_erased_while_their_conversation_is_closed_and_tagged_waits_for_that(
+    guest: Guest, alice: httpx.AsyncClient, home: Home
+) -> None:
+    """Its second change asked for the contact, which the erasure held while it waited for the conversation."""
+    await guest.writes()
+    hotel, talk, before = guest.hotel, await guest.conversation(), deadlocks(home)
+    change = {"status": "CLOSED", "tags": ["vip"]}
+    async with holding(home, HEAD, hotel.id) as head:
+        changing = asyncio.create_task(hotel.attendant.patch(f"/api/conversations/{talk['id']}", json=change))
+        await eventually(head.waits)
+        erasing = asyncio.create_task(erased(alice, talk["contact"]["id"]))
+        await eventually(partial(head.waiting, 2))
+    answer = await changing
+    assert (answer.status_code, answer.json()["status"], answer.json()["tags"]) == (200, "CLOSED", ["vip"])
+    assert ((await erasing)["contacts"], deadlocks(home)) == (1, before)

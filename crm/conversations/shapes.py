@@ -98,6 +98,13 @@ class PlaceRow(msgspec.Struct, frozen=True):
     channel_id: UUID
 
 
+class MovedRow(msgspec.Struct, frozen=True):
+    """What a change by hand has changed."""
+
+    moved: bool
+    tagged: bool
+
+
 class ShutRow(msgspec.Struct, frozen=True):
     """A conversation that a statement changed."""
 

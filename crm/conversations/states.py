@@ -11,7 +11,7 @@ from crm import audit, contacts
 from crm.conversations.entries import Entry, Kind
 from crm.conversations.giving import seen
 from crm.conversations.keeping import found
-from crm.conversations.shapes import ConversationOut, Patch, Snooze, Status, shown
+from crm.conversations.shapes import ConversationOut, MovedRow, Patch, Snooze, Status, shown
 from crm.conversations.timeline import tell
 from crm.core import sql
 from crm.core.access import ATTENDANT
@@ -46,37 +46,55 @@ async def move(call: Call, to: Status) -> ConversationOut:
 
     Raises NotFound, Conflict (another one is open with this contact), AlreadyAssigned (the hotel hides that one).
     """
-    if to != "CLOSED":
-        await contacts.hold(call.tx)  # whoever else opens one, or merges, finds this one open
-    try:
-        async with call.tx.savepoint():
-            return await _changed(call, _sql.move, _ENTRIES[to], status=to)
-    except asyncpg.UniqueViolationError as error:
-        async with call.tx.seeing_all():
-            other = await call.tx.value(_sql.other_open, id=call.id())
-        more: dict[str, Any] = {}
-        if other is not None:  # it may have been closed meanwhile
-            await seen(call, other)
-            more["existingId"] = str(other)
-        raise Conflict(
-            "Já há uma conversa aberta com este contato: continue nela.",
-            "There is an open conversation with this contact already: go on there.",
-            **more,
-        ) from error
+    return await _become(call, to, None)
+
+
+async def patch(call: Call) -> ConversationOut:
+    """Another status, other tags, or both. Raises NotFound, Conflict, AlreadyAssigned."""
+    change: Patch = call.body
+    tags = None if change.tags is None else list(dict.fromkeys(change.tags))
+    return await _become(call, change.status, tags)
 
 
 _ENTRIES: dict[Status, Kind] = {"OPEN": "reopened", "PENDING": "reopened", "CLOSED": "closed"}
 
 
-async def patch(call: Call) -> ConversationOut:
-    """Another status, other tags, or both. Raises NotFound, Conflict."""
-    change: Patch = call.body
-    if change.status is not None:
-        await move(call, change.status)
-    if change.tags is None:
+async def _become(call: Call, status: Status | None, tags: list[str] | None) -> ConversationOut:
+    if status is None or status == "CLOSED":
+        return await _given(call, status, tags)
+    await contacts.hold(call.tx)  # whoever else opens one, or merges, finds this one open
+    try:
+        async with call.tx.savepoint():
+            return await _given(call, status, tags)
+    except asyncpg.UniqueViolationError as error:
+        raise await _other_open(call) from error
+
+
+async def _given(call: Call, status: Status | None, tags: list[str] | None) -> ConversationOut:
+    """Note and tell what the change changed. Raises NotFound."""
+    row = await call.tx.maybe(_sql.change, MovedRow, id=call.id(), status=status, tags=tags)
+    entries = [Entry(_ENTRIES[status])] if status and row and row.moved else []
+    entries += [Entry("tagged", data={"tags": tags})] if row and row.tagged else []
+    if not entries:
         return shown(await found(call.tx, call.id()))
-    tags = list(dict.fromkeys(change.tags))
-    return await _changed(call, _sql.tag, "tagged", {"tags": tags}, tags=tags)
+    for entry in entries:
+        await audit.note(call, call.tx, f"conversation.{entry.type}", call.id())
+    return await tell(call, call.id(), entries)
+
+
+async def _other_open(call: Call) -> Conflict:
+    """Another conversation with this contact is open. Raises AlreadyAssigned where the hotel hides it."""
+    async with call.tx.seeing_all():
+        other = await call.tx.value(_sql.other_open, id=call.id())
+    more: dict[str, Any] = {}
+    if other is not None:  # it may have been closed meanwhile
+        await seen(call, other)
+        more["existingId"] = str(other)
+    return Conflict(
+        "Já há uma conversa aberta com este contato: continue nela.",
+        "There is an open conversation with this contact already: go on there.",
+        **more,
+    )
 
 
 async def snooze(call: Call) -> ConversationOut:
