@@ -239,18 +239,29 @@ WHERE target_wamid = ANY(:wamids::text[]) AND origin IS DISTINCT FROM 'HISTORY'
 ORDER BY created_at, id;
 
 -- name: mark(wamids text[], reactions jsonb[], contents text[], edits timestamptz[], revokes timestamptz[]) -> many MessageRow
--- Puts marks on messages: a customer's reaction takes the place of the one before, an edit that of the text.
+-- Puts marks on messages: customers' reactions ({who: reaction}, of a group one a member) take the place of those
+-- before, an edit that of the text.
 -- Index: messages_wamid_key
 UPDATE messages AS m
 SET
-    reactions = crm.reacted(m.reactions, given.reaction),
+    reactions = CASE
+        WHEN given.reactions IS NULL THEN m.reactions
+        ELSE (
+            SELECT coalesce(jsonb_agg(r.value), '[]')
+            FROM jsonb_array_elements(coalesce(m.reactions, '[]')) AS r
+            WHERE r.value ->> 'by' <> 'contact'
+        ) || (
+            SELECT coalesce(jsonb_agg(r.value ORDER BY r.value ->> 'at', r.key), '[]')
+            FROM jsonb_each(given.reactions) AS r -- noqa: RF01
+        )
+    END,
     content = coalesce(given.content, m.content),
     edited_at = coalesce(given.edited_at, m.edited_at),
     revoked_at = coalesce(m.revoked_at, given.revoked_at)
 FROM
     unnest(
         :wamids::text[], :reactions::jsonb[], :contents::text[], :edits::timestamptz[], :revokes::timestamptz[]
-    ) AS given (wamid, reaction, content, edited_at, revoked_at)
+    ) AS given (wamid, reactions, content, edited_at, revoked_at)
 WHERE m.wamid = given.wamid
 RETURNING
     m.id, m.conversation_id, m.direction, m.type, m.status, m.content, m.media, m.payload, m.wamid, m.reply_to,

@@ -1,6 +1,7 @@
 """Reactions, edits and deletions stand on the message they are about, in whatever order Meta tells of them."""
 
 import asyncio
+import json
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -49,6 +50,21 @@ async def test_a_reaction_that_comes_late_does_not_bring_back_what_was_removed(g
     await guest.writes(node=reaction(first["wamid"], "", 1795471300))
     await guest.writes(node=reaction(first["wamid"], "👍", 1795471200))
     assert (await stands(guest, first["wamid"]))["reactions"] == []
+
+
+async def test_each_of_a_group_reacts_and_takes_back_the_own_reaction_alone(guest: Guest, as_owner: Sql) -> None:
+    group, said = {"group_id": f"group-{guest.wa_id}"}, guest.message(text="para todos")
+    beto = Guest(guest.hotel, unique_phone(), "Beto")
+    await told(guest.hotel, as_owner, guest.body({**said, **group}))
+    seen = []
+    for at, (who, emoji) in enumerate([(guest, "👍"), (beto, "❤️"), (beto, ""), (guest, "😂")]):
+        node = who.message(reaction(said["id"], emoji, 1795471200 + at))
+        await told(guest.hotel, as_owner, who.body({**node, **group}))
+        [row] = await as_owner("SELECT reactions FROM messages WHERE wamid = $1", said["id"])
+        stand = json.loads(row["reactions"])
+        seen.append([one["emoji"] for one in stand if one["emoji"]])
+        assert {one["by"] for one in stand} == {"contact"}
+    assert seen == [["👍"], ["👍", "❤️"], ["👍"], ["😂"]]
 
 
 async def test_an_edit_takes_the_place_of_the_text_and_keeps_the_row_of_its_own(guest: Guest) -> None:

@@ -38,7 +38,7 @@ class MarkRow(msgspec.Struct, frozen=True):
 class Marked(msgspec.Struct):
     """What marks make of one message; None leaves it as it is."""
 
-    reaction: dict[str, Any] | None = None
+    reactions: dict[str, dict[str, Any]] = {}  # by who reacted: in a group each member does
     edited_at: datetime | None = None
     content: str | None = None
     revoked_at: datetime | None = None
@@ -65,7 +65,7 @@ async def _mark(tx: Tx, marked: dict[str, Marked]) -> list[Event]:
         _sql.mark,
         MessageRow,
         wamids=list(marked),
-        reactions=[one.reaction for one in marked.values()],
+        reactions=[one.reactions or None for one in marked.values()],
         contents=[one.content for one in marked.values()],
         edits=[one.edited_at for one in marked.values()],
         revokes=[one.revoked_at for one in marked.values()],
@@ -105,13 +105,19 @@ def _add(marked: Marked, row: MarkRow) -> None:
     match row.type:
         case "reaction":
             emoji = _part(row.payload, "reaction").get("emoji")
-            marked.reaction = {"emoji": emoji if isinstance(emoji, str) else "", "by": CUSTOMER}
-            marked.reaction["at"] = stamp(row.created_at)
+            shown = {"emoji": emoji if isinstance(emoji, str) else "", "by": CUSTOMER, "at": stamp(row.created_at)}
+            marked.reactions[_who(row.payload)] = shown
         case "edit":
             marked.content = (row.content or "").removeprefix("[Mensagem editada] ") or None
             marked.edited_at = row.created_at
         case "revoke":
             marked.revoked_at = row.created_at
+
+
+def _who(payload: dict[str, Any] | None) -> str:
+    """Of a group's message, who of the group: known here only, and shown to nobody."""
+    author = _part(payload, "author")
+    return str(author.get("from_user_id") or author.get("from") or "")
 
 
 def _part(payload: dict[str, Any] | None, name: str) -> dict[str, Any]:
