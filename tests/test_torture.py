@@ -79,7 +79,26 @@ def test_a_reader_that_asks_for_what_it_missed_takes_live_events_in_their_place(
     reader = Reader(seq=4, resuming=True)
     for seq in (8, 5, 6, 7, 8):
         reader.hear(seq)
+    reader.resumed()
     assert (reader.missed, reader.again, reader.lost(8)) == (0, 0, 0)
+
+
+def test_a_reader_that_hears_the_next_event_live_hears_it_again_in_the_replay() -> None:
+    reader = Reader(seq=4, resuming=True)
+    for seq in (5, 6, 5, 6):
+        reader.hear(seq)
+    reader.resumed()
+    assert (reader.missed, reader.again, reader.lost(6)) == (0, 0, 0)
+    reader.hear(6)
+    assert reader.again == 1
+
+
+def test_a_reader_misses_what_a_replay_left_out() -> None:
+    reader = Reader(seq=4, resuming=True)
+    for seq in (5, 9):
+        reader.hear(seq)
+    reader.resumed()
+    assert (reader.missed, reader.lost(9)) == (4, 4)
 
 
 def test_one_figure_that_is_not_zero_spoils_the_verdict() -> None:

@@ -54,12 +54,19 @@ class Reader:
         if self.seq is not None:
             self.missed += max(0, seq - self.seq - 1)
             self.again += seq <= self.seq
-        self.seq, self.resuming = max(seq, self.seq or 0), False
+        self.seq = max(seq, self.seq or 0)
         self.heard += 1
+
+    def resumed(self) -> None:
+        """All that was missed has come, and what came live meanwhile with it."""
+        if self.resuming and self.seq is not None:
+            self.missed += max(0, self.ahead - self.seq)
+            self.seq = max(self.seq, self.ahead)
+        self.resuming, self.ahead = False, 0
 
     def resync(self) -> None:
         """The feed no longer has what was missed: everything is read anew."""
-        self.seq, self.resuming, self.resyncs = None, False, self.resyncs + 1
+        self.seq, self.resuming, self.ahead, self.resyncs = None, False, 0, self.resyncs + 1
 
     def lost(self, newest: int) -> int:
         """How many events up to the newest of the feed never came."""

@@ -189,15 +189,21 @@ class Load:
         token = (await self._signed_in(hotel))["Authorization"].removeprefix("Bearer ")
         async with connect(url, proxy=None, open_timeout=10, close_timeout=2, max_size=None) as socket:
             await socket.send(json.dumps({"event": "auth", "data": {"token": token}}))
+            asked = 0
             async for text in socket:
                 frame = json.loads(text)
-                if frame["event"] == "resync":
+                if frame["event"] == "pong":  # behind the replay, if it is the last one's
+                    asked -= 1
+                    if not asked:
+                        reader.resumed()
+                elif frame["event"] == "resync":
                     reader.resync()
                 elif frame["event"] == "ready" and reader.seq is None:
                     reader.seq = frame["data"]["seq"]
                 elif frame["event"] == "ready" or (frame["event"] == "error" and reader.resuming):
                     await asyncio.sleep(0 if frame["event"] == "ready" else 1)
-                    reader.resuming = True
+                    reader.resuming, asked = True, asked + 1
                     await socket.send(json.dumps({"event": "resume", "data": {"since": reader.seq}}))
+                    await socket.send(json.dumps({"event": "ping"}))
                 elif "seq" in frame:
                     reader.hear(frame["seq"])
