@@ -17,7 +17,7 @@ from slipcover import pytest_plugin
 if measure := pytest_plugin._slipcover_instance:  # a worker's, which is not handed `--immediate`
     measure.immediate = True  # else a line is measured fifty times, then all functions are walked through
 
-LONG = ["test_faults", "test_screens", "test_bench", "test_drain"]  # 13 s and more each, few tests
+LONG = ["test_connection", "test_screens", "test_looks", "test_bench", "test_drain"]  # 13 to 25 s each, few tests
 
 gc.disable()  # until all is collected: what stays for the whole run is not looked through again and again
 

@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import sys
 
-# Minutes of their own, or programs of Debian's: `ops/test tests/faults`, and in .ci/run beside the suite.
+# Minutes of their own, or programs of Debian's: `ops/test tests/faults`, and in .ci/run beside the suite. What
+# CRM_TESTS_WITH names is tried with it.
 APART = ["tests/browser", "tests/containers", "tests/drills", "tests/faults"]
 FOUND = ".coverage.json"
 COVERAGE = [sys.executable, "-m", "slipcover"]
@@ -24,7 +25,8 @@ def main() -> int:
         os.environ["CRM_TESTS_IN"] = MEMORY  # a run writes 10 GB: on the disk it takes a tenth longer
     # In four parts, each with a system of its own: on two cores two wait while two work.
     parts = ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
-    suite = ["-m", "pytest", *parts, *(f"--ignore={part}" for part in APART)]
+    apart = [part for part in APART if part != os.environ.get("CRM_TESTS_WITH")]
+    suite = ["-m", "pytest", *parts, *(f"--ignore={part}" for part in apart)]
     measured = [*COVERAGE, "--branch", "--source", "crm", "--json", "--out", FOUND, *suite]
     if tests := subprocess.run(measured, check=False).returncode:
         return tests
