@@ -13,7 +13,8 @@ DOOR = "SELECT pg_advisory_xact_lock(hashtextextended('contacts ' || $1, 0))"  #
 TALK = "SELECT FROM conversations WHERE id = $1 FOR NO KEY UPDATE"  # a conversation, as who changes it
 FILE = "SELECT FROM media WHERE id = $1 FOR NO KEY UPDATE"  # a file, as who has just fetched it
 UNHELD = "SELECT id FROM messages WHERE id = $1 FOR UPDATE NOWAIT"  # a message, unless somebody holds it
-WAITS = "SELECT pid, waitstart FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+WAITS = """SELECT pid, waitstart FROM pg_locks
+    WHERE waitstart IS NOT NULL AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"""
 WAITING = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
 
 
@@ -23,9 +24,9 @@ class Holder:
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
 
-    async def waits(self) -> asyncpg.Record | None:
-        """Who waits for it, and since when."""
-        return await self._connection.fetchrow(WAITS)
+    async def waits(self) -> set[asyncpg.Record]:
+        """Who waits for it, and since when: several may."""
+        return set(await self._connection.fetch(WAITS))
 
     async def waiting(self, many: int) -> bool:
         """Whether so many wait, for it or for one another."""
@@ -36,7 +37,7 @@ class Holder:
         for _ in range(tries):
             waits = await eventually(self.waits, 20)
             await work()
-            if await self.waits() == waits:
+            if waits & await self.waits():
                 return True
         return False
 

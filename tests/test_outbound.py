@@ -351,7 +351,7 @@ async def test_a_message_that_meta_has_not_heard_of_goes_back_when_postgres_was_
     image = {"type": "image", "mediaId": file}
     async with holding(home, "LOCK TABLE media_uploads IN ACCESS EXCLUSIVE MODE") as uploads:
         answer = await hotel.attendant.post(f"/api/conversations/{conversation}/messages", json=image)
-        asking = await eventually(uploads.waits)
+        [asking] = await eventually(uploads.waits)
         await cut(home, asking["pid"])
         assert (await becomes(hotel, answer.json(), "QUEUED"))["error"] is None
     await becomes(hotel, answer.json(), "READ")
