@@ -49,7 +49,7 @@ def test_the_walk_of_the_readme_prints_what_it_says(up: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_path_a_document_names_is_there(page: Path) -> None:
-    named = re.findall(r"`((?:crm|sql|migrations|tests|ops|docs)/[\w./-]*)`", page.read_text())
+    named = re.findall(r"`(?:ops/test )?((?:crm|sql|migrations|tests|ops|docs)/[\w./-]*)`", page.read_text())
     missing = [path for path in named if not (ROOT / path).exists()]
     assert not missing
 
@@ -60,6 +60,14 @@ def test_every_command_a_document_names_exists() -> None:
     known = set(re.findall(r"^  ([a-z][a-z-]+)", shown.stdout, re.MULTILINE))
     assert named
     assert named <= known
+
+
+def test_the_part_of_the_suite_the_readme_shows_has_tests() -> None:
+    shown = re.findall(r"`ops/test (tests/\S+ -k \w+)`", README)
+    for part in shown:
+        collect = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *part.split()]
+        assert subprocess.run(collect, capture_output=True, cwd=ROOT).returncode == 0, part
+    assert shown
 
 
 def test_every_variable_is_in_the_page_of_the_environment() -> None:
