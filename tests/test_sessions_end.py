@@ -116,9 +116,11 @@ async def test_a_new_password_needs_the_current_one_and_eight_characters(
 ) -> None:
     mine = bearer((await enter(stranger, eva["email"], hotel_a.slug))["accessToken"])
     wrong = {"currentPassword": "wrong", "newPassword": "outra-senha-2"}
-    assert told(await stranger.post("/auth/change-password", json=wrong, headers=mine)) == (
+    refused = await stranger.post("/auth/change-password", json=wrong, headers=mine)
+    assert (*told(refused), refused.json()["detail"]) == (
         401,
         "invalid_credentials",
+        "A senha atual está incorreta.",
     )
     short = {"currentPassword": PASSWORD, "newPassword": "1234567"}
     assert told(await stranger.post("/auth/change-password", json=short, headers=mine)) == (

@@ -13,6 +13,7 @@ from crm.sessions.shapes import ChangePassword, PersonRow, TemporaryPassword
 from crm.sessions.sign_in import proved
 
 _sql = sql.load("sessions")
+_WRONG = "A senha atual está incorreta.", "The current password is wrong."
 
 
 async def change_password(call: Call) -> None:
@@ -22,12 +23,12 @@ async def change_password(call: Call) -> None:
         async with call.rails.db.tenant(call.who.home, call.who.caller) as tx:
             person = await tx.one(_sql.person, PersonRow, id=call.who.user)
         if not await proved(call, person, change.current_password):
-            raise InvalidCredentials
+            raise InvalidCredentials(*_WRONG)
     hashed = await _hashed(call, change.new_password)
     async with call.rails.db.tenant(call.who.home, call.who.caller) as tx:
         new = {"hash": hashed, "temporary": False, "proved": person.password_hash}
         if not await tx.count(_sql.set_password, id=call.who.user, **new):
-            raise InvalidCredentials  # another was set meanwhile
+            raise InvalidCredentials(*_WRONG)  # another was set meanwhile
         await tx.none(_sql.end_all, user_id=call.who.user, keep=call.who.session)
         await audit.note(call, tx, "password.changed", call.who.user)
         end = End(4401, user=call.who.user, not_session=call.who.session)
