@@ -23,18 +23,20 @@ _sql = sql.load("inbound")
 
 BATCH, BATCH_BYTES = 500, 512 * 1024  # raw events per turn, and bytes of one lane in it
 REST_SECONDS = 1.0  # between two tries of a lane whose hotel could not be worked
+MANY, GATHER_SECONDS = 16, 0.1  # after a turn of so many raw events, how long the next ones gather
 _UNHOLDABLE = 100_000  # characters kept of a poisoned element that JSON cannot hold
 _TENANTS = 4  # tenants worked at once: 2,009 messages/s against 1,168 one after another
 
 
 class WebhookRow(msgspec.Struct, frozen=True):
-    """A raw event as stored."""
+    """A raw event as stored; `more` says that its lane held more than its share of a turn."""
 
     received_at: datetime
     id: UUID
     lane: str
     body: bytes
     signed_by: UUID | None
+    more: bool
 
 
 class Dead(msgspec.Struct, frozen=True):
@@ -46,10 +48,11 @@ class Dead(msgspec.Struct, frozen=True):
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """How many events a turn worked, and the lanes of those that wait again."""
+    """How many events a turn worked, the lanes of those that wait again, and whether the next ones may gather."""
 
     worked: int
     held: set[str]
+    gathers: bool = False
 
 
 class Drain:
@@ -68,6 +71,8 @@ class Drain:
                 self._aside[lane] = asyncio.create_task(self._by_itself(lane, go_on))
             if not turn.worked:
                 return
+            if turn.gathers:
+                await asyncio.sleep(GATHER_SECONDS)
 
     async def _by_itself(self, lane: str, go_on: Callable[[], bool]) -> None:
         try:
@@ -112,7 +117,12 @@ async def work(rails: Rails, one: str | None = None, but: list[str] | None = Non
     for event in events:
         if event.id not in again:
             metrics.lag.observe(max(0.0, (now - event.received_at).total_seconds()))
-    return Turn(len(events) - len(again), {event.lane for event in events if event.id in again})
+    return Turn(len(events) - len(again), {event.lane for event in events if event.id in again}, _gathers(events))
+
+
+def _gathers(events: list[WebhookRow]) -> bool:
+    """Whether so many come that a hotel's next ones had better be worked together; not while a backlog waits."""
+    return len(events) >= MANY and 2 * sum(event.more for event in events) < len(events)
 
 
 class Routes:

@@ -38,7 +38,8 @@ FROM given;
 -- Takes the oldest events of every lane nobody works on (of `one` lane, or of all `but` some), an equal share of each: a
 -- flood waits behind itself.
 -- It takes by deleting: the row lock is the lease, and all of it is undone with the transaction, or its worker.
--- The lane's lock keeps a second worker from overtaking; a lane's share is cut at so many bytes.
+-- The lane's lock keeps a second worker from overtaking; a lane's share is cut at so many bytes. `more`: its lane was
+-- full to its share, so more may wait.
 -- Index: webhook_waiting_pkey, webhook_events_pkey
 -- as: system
 WITH RECURSIVE lanes AS (
@@ -66,7 +67,9 @@ mine AS MATERIALIZED (
 picked AS MATERIALIZED (
     SELECT
         share.*,
-        sum(share.bytes) OVER (PARTITION BY share.lane ORDER BY share.received_at, share.id) - share.bytes AS ahead
+        sum(share.bytes) OVER (PARTITION BY share.lane ORDER BY share.received_at, share.id) - share.bytes AS ahead,
+        count(*) OVER (PARTITION BY share.lane) >= greatest(:max / mine.many, 10)
+        OR sum(share.bytes) OVER (PARTITION BY share.lane) > :bytes AS more
     FROM mine
     CROSS JOIN LATERAL (
         SELECT
@@ -86,7 +89,7 @@ taken AS (
     DELETE FROM webhook_waiting AS w
     USING picked
     WHERE w.lane = picked.lane AND w.received_at = picked.received_at AND w.id = picked.id AND picked.ahead < :bytes
-    RETURNING w.received_at, w.id
+    RETURNING w.received_at, w.id, picked.more
 )
 
 SELECT
@@ -94,7 +97,8 @@ SELECT
     e.id,
     e.lane,
     e.body,
-    e.signed_by
+    e.signed_by,
+    taken.more
 FROM taken
 INNER JOIN webhook_events AS e ON taken.received_at = e.received_at AND taken.id = e.id
 ORDER BY e.received_at, e.id;
