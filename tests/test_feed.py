@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,12 +13,13 @@ import asyncpg
 import httpx
 import msgspec
 import pytest
+from redis.exceptions import RedisError
 
 from crm import messages
 from crm.contacts import Person
-from crm.core import feed, rails
+from crm.core import feed, queue, rails
 from crm.core.config import Settings
-from crm.core.feed import Event, EventRow
+from crm.core.feed import End, Event, EventRow, Feed, Passing
 from crm.core.rails import Rails
 from crm.messages import Inbound
 from tests.people import Sql
@@ -284,3 +285,28 @@ async def test_a_repeated_send_tells_once(laid: Rails, hotel: Hotel) -> None:
 
 async def _send_once(client: httpx.AsyncClient, url: str) -> httpx.Response:
     return await client.post(url, json={"content": "uma vez"}, headers={"Idempotency-Key": "feed-once"})
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(60.0, 1), (0.0, 3)])
+async def test_a_redis_that_let_a_word_hang_is_told_no_other_for_a_while(
+    seconds: float, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "_DEAF_SECONDS", seconds)
+    came: list[asyncio.StreamWriter] = []
+    typing, end, tenant = Passing("user:typing", uuid4(), {}), End(4401), uuid4()
+    async with await asyncio.start_server(lambda _, writer: came.append(writer), "127.0.0.1", 0) as silent:
+        client = queue.connect(f"redis://127.0.0.1:{silent.sockets[0].getsockname()[1]}/0", timeout=0.2)
+        hearing = queue.Hearing()
+        told, wake = Feed(client, hearing), queue.Wake(client, hearing)
+        with pytest.raises(RedisError):
+            await told.say(tenant, typing)
+        for word in (lambda: told.say(tenant, typing), wake.drain):
+            with nullcontext() if seconds else pytest.raises(RedisError):
+                await word()
+        assert len(came) == asked
+        with pytest.raises(RedisError):
+            await told.say(tenant, end)  # whose right has ended is said all the same
+        assert len(came) == asked + 1
+        await client.aclose()
+        for writer in came:
+            writer.close()

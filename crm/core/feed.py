@@ -5,6 +5,7 @@ order of visibility and there are no gaps: a reader that sees a gap knows that R
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from redis.asyncio import Redis
 
 from crm.core import sql
 from crm.core.db import PLATFORM
+from crm.core.queue import Hearing
 from crm.core.tx import Tx
 
 _sql = sql.load("feed")
@@ -102,8 +104,8 @@ def channel(tenant: UUID) -> str:
 class Feed:
     """Appends in a transaction and publishes after it."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+    def __init__(self, redis: Redis, hearing: Hearing) -> None:
+        self._redis, self._hearing = redis, hearing
 
     async def append(self, tx: Tx, events: Sequence[Event]) -> None:
         """Add the events, in this order, as the last statement before the commit: it locks the feed's head."""
@@ -124,8 +126,12 @@ class Feed:
         tx.after_commit(lambda: self.say(tx.tenant or PLATFORM, Happened(rows)))
 
     async def say(self, tenant: UUID, word: Word) -> None:
-        """Tell every API process. Raises RedisError, OSError: kept events are caught up, the rest is lost."""
-        await self._redis.publish(channel(tenant), encode(word))
+        """Tell every API process. Raises RedisError, OSError: kept events are caught up, the rest is lost.
+
+        Whose right has ended is said even to a Redis that let the last word hang.
+        """
+        publish = partial(self._redis.publish, channel(tenant), encode(word))
+        await (publish() if isinstance(word, End) else self._hearing.tell(publish))
 
     def end_sockets(self, tx: Tx, tenant: UUID, end: End) -> None:
         """Close sockets once the transaction that ended their right is durable."""

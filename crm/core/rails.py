@@ -58,13 +58,13 @@ class Rails(msgspec.Struct, frozen=True):
 
 async def lay(settings: Settings, statement_seconds: int = REQUEST_SECONDS) -> Rails:
     """Open what a process needs; connections are made when first used."""
-    redis = queue.connect(settings.redis)
+    redis, hearing = queue.connect(settings.redis), queue.Hearing()
     return Rails(
         settings=settings,
         db=await Database.open(settings, statement_seconds),
         redis=redis,
-        feed=Feed(redis),
-        wake=queue.Wake(redis),
+        feed=Feed(redis, hearing),
+        wake=queue.Wake(redis, hearing),
         limits=Limits(redis),
         rates=Rates(redis),
         box=Box(settings.keys),
