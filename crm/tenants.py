@@ -12,7 +12,7 @@ from crm import audit
 from crm.core import access, body, crypto, sql
 from crm.core.access import SUPER_ADMIN, TENANT_ADMIN
 from crm.core.access import TenantStatus as Status
-from crm.core.errors import Conflict, NotFound, ValidationFailed, invalid
+from crm.core.errors import Conflict, FieldError, NotFound, invalid
 from crm.core.feed import COME_BACK, End
 from crm.core.fields import Email, Name, Password, Slug, normal_email
 from crm.core.http import Call, Door
@@ -67,6 +67,12 @@ class Create(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=
     admin_password: Password | None = None
     plan: Annotated[str, msgspec.Meta(min_length=1, max_length=50)] | None = None
 
+    @staticmethod
+    def misfits(given: dict[str, Any]) -> list[FieldError]:
+        """A slug that is the platform's own (for crm.core.body)."""
+        reserved = given.get("slug") in [*RESERVED]
+        return [FieldError("/slug", "este endereço é reservado", "this slug is reserved")] if reserved else []
+
 
 class AdminOut(msgspec.Struct, frozen=True):
     """The first admin of a new tenant."""
@@ -119,6 +125,15 @@ class PatchOwn(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
     timezone: Annotated[str, msgspec.Meta(max_length=64)] | None = None
     settings: dict[str, Any] | None = None
 
+    @staticmethod
+    def misfits(given: dict[str, Any]) -> list[FieldError]:
+        """A time zone nobody knows, and settings that the system cannot read (for crm.core.body)."""
+        zone, settings = given.get("timezone"), given.get("settings")
+        errors = body.problems(settings, HotelSettings, "/settings") if isinstance(settings, dict) else []
+        if isinstance(zone, str) and not _is_zone(zone):
+            errors.append(FieldError("/timezone", "fuso horário IANA desconhecido", "unknown IANA time zone"))
+        return errors
+
 
 def shown(row: TenantRow) -> TenantOut:
     """The row as the contract writes it."""
@@ -127,9 +142,7 @@ def shown(row: TenantRow) -> TenantOut:
 
 
 async def insert(tx: Tx, new: Create) -> TenantRow:
-    """Add the tenant. Raises Conflict (slug taken, with existingId), ValidationFailed (slug reserved)."""
-    if new.slug in RESERVED:
-        raise invalid("/slug", "este endereço é reservado", "this slug is reserved")
+    """Add the tenant. Raises Conflict (slug taken, with existingId)."""
     plan = new.plan or "trial"
     row = await tx.maybe(_sql.insert, TenantRow, slug=new.slug, name=new.name, email=new.email, plan=plan)
     if row is None:
@@ -211,10 +224,6 @@ async def patch(call: Call) -> TenantOut:
 async def patch_own(call: Call) -> TenantOut:
     """Change name, language, time zone or settings. Raises ValidationFailed."""
     change: PatchOwn = call.body
-    if change.timezone is not None and not _is_zone(change.timezone):
-        raise invalid("/timezone", "fuso horário IANA desconhecido", "unknown IANA time zone")
-    if faults := body.problems(change.settings or {}, HotelSettings, "/settings"):
-        raise ValidationFailed(errors=faults)
     if "visibility" in (change.settings or {}):
         # Who sees what has changed: everybody's sockets sign in again.
         call.rails.feed.end_sockets(call.tx, call.place, End(COME_BACK))

@@ -7,7 +7,7 @@ from crm.contacts.doors import unmerge as unmerge_asked
 from crm.contacts.knowing import hold, learn_bsuid, learn_wa_id, meet, move, opt_out, proved, recipient, seen
 from crm.contacts.listing import matching
 from crm.contacts.merging import found, now_is, told
-from crm.contacts.phones import both_digits, country, match_key, typed_phone
+from crm.contacts.phones import both_digits, country, match_key, phone_misfits, typed_phone
 from crm.contacts.shapes import (
     Change,
     Choice,
@@ -45,6 +45,7 @@ __all__ = [
     "move",
     "now_is",
     "opt_out",
+    "phone_misfits",
     "proved",
     "recipient",
     "routes",

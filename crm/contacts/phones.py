@@ -1,10 +1,11 @@
 """Telephone numbers: as people type them, and as Meta spells them (Meta: phone number quirks)."""
 
 import re
+from typing import Any
 
 import phonenumbers
 
-from crm.core.errors import ValidationFailed, invalid
+from crm.core.errors import FieldError, ValidationFailed, faults, invalid
 
 
 def match_key(number: str) -> str:
@@ -44,6 +45,12 @@ def typed_phone(text: str, pointer: str = "/to") -> str:
     if not phonenumbers.is_possible_number(number):
         raise _bad_phone(pointer)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def phone_misfits(given: dict[str, Any], name: str) -> list[FieldError]:
+    """What is wrong with the phone that a body gives under this name, if it gives a text there."""
+    text = given.get(name)
+    return faults(lambda: typed_phone(text, f"/{name}")) if isinstance(text, str) else []
 
 
 def mexican(number: str) -> str:

@@ -7,7 +7,8 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from crm.contacts.phones import match_key
+from crm.contacts.phones import match_key, phone_misfits
+from crm.core.errors import FieldError
 from crm.core.feed import Event
 from crm.core.fields import Email, Language, Name, Tag, Tags
 from crm.core.page import PageQuery, Stamp, maybe_stamp, stamp
@@ -181,6 +182,11 @@ class Add(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=Tru
     attributes: dict[str, Any] = {}
     blocked: bool = False
     marketing_opt_out: bool = False
+
+    @staticmethod
+    def misfits(given: dict[str, Any]) -> list[FieldError]:
+        """A phone that is none (for crm.core.body)."""
+        return phone_misfits(given, "phone")
 
 
 class Change(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

@@ -41,8 +41,6 @@ async def assign(call: Call) -> ConversationOut:
     """Give it to a person or a department, or to nobody, with a note to them. Raises NotFound, ValidationFailed."""
     to: Assign = call.body
     person, team = to.user_id is not msgspec.UNSET, to.department_id is not msgspec.UNSET
-    if not person and not team:
-        raise invalid("/userId", "diga a quem: userId ou departmentId", "say to whom: userId or departmentId")
     moves = [*await _to_person(call, to.user_id), *await _to_department(call, to.department_id)]
     note = [Entry("note", content=to.note)] if to.note else []
     await found(call.tx, call.id())  # what the caller does not see he cannot give away

@@ -1,11 +1,12 @@
 """The shapes of conversations: rows, requests, answers, and how a row is told."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
+from crm.core.errors import FieldError
 from crm.core.fields import Moment, Tag, Tags
 from crm.core.page import PageQuery, Stamp, maybe_stamp, stamp
 
@@ -186,6 +187,13 @@ class Assign(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=
     user_id: UUID | msgspec.UnsetType | None = msgspec.UNSET
     department_id: UUID | msgspec.UnsetType | None = msgspec.UNSET
     note: Note | None = None
+
+    @staticmethod
+    def misfits(given: dict[str, Any]) -> list[FieldError]:
+        """Nobody named (for crm.core.body)."""
+        if "userId" in given or "departmentId" in given:
+            return []
+        return [FieldError("/userId", "diga a quem: userId ou departmentId", "say to whom: userId or departmentId")]
 
 
 class Patch(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

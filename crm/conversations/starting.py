@@ -1,6 +1,6 @@
 """A conversation the hotel begins: with a contact, or with a phone number nobody knows yet."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -12,7 +12,7 @@ from crm.conversations.keeping import opened
 from crm.conversations.shapes import ConversationOut
 from crm.conversations.timeline import tell
 from crm.core.access import ATTENDANT
-from crm.core.errors import invalid
+from crm.core.errors import FieldError
 from crm.core.feed import Event
 from crm.core.http import Call, Door
 
@@ -24,6 +24,14 @@ class Start(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=T
     to: Annotated[str, msgspec.Meta(pattern=r"^\+?[0-9 ().-]{5,40}$")] | None = None
     channel_id: UUID | None = None
 
+    @staticmethod
+    def misfits(given: dict[str, Any]) -> list[FieldError]:
+        """Neither of the two or both, and a phone that is none (for crm.core.body)."""
+        if (given.get("contactId") is None) == (given.get("to") is None):
+            one = "diga contactId ou to, um dos dois", "give contactId or to, one of them"
+            return [FieldError("/contactId", *one)]
+        return contacts.phone_misfits(given, "to")
+
 
 async def start(call: Call) -> ConversationOut:
     """The open conversation with them, made or opened again where there is none.
@@ -31,8 +39,6 @@ async def start(call: Call) -> ConversationOut:
     Raises NotFound, ValidationFailed, AlreadyAssigned (somebody else has it, and the hotel hides that).
     """
     new: Start = call.body
-    if (new.contact_id is None) == (new.to is None):
-        raise invalid("/contactId", "diga contactId ou to, um dos dois", "give contactId or to, one of them")
     phone = None if new.to is None else contacts.typed_phone(new.to)
     channel = await channels.only(call.tx, new.channel_id)
     await contacts.hold(call.tx)

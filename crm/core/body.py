@@ -32,15 +32,15 @@ _PLACE = re.compile(r" - at `\$(.*?)`$")
 def decode(raw: bytes, kind: type[T]) -> T:
     """A JSON body as `kind`. Raises MalformedBody (not JSON), ValidationFailed (every wrong field).
 
-    Where fields depend on each other, the Struct's own `misfits(given)` names what does not fit.
+    What a type cannot say, the Struct's own `misfits(given)` names: fields that depend on each other, a time zone.
     """
     try:
         body = msgspec.json.decode(raw, type=kind)
         found = _nul(msgspec.to_builtins(body), "") if b"\\u0000" in raw else []
-        found += _misfits(kind, _loose(raw)) if hasattr(kind, "misfits") else []
+        found += _misfits(kind, _loose(raw), found) if hasattr(kind, "misfits") else []
     except msgspec.ValidationError as error:
-        given = _loose(raw)
-        raise ValidationFailed(errors=_errors(given, kind, error, strict=True) + _misfits(kind, given)) from error
+        found = _errors(given := _loose(raw), kind, error, strict=True)
+        raise ValidationFailed(errors=found + _misfits(kind, given, found)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedBody from error
     if found:
@@ -71,10 +71,11 @@ def problems(given: Any, kind: Any, pointer: str) -> list[FieldError]:
     return _value_errors(given, kind, pointer, strict=True)
 
 
-def _misfits(kind: type[msgspec.Struct], given: Any) -> list[FieldError]:
-    """What the Struct itself says of fields that do not go together."""
-    misfits = getattr(kind, "misfits", None)
-    return list(misfits(given)) if misfits and isinstance(given, dict) else []
+def _misfits(kind: type[msgspec.Struct], given: Any, found: list[FieldError]) -> list[FieldError]:
+    """What the Struct itself says of fields that are not named yet; their types may be wrong."""
+    misfits, named = getattr(kind, "misfits", None), {error.pointer for error in found}
+    said = misfits(given) if misfits and isinstance(given, dict) else []
+    return [error for error in said if error.pointer not in named]
 
 
 def _errors(

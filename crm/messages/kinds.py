@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from crm import contacts
 from crm.core.errors import FieldError
 from crm.core.fields import Moment
 from crm.messages import interactive
@@ -245,6 +246,11 @@ class SendTo(Send, frozen=True, rename="camel", forbid_unknown_fields=True, kw_o
     # Letters are refused before anything is normalised: a BSUID's digits would pass for a phone.
     to: Annotated[str, Meta(pattern=r"^\+?[0-9 ().-]{5,40}$")]
     channel_id: UUID | None = None
+
+    @classmethod
+    def misfits(cls, given: dict[str, Any]) -> list[FieldError]:
+        """As of any message, and a phone that is none."""
+        return super().misfits(given) + contacts.phone_misfits(given, "to")
 
 
 def _template_misfits(given: Any) -> list[FieldError]:

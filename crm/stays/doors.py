@@ -7,10 +7,10 @@ from uuid import UUID
 from crm import audit, contacts, messages
 from crm.core import sql
 from crm.core.access import ATTENDANT
-from crm.core.errors import FieldError, NotFound, ValidationFailed, invalid
+from crm.core.errors import NotFound, invalid
 from crm.core.feed import Event
 from crm.core.http import Call, Door
-from crm.stays.shapes import EARLIEST, LATEST, PlannedRow, Put, StayOut, StayRow, Stays, shown
+from crm.stays.shapes import PlannedRow, Put, StayOut, StayRow, Stays, shown
 
 _sql = sql.load("stays")
 _CODE = re.compile(r"(?=.*\S)[^\x00-\x1f\x7f]{1,100}")
@@ -21,7 +21,6 @@ async def put(call: Call) -> StayOut:
     new: Put = call.body
     contact = await contacts.now_is(call.tx, call.id())
     code = _code(call)
-    _check(new)
     row = await call.tx.maybe(
         _sql.put,
         StayRow,
@@ -37,17 +36,6 @@ async def put(call: Call) -> StayOut:
         return shown(await _found(call, contact, code))
     await _tell(call, row.contact_id)
     return shown(row)
-
-
-def _check(new: Put) -> None:
-    """Raises ValidationFailed."""
-    pt, en = f"de {EARLIEST} a {LATEST}", f"from {EARLIEST} to {LATEST}"
-    days = {"/checkIn": new.check_in, "/checkOut": new.check_out}
-    errors = [FieldError(name, pt, en) for name, day in days.items() if not EARLIEST <= day <= LATEST]
-    if errors:
-        raise ValidationFailed(errors=errors)
-    if new.check_out < new.check_in:
-        raise invalid("/checkOut", "não pode ser antes de checkIn", "must not be before checkIn")
 
 
 def _code(call: Call) -> str:

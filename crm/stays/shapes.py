@@ -1,5 +1,6 @@
 """The shapes of stays: rows, requests, answers."""
 
+from contextlib import suppress
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -7,6 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from crm.core.errors import FieldError
 from crm.core.fields import Language, Name
 from crm.core.page import Stamp, stamp
 from crm.messages import Content, TemplateUse
@@ -40,6 +42,22 @@ class Put(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=Tru
     room: Room | None = None
     language: Language | None = None
     status: Status = "BOOKED"
+
+    @staticmethod
+    def misfits(given: dict[str, Any]) -> list[FieldError]:
+        """Days that nothing is reckoned from, and an end before the beginning (for crm.core.body)."""
+        days = {name: day for name in ("checkIn", "checkOut") if (day := _day(given.get(name)))}
+        pt, en = f"de {EARLIEST} a {LATEST}", f"from {EARLIEST} to {LATEST}"
+        errors = [FieldError(f"/{name}", pt, en) for name, day in days.items() if not EARLIEST <= day <= LATEST]
+        if not errors and len(days) == 2 and days["checkOut"] < days["checkIn"]:
+            return [FieldError("/checkOut", "não pode ser antes de checkIn", "must not be before checkIn")]
+        return errors
+
+
+def _day(value: object) -> date | None:
+    with suppress(msgspec.ValidationError):
+        return msgspec.convert(value, date)
+    return None
 
 
 class StayOut(msgspec.Struct, frozen=True, rename="camel"):
