@@ -105,16 +105,19 @@ class Visit:
         conversation = _conversation(data)
         if conversation not in self.socket.joined:
             raise NotFound("Entre na conversa primeiro.", "Join the conversation first.")
+        typing = data.get("typing", True) if isinstance(data, dict) else True
+        if not isinstance(typing, bool):
+            raise _refusal("validation_failed", "typing: true ou false", "typing: true or false")
         told = {
             "conversationId": conversation,
             "userId": self.socket.user,
             "name": self.socket.name,
-            "typing": bool(data.get("typing", True)) if isinstance(data, dict) else True,
+            "typing": typing,
         }
         word = Passing("user:typing", conversation, told, not_to=self.socket.user)
         with suppress(RedisError, OSError):
             await self.rails.feed.say(self.socket.tenant, word)
-            if told["typing"]:
+            if typing:
                 await self._show_typing(conversation)
 
     async def _show_typing(self, conversation: UUID) -> None:

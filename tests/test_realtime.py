@@ -176,6 +176,8 @@ async def test_after_leaving_no_typing_is_heard_and_none_may_be_told(hotel: Hote
         assert await alice.heard() == []
         await alice.say("typing", {"conversationId": key, "typing": True})
         assert (await alice.hear("error"))["data"]["code"] == "not_found"
+        await stays.say("typing", {"conversationId": key, "typing": "no"})
+        assert (await stays.hear("error"))["data"]["code"] == "validation_failed"
 
 
 async def test_an_unknown_event_is_an_error_and_the_socket_stays(hotel: Hotel) -> None:
