@@ -9,7 +9,7 @@ from tests.files import stored, uploaded
 from tests.meta import becomes, script
 from tests.people import Sql
 from tests.sends import arrive, ask
-from tests.system import Guest, Hotel, System, calling, eventually, unique_phone
+from tests.system import Guest, Hotel, System, calling, eventually, unique_number_id, unique_phone
 
 pytestmark = pytest.mark.usefixtures("brisk")
 
@@ -149,8 +149,13 @@ async def test_a_template_that_is_not_there_is_named(name: str, language: str, d
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/template/name")
 
 
-async def test_a_template_of_another_account_is_not_there(dora: Guest, as_owner: Sql) -> None:
-    await as_owner(INSERT, dora.hotel.id, "another", "elsewhere", "UTILITY", "APPROVED", "[]")
+async def test_a_template_of_another_account_is_not_there(dora: Guest, system: System, as_owner: Sql) -> None:
+    """Not even of another number of the same hotel, over which there are conversations, too."""
+    other = await system.channel(dora.hotel.admin, unique_number_id(), unique_number_id())
+    talk = {"to": f"+{unique_phone()}", "channelId": other["id"]}
+    assert (await dora.hotel.attendant.post("/api/conversations", json=talk)).status_code == 201
+    account = other["whatsappBusinessAccountId"]
+    await as_owner(INSERT, dora.hotel.id, account, "elsewhere", "UTILITY", "APPROVED", "[]")
     answer = await ask(dora, **use("elsewhere"))
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/template/name")
 

@@ -177,9 +177,15 @@ async def test_a_card_that_is_not_filled_is_named(
 
 
 @pytest.mark.parametrize("place", [0, 1])
-async def test_the_file_of_a_card_that_does_not_fit_is_named(place: int, dora: Guest, as_owner: Sql) -> None:
+@pytest.mark.parametrize(
+    ("mime", "more"),
+    [("image/png", {"size": 6 * 1024 * 1024}), ("image/png", {"state": "PENDING"}), ("application/pdf", {})],
+)
+async def test_the_file_of_a_card_that_does_not_fit_is_named(
+    place: int, mime: str, more: dict[str, Any], dora: Guest, as_owner: Sql
+) -> None:
     files = [await stored(as_owner, dora.hotel, "image/png") for _ in range(2)]
-    files[place] = await stored(as_owner, dora.hotel, "image/png", size=6 * 1024 * 1024)
+    files[place] = await stored(as_owner, dora.hotel, mime, **more)
     answer = await ask(dora, **rooms(*files))
     assert pointers(answer) == {f"/template/components/1/cards/{place}"}
     assert len(await dora.history()) == 1
