@@ -31,6 +31,7 @@ LEAST: dict[str, dict[str, Any]] = {
     "POST /auth/change-password": {"currentPassword": PASSWORD, "newPassword": PASSWORD},
     "POST /api/tenants": {"name": "Hotel", "slug": "hotel", "email": "a@b.example"},
     "POST /api/channels": {"whatsappPhoneNumberId": "1", "whatsappBusinessAccountId": "2"},
+    "POST /api/conversations": {"to": "+5548988440000"},
     "POST /api/conversations/{id}/assign": {"userId": None},
     "POST /api/conversations/{id}/messages": {"content": "Olá"},
     "POST /api/conversations/{id}/notes": {"content": "Olá"},
