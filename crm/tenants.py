@@ -70,8 +70,10 @@ class Create(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=
     @staticmethod
     def misfits(given: dict[str, Any]) -> list[FieldError]:
         """A slug that is the platform's own (for crm.core.body)."""
-        reserved = given.get("slug") in [*RESERVED]
-        return [FieldError("/slug", "este endereço é reservado", "this slug is reserved")] if reserved else []
+        slug = given.get("slug")
+        if isinstance(slug, str) and slug in RESERVED:
+            return [FieldError("/slug", "este endereço é reservado", "this slug is reserved")]
+        return []
 
 
 class AdminOut(msgspec.Struct, frozen=True):

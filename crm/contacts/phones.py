@@ -5,7 +5,7 @@ from typing import Any
 
 import phonenumbers
 
-from crm.core.errors import FieldError, ValidationFailed, faults, invalid
+from crm.core.errors import FieldError, ValidationFailed, invalid
 
 
 def match_key(number: str) -> str:
@@ -50,7 +50,12 @@ def typed_phone(text: str, pointer: str = "/to") -> str:
 def phone_misfits(given: dict[str, Any], name: str) -> list[FieldError]:
     """What is wrong with the phone that a body gives under this name, if it gives a text there."""
     text = given.get(name)
-    return faults(lambda: typed_phone(text, f"/{name}")) if isinstance(text, str) else []
+    try:
+        if isinstance(text, str):
+            typed_phone(text, f"/{name}")
+    except ValidationFailed as failed:
+        return failed.errors
+    return []
 
 
 def mexican(number: str) -> str:

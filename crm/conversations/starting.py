@@ -28,8 +28,8 @@ class Start(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=T
     def misfits(given: dict[str, Any]) -> list[FieldError]:
         """Neither of the two or both, and a phone that is none (for crm.core.body)."""
         if (given.get("contactId") is None) == (given.get("to") is None):
-            one = "diga contactId ou to, um dos dois", "give contactId or to, one of them"
-            return [FieldError("/contactId", *one)]
+            pt, en = "diga contactId ou to, um dos dois", "give contactId or to, one of them"
+            return [FieldError("/contactId", pt, en)]
         return contacts.phone_misfits(given, "to")
 
 

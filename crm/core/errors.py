@@ -10,7 +10,6 @@ Problem                                     what an answer of application/proble
 MetaError (core/meta.py) is not a Problem: the worker turns it into a message's state.
 """
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import msgspec
@@ -208,15 +207,6 @@ class Unavailable(Problem):
 def invalid(pointer: str, pt: str, en: str) -> ValidationFailed:
     """A 422 about one field, for rules that a type cannot say."""
     return ValidationFailed(errors=[FieldError(pointer, pt, en)])
-
-
-def faults(check: Callable[[], object]) -> list[FieldError]:
-    """The fields that a check finds wrong: none, or what its 422 names."""
-    try:
-        check()
-    except ValidationFailed as failed:
-        return failed.errors
-    return []
 
 
 def tree(kind: type[Problem] = Problem) -> list[type[Problem]]:
