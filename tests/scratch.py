@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import msgspec
 import psycopg
 
+from crm.core.config import Settings
 from ops.dev.home import Home
 
 _numbers = itertools.count(1)
@@ -25,6 +27,12 @@ class Scratch:
             port, password = self.home.postgres.port, self.home.secrets["superuserPassword"]
             return f"postgresql://postgres:{password}@127.0.0.1:{port}/{self.name}"
         return self.home.database_url(role).removesuffix("/crm") + f"/{self.name}"
+
+    def instead(self, settings: Settings) -> Settings:
+        """These settings, with this database for the app and the system."""
+        return msgspec.structs.replace(
+            settings, database_url=self.url("app"), database_system_url=self.url("system")
+        )
 
     def run(self, query: str, *args: object, role: str = "owner") -> list[tuple]:
         """One statement, committed; its rows."""

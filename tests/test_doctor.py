@@ -45,8 +45,7 @@ FULL = "INSERT INTO disk_days (day, free_bytes, size_bytes) VALUES (current_date
 @pytest.fixture
 def own(settings: Settings, migrated: Scratch) -> Settings:
     """Settings with a database of this test's own, migrated and empty."""
-    urls = {"database_url": migrated.url("app"), "database_system_url": migrated.url("system")}
-    return msgspec.structs.replace(settings, **urls)
+    return migrated.instead(settings)
 
 
 @pytest.fixture

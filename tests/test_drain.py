@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
-from msgspec.structs import replace
 
 from crm import drain, intake
 from crm.core import rails
@@ -59,8 +58,7 @@ async def test_what_waits_aside_comes_in_the_order_it_was_told(system: System, h
 async def alone(settings: Settings, migrated: Scratch) -> AsyncIterator[Rails]:
     """A database that no other worker drains, with nothing waiting in it."""
     migrated.run("DELETE FROM webhook_waiting", role="superuser")
-    urls = {"database_url": migrated.url("app"), "database_system_url": migrated.url("system")}
-    laid = await rails.lay(replace(settings, **urls))
+    laid = await rails.lay(migrated.instead(settings))
     yield laid
     await laid.close()
 

@@ -48,8 +48,7 @@ async def test_of_25_hotels_that_wait_the_20_worst_have_a_line(migrated: Scratch
         """INSERT INTO dead_letters (tenant_id, kind, about, item, error)
         SELECT id, 'event', slug, '{}', 'x' FROM tenants WHERE slug ~ '^h'"""
     )
-    urls = {"database_url": migrated.url("app"), "database_system_url": migrated.url("system")}
-    laid = await rails.lay(msgspec.structs.replace(settings, **urls))
+    laid = await rails.lay(migrated.instead(settings))
     await gauges.rows(laid)
     await laid.close()
     tenants: dict[tuple[str, str], set[str]] = {}

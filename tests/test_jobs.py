@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from msgspec.structs import replace
 
 from crm import drain
 from crm.core import rails
@@ -133,8 +132,7 @@ async def test_a_turn_takes_an_equal_share_of_every_lane_and_no_more_bytes_than_
     settings: Settings, migrated: Scratch
 ) -> None:
     lanes = [f"turn-{uuid4()}" for _ in range(3)]
-    alone = replace(settings, database_url=migrated.url("app"), database_system_url=migrated.url("system"))
-    laid = await rails.lay(alone)  # a lane of another test would share in the turn
+    laid = await rails.lay(migrated.instead(settings))  # a lane of another test would share in the turn
     query = drain._sql.claim
     async with laid.db.system() as tx:
         for lane, many, size in zip(lanes, (900, 5, 300), ("", "", "x" * 40_000), strict=True):

@@ -95,8 +95,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ThreadedMotoServer]]:
 async def test_bytes_to_be_deleted_wait_for_s3_and_go_when_it_is_back(
     system: System, migrated: Scratch, s3: list[ThreadedMotoServer]
 ) -> None:
-    urls = {"database_url": migrated.url("app"), "database_system_url": migrated.url("system")}
-    apart = await rails.lay(msgspec.structs.replace(system.settings, media_url="s3://away", **urls))
+    apart = await rails.lay(msgspec.structs.replace(migrated.instead(system.settings), media_url="s3://away"))
     tenant, data = uuid4(), picture("PNG", (8, 8)) + uuid4().bytes
     migrated.run(TENANT, tenant)
     seen = look(io.BytesIO(data))
