@@ -103,6 +103,35 @@ async def test_a_tag_that_is_being_written_is_not_drawn_away(bruno: Desk, dora: 
     await expect(bruno.page.locator(".details .tags")).to_contain_text("Aniversário")
 
 
+async def test_a_button_pressed_while_an_answer_comes_is_heard(bruno: Desk, dora: Guest) -> None:
+    await dora.writes()
+    conversation = await dora.conversation()
+    door = f"/api/conversations/{conversation['id']}"
+    assert (await dora.hotel.admin.patch(door, json={"tags": ["VIP"]})).is_success
+    off = bruno.page.get_by_label("Tirar VIP")
+    async with slow(bruno, f"**/api/contacts/{conversation['contact']['id']}", "GET"):
+        await bruno.open(dora)
+        await off.hover()
+        await bruno.page.mouse.down()
+    await asyncio.sleep(0.2)
+    await bruno.page.mouse.up()
+    await expect(off).to_have_count(0)
+
+
+async def test_a_button_pressed_by_who_was_writing_a_tag_is_heard(bruno: Desk, dora: Guest) -> None:
+    await dora.writes()
+    await bruno.open(dora)
+    await bruno.page.get_by_label("Nova etiqueta").focus()
+    await dora.writes("Alguém?")
+    await expect(bruno.message("Alguém?")).to_be_visible()
+    await bruno.page.locator(".details").get_by_role("button", name="Transferir").hover()
+    await bruno.page.mouse.down()
+    await asyncio.sleep(0.2)
+    await bruno.page.mouse.up()
+    await expect(bruno.page.get_by_role("dialog")).to_be_visible()
+    await bruno.page.keyboard.press("Escape")
+
+
 async def test_an_answer_that_is_late_puts_nothing_old_into_the_list(bruno: Desk, screens: Screens) -> None:
     guest = screens.guest("Tardia")
     await guest.writes("Primeira")

@@ -2,6 +2,7 @@
 //
 // The access token lives in this module and nowhere else. The refresh token lives in this tab's sessionStorage, so
 // that a reload does not sign anybody out and closing the tab does (docs/decisions.md says why).
+import { calmly } from "./press.js";
 import { language } from "./words.js";
 
 const KEPT = "crm.refresh";
@@ -118,7 +119,8 @@ function alone() {
   return holding;
 }
 
-// call("GET", "/api/conversations", {query: {unread: true}}): the decoded answer. Throws ApiError, Offline.
+// call("GET", "/api/conversations", {query: {unread: true}}): the decoded answer. Throws ApiError, Offline. Who asked
+// draws what comes, so it is handed on when nothing is pressed.
 export async function call(method, path, options = {}) {
   const authorised = async () =>
     request(method, path, {
@@ -130,7 +132,9 @@ export async function call(method, path, options = {}) {
   } catch (error) {
     if (!(error instanceof ApiError && error.code === "token_expired")) throw error;
     await renew();
-    return authorised();
+    return await authorised();
+  } finally {
+    await new Promise(calmly);
   }
 }
 

@@ -4,6 +4,7 @@ import { notice } from "./dialogs.js";
 import { el, fill, icon, tool } from "./dom.js";
 import { size } from "./format.js";
 import { kindOf, prepared } from "./pictures.js";
+import { calmly } from "./press.js";
 import { chat, pretend, settle } from "./state.js";
 import { say } from "./words.js";
 
@@ -57,7 +58,7 @@ export class Attachments {
         notice(error.message, "bad");
       }
     }
-    this.draw();
+    calmly(() => this.draw());
   }
 
   draw() {

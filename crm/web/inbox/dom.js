@@ -1,5 +1,7 @@
 // Nodes are built, never parsed: whatever a guest writes is text. (The page's CSP forbids innerHTML as well.)
 
+import { calmly } from "./press.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 // el("button", {class: "main", onclick: send, "aria-label": "…"}, icon("send"), "Enviar")
@@ -75,13 +77,16 @@ export function linked(text) {
   return parts;
 }
 
+// Does it once nothing has asked for it for so long, and nothing is pressed.
 export function later(work, ms) {
   let timer = 0;
+  const cancel = () => (clearTimeout(timer), (timer = 0));
   const soon = (...given) => {
-    clearTimeout(timer);
-    timer = setTimeout(() => work(...given), ms);
+    cancel();
+    const mine = setTimeout(() => calmly(() => mine === timer && work(...given)), ms);
+    timer = mine;
   };
-  return Object.assign(soon, { cancel: () => clearTimeout(timer) });
+  return Object.assign(soon, { cancel });
 }
 
 const called = (node) => `${node.tagName} ${node.getAttribute("aria-label") ?? node.textContent}`;

@@ -1,5 +1,5 @@
-// A click is a pointer that goes down and comes up on the same node. What would be drawn anew between the two, because
-// of an event, waits: a button that was replaced meanwhile would hear nothing.
+// A click is a pointer that goes down and comes up on the same node. What an event, an answer or a clock would draw
+// anew between the two waits: a button that was replaced meanwhile would hear nothing.
 
 const LONGEST = 10_000; // milliseconds: a pointer that comes up nowhere stops the page no longer
 const waiting = [];
@@ -17,9 +17,14 @@ function up() {
   while (!down && waiting.length) waiting.shift()();
 }
 
+// Who drags a scroll bar clicks nothing, and wants to see what comes.
+const isBar = ({ target: { scrollHeight, clientHeight, clientWidth }, offsetX }) =>
+  clientWidth > 0 && scrollHeight > clientHeight && offsetX > clientWidth;
+
 addEventListener(
   "pointerdown",
-  () => {
+  (event) => {
+    if (isBar(event)) return;
     clearTimeout(down);
     down = setTimeout(up, LONGEST);
   },
