@@ -48,11 +48,15 @@ class Dead(msgspec.Struct, frozen=True):
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """How many events a turn worked, the lanes of those that wait again, and whether the next ones may gather."""
+    """How many events a turn worked, the lanes of those that wait again, and what the next turn does.
+
+    `gathers`: it lets some more come first. `behind`: some lane held more than its share, so a backlog may wait.
+    """
 
     worked: int
     held: set[str]
     gathers: bool = False
+    behind: bool = False
 
 
 class Drain:
@@ -64,8 +68,9 @@ class Drain:
 
     async def run(self, go_on: Callable[[], bool] = lambda: True) -> None:
         """Work raw events until none waits that may be worked, or `go_on` says no. Raises Unavailable."""
+        turn = Turn(0, set())
         while go_on():
-            turn = await work(self._rails, but=[*self._aside])
+            turn = await work(self._rails, but=[*self._aside], behind=turn.behind)
             for lane in turn.held - self._aside.keys():
                 log.warning("a hotel cannot be worked now: its lane goes on by itself", extra={"lane": lane})
                 self._aside[lane] = asyncio.create_task(self._by_itself(lane, go_on))
@@ -80,7 +85,7 @@ class Drain:
                 turn = Turn(0, {lane})
                 while go_on() and (turn.worked or turn.held):
                     await asyncio.sleep(REST_SECONDS if turn.held else 0)
-                    turn = await work(self._rails, one=lane)
+                    turn = await work(self._rails, one=lane, behind=turn.behind)
         finally:
             del self._aside[lane]
 
@@ -93,14 +98,18 @@ class Drain:
             await asyncio.gather(*late, return_exceptions=True)
 
 
-async def work(rails: Rails, one: str | None = None, but: list[str] | None = None) -> Turn:
+async def work(rails: Rails, one: str | None = None, but: list[str] | None = None, behind: bool = False) -> Turn:
     """One turn: take a batch (of one lane, or of all but some), sort it by tenant, apply each tenant's part.
+
+    `behind` plans the taking for what waits now: the plan that is kept may be of a time when nothing did.
 
     What is taken waits again when this transaction does not commit, so a worker killed here holds nothing back;
     and so does what holds an element of a tenant that cannot be worked now. What had been committed of it by then
     is found again by its wamid and changes nothing. Raises Unavailable.
     """
     async with rails.db.system() as tx:
+        if behind:
+            await tx.plan_anew()
         events = await tx.many(_sql.claim, WebhookRow, max=BATCH, bytes=BATCH_BYTES, one=one, but=but or [])
         if not events:
             return Turn(0, set())
@@ -117,12 +126,11 @@ async def work(rails: Rails, one: str | None = None, but: list[str] | None = Non
     for event in events:
         if event.id not in again:
             metrics.lag.observe(max(0.0, (now - event.received_at).total_seconds()))
-    return Turn(len(events) - len(again), {event.lane for event in events if event.id in again}, _gathers(events))
-
-
-def _gathers(events: list[WebhookRow]) -> bool:
-    """Whether so many come that a hotel's next ones had better be worked together; not while a backlog waits."""
-    return len(events) >= MANY and 2 * sum(event.more for event in events) < len(events)
+    more = sum(event.more for event in events)
+    # So many come that a hotel's next ones had better be worked together; not while a backlog waits.
+    gathers = len(events) >= MANY and 2 * more < len(events)
+    lanes = {event.lane for event in events if event.id in again}
+    return Turn(len(events) - len(again), lanes, gathers, behind=more > 0)
 
 
 class Routes:
